@@ -9,3 +9,5 @@ mod formats;
 mod stores;
 mod delta;
 mod sources;
+mod engine;
+mod session;
