@@ -23,22 +23,34 @@ pub struct RunFilter {
     pub limit: Option<usize>,
 }
 
-pub trait Store: Send + Sync {
-    // Definitions.
+/// Looking up and changing definitions: over the store itself, or over a `Draft` that holds the pending changes of a transaction.
+pub trait Definitions: Send + Sync {
     fn object(&self, kind: Kind, schema: &str, name: &str) -> Result<Option<Object>>;
     /// The source, view or table of that name.
     fn relation(&self, schema: &str, name: &str) -> Result<Option<Object>>;
     fn object_by_id(&self, id: ObjectId) -> Result<Option<Object>>;
     /// Ordered by schema and name.
     fn objects(&self, kind: Option<Kind>, schema: Option<&str>) -> Result<Vec<Object>>;
+    /// Ordered by object and version. The history of a dropped object stays.
     fn versions(&self, id: Option<ObjectId>) -> Result<Vec<ObjectVersion>>;
-    /// Objects that depend on `id`, direct and indirect, dependents first: the order to drop them in.
+    /// Objects that depend on `id`, direct and indirect, dependents first: the order to drop them in. The objects of a schema count as
+    /// its dependents.
     fn dependents(&self, id: ObjectId) -> Result<Vec<Object>>;
+    /// What `id` itself names, ordered by schema and name.
     fn depends_on(&self, id: ObjectId) -> Result<Vec<Object>>;
     /// Draws an id. Ids start at 16384 and are never given twice, also after a crash.
     fn next_id(&self) -> Result<ObjectId>;
+    /// Makes the changes as one step, all or none: a `Store` applies them at once, a `Draft` keeps them until its commit.
+    fn stage(&self, changes: &[Change], by: &str, now: Micros) -> Result<()>;
+}
+
+pub trait Store: Definitions {
     /// Applies all changes in one transaction. `by` is the role, for the version history.
-    fn apply(&self, changes: &[Change], by: &str, now: Micros) -> Result<()>;
+    fn apply(&self, changes: &[Change], by: &str, now: Micros) -> Result<()> {
+        self.apply_expecting(&[], changes, by, now)
+    }
+    /// As `apply`, but `Conflict` unless each object of `expected` still exists with that version.
+    fn apply_expecting(&self, expected: &[(ObjectId, i64)], changes: &[Change], by: &str, now: Micros) -> Result<()>;
     /// Grows with every successful `apply`: caches compare it.
     fn generation(&self) -> u64;
 
