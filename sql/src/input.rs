@@ -20,6 +20,8 @@ const MAX_DEPTH: usize = 60;
 /// Longest row of operators without a comma between them. Each makes the tree one level deeper, and a tree is dropped,
 /// copied and planned recursively.
 const MAX_OPERATORS: usize = 1000;
+/// Longest row of one and the same word.
+const MAX_SAME_WORD: usize = 20;
 
 /// A token and its place: `position` is the 1-based character offset, `start..end` are bytes.
 #[derive(Debug)]
@@ -139,7 +141,16 @@ impl<'a> Input<'a> {
 
     fn check_depth(&self) -> Result<()> {
         let mut operators = vec![0usize];
+        let (mut last, mut same) = (None, 0usize);
         for tok in &self.tokens {
+            // `INTERVAL INTERVAL ..`: some words call for another expression without counting how deep they are.
+            let word = tok.word();
+            same = if word.is_some() && word == last {
+                same + 1
+            } else {
+                0
+            };
+            last = word;
             match &tok.token.token {
                 Token::LParen | Token::LBracket | Token::LBrace => operators.push(0),
                 Token::RParen | Token::RBracket | Token::RBrace => {
@@ -162,7 +173,8 @@ impl<'a> Input<'a> {
                 Token::Word(_) if !DEEPENING.iter().any(|word| tok.is_word(word)) => {}
                 _ => bump(&mut operators),
             }
-            if operators.len() > MAX_DEPTH
+            if same > MAX_SAME_WORD
+                || operators.len() > MAX_DEPTH
                 || operators.last().is_some_and(|count| *count > MAX_OPERATORS)
             {
                 return Err(
