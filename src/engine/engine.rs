@@ -92,7 +92,7 @@ impl Engine {
     pub(super) fn bind_expr(&self, expr: &weir_sql::Expr, schema: &DFSchema, scope: &Scope) -> Result<Expr> {
         let place = Place::expr(expr);
         let state = state::of_scope(self, scope);
-        self.bind_expr_in(expr.ast.clone(), &place, &state, schema, scope)
+        self.bind_expr_in((*expr.ast).clone(), &place, &state, schema, scope)
     }
 
     pub(super) fn bind_expr_in(
