@@ -1,1 +1,13 @@
-//! Weir.
+//! Weir: a data hub in one binary where pipelines are queries.
+//!
+//! Rooms of this package form a line, lowest first; a room uses only rooms above it in this list. `tests/architecture.rs` checks it.
+
+mod error;
+mod clock;
+mod spec;
+mod formats;
+mod stores;
+mod delta;
+mod sources;
+mod engine;
+mod session;

@@ -1,0 +1,128 @@
+//! The one door to the hub's state.
+//!
+//! Every method is one transaction, durable when it returns, and short: callers may call it from async code. Nothing outside this package
+//! writes SQL to the catalog, so the same trait can stand over another database.
+
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use crate::error::Result;
+use crate::model::{
+    Change, FileEntry, FileSeen, Kind, Lineage, Micros, Object, ObjectId, ObjectVersion, Offset, Role, RuleResult, Run, RunEnd, RunOutput,
+    RunStatus, SchemaVersion, SecretValue, TableCommit,
+};
+
+/// Which runs to list; `None` means any.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    pub pipeline_id: Option<ObjectId>,
+    pub run_id: Option<Uuid>,
+    /// Only runs that are not over.
+    pub unfinished: bool,
+    /// Newest first, at most this many.
+    pub limit: Option<usize>,
+}
+
+/// Looking up and changing definitions: over the store itself, or over a `Draft` that holds the pending changes of a transaction.
+pub trait Definitions: Send + Sync {
+    fn object(&self, kind: Kind, schema: &str, name: &str) -> Result<Option<Object>>;
+    /// The source, view or table of that name.
+    fn relation(&self, schema: &str, name: &str) -> Result<Option<Object>>;
+    fn object_by_id(&self, id: ObjectId) -> Result<Option<Object>>;
+    /// Ordered by schema and name.
+    fn objects(&self, kind: Option<Kind>, schema: Option<&str>) -> Result<Vec<Object>>;
+    /// Ordered by object and version. The history of a dropped object stays.
+    fn versions(&self, id: Option<ObjectId>) -> Result<Vec<ObjectVersion>>;
+    /// Objects that depend on `id`, direct and indirect, dependents first: the order to drop them in. The objects of a schema count as
+    /// its dependents.
+    fn dependents(&self, id: ObjectId) -> Result<Vec<Object>>;
+    /// What `id` itself names, ordered by schema and name.
+    fn depends_on(&self, id: ObjectId) -> Result<Vec<Object>>;
+    /// Draws an id. Ids start at 16384 and are never given twice, also after a crash.
+    fn next_id(&self) -> Result<ObjectId>;
+    /// Makes the changes as one step, all or none: a `Store` applies them at once, a `Draft` keeps them until its commit.
+    fn stage(&self, changes: &[Change], by: &str, now: Micros) -> Result<()>;
+}
+
+pub trait Store: Definitions {
+    /// Applies all changes in one transaction. `by` is the role, for the version history.
+    fn apply(&self, changes: &[Change], by: &str, now: Micros) -> Result<()> {
+        self.apply_expecting(&[], changes, by, now)
+    }
+    /// As `apply`, but `Conflict` unless each object of `expected` still exists with that version.
+    fn apply_expecting(&self, expected: &[(ObjectId, i64)], changes: &[Change], by: &str, now: Micros) -> Result<()>;
+    /// Grows with every successful `apply`: caches compare it.
+    fn generation(&self) -> u64;
+
+    // Secrets: values come out only here.
+    fn secret(&self, id: ObjectId) -> Result<Option<SecretValue>>;
+
+    // Roles.
+    fn role(&self, name: &str) -> Result<Option<Role>>;
+    fn roles(&self) -> Result<Vec<Role>>;
+    /// `id` of the given role is ignored when the role is new.
+    fn put_role(&self, role: &Role) -> Result<()>;
+
+    // Runs.
+    /// Freezes a run: draws its batch number (`run.batch` of the argument is ignored), stores ranges and pinned versions. `Conflict` when
+    /// the pipeline already has a run that is not over.
+    fn freeze_run(&self, run: &Run) -> Result<Run>;
+    /// A run that is over stays as it is. `None` keeps the last error, so that it can be seen while the run is tried again.
+    fn mark_run(
+        &self,
+        run_id: Uuid,
+        status: RunStatus,
+        attempt: i64,
+        now: Micros,
+        error: Option<&str>,
+        sqlstate: Option<&str>,
+    ) -> Result<()>;
+    /// Idempotent: ending a run that is over changes nothing. Facts (`Change::Body`) about objects dropped meanwhile are left out, and a schema
+    /// version takes the next free number, so that a run can always end.
+    fn end_run(&self, end: &RunEnd) -> Result<()>;
+    fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>>;
+    fn run_outputs(&self, run_id: Option<Uuid>) -> Result<Vec<RunOutput>>;
+    fn rule_results(&self, run_id: Option<Uuid>) -> Result<Vec<RuleResult>>;
+    /// (pipeline, last success, last run, consecutive failures), for `hub.pipeline_status`.
+    fn pipeline_health(&self, pipeline_id: ObjectId) -> Result<Health>;
+
+    // Positions.
+    fn offsets(&self, pipeline_id: Option<ObjectId>) -> Result<Vec<Offset>>;
+    fn offset(&self, pipeline_id: ObjectId, relation_id: ObjectId) -> Result<Option<Json>>;
+    /// `None` forgets it: the next run starts at the beginning.
+    fn set_offset(&self, pipeline_id: ObjectId, relation_id: ObjectId, position: Option<&Json>, now: Micros) -> Result<()>;
+    fn trigger_state(&self, pipeline_id: ObjectId, trigger: &str) -> Result<Option<Json>>;
+    fn set_trigger_state(&self, pipeline_id: ObjectId, trigger: &str, state: &Json) -> Result<()>;
+
+    // The file ledger.
+    /// Enters the files whose path is not known with that etag as its current one, in the given order, and marks earlier versions of the same
+    /// path as replaced; a path that takes an old etag again is new. Cheap when nothing is new. Returns the new entries.
+    fn register_files(&self, source_id: ObjectId, seen: &[FileSeen], now: Micros) -> Result<Vec<FileEntry>>;
+    /// Entries with `after < seq <= to`, in order; `to` None means to the newest; at most `limit`.
+    fn files(&self, source_id: ObjectId, after: i64, to: Option<i64>, limit: Option<usize>) -> Result<Vec<FileEntry>>;
+    fn newest_file(&self, source_id: ObjectId) -> Result<i64>;
+
+    // History.
+    fn record_commits(&self, commits: &[TableCommit]) -> Result<()>;
+    fn table_commits(&self, table_id: ObjectId) -> Result<Vec<TableCommit>>;
+    /// The newest commit at or before `at`.
+    fn table_version_at(&self, table_id: ObjectId, at: Micros) -> Result<Option<TableCommit>>;
+    fn add_schema_version(&self, version: &SchemaVersion) -> Result<()>;
+    fn schema_versions(&self, relation_id: Option<ObjectId>) -> Result<Vec<SchemaVersion>>;
+    fn lineage(&self) -> Result<Vec<Lineage>>;
+
+    // Settings of the hub itself.
+    fn setting(&self, key: &str) -> Result<Option<String>>;
+    fn set_setting(&self, key: &str, value: &str) -> Result<()>;
+    fn settings(&self) -> Result<Vec<(String, String)>>;
+}
+
+/// How a pipeline has been doing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Health {
+    pub last_success_at: Option<Micros>,
+    pub last_run_id: Option<Uuid>,
+    pub last_status: Option<RunStatus>,
+    pub last_error: Option<String>,
+    pub consecutive_failures: i64,
+}

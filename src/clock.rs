@@ -1,0 +1,79 @@
+//! The hub's only source of time: real, or driven by a test.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+/// Microseconds since 1970-01-01 00:00 UTC.
+pub type Micros = i64;
+
+/// A clock handed down from `main`; cheap to clone.
+#[derive(Clone)]
+pub struct Clock(Inner);
+
+#[derive(Clone)]
+enum Inner {
+    Real,
+    Test(Arc<TestState>),
+}
+
+struct TestState {
+    now: Mutex<Micros>,
+    moved: Notify,
+}
+
+impl Clock {
+    pub fn real() -> Self {
+        Self(Inner::Real)
+    }
+
+    /// A clock that stands still until `advance_to`.
+    pub fn test(start: Micros) -> Self {
+        Self(Inner::Test(Arc::new(TestState { now: Mutex::new(start), moved: Notify::new() })))
+    }
+
+    pub fn now(&self) -> Micros {
+        match &self.0 {
+            Inner::Real => SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .ok()
+                .and_then(|since| i64::try_from(since.as_micros()).ok())
+                .unwrap_or(0),
+            Inner::Test(state) => *state.now.lock(),
+        }
+    }
+
+    pub async fn sleep_until(&self, at: Micros) {
+        match &self.0 {
+            Inner::Real => {
+                let micros = u64::try_from(at.saturating_sub(self.now())).unwrap_or(0);
+                tokio::time::sleep(Duration::from_micros(micros)).await;
+            }
+            Inner::Test(state) => loop {
+                let moved = state.moved.notified();
+                if *state.now.lock() >= at {
+                    return;
+                }
+                moved.await;
+            },
+        }
+    }
+
+    pub async fn sleep(&self, time: Duration) {
+        let micros = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        self.sleep_until(self.now().saturating_add(micros)).await;
+    }
+
+    /// Moves a test clock forward and wakes its sleepers; a real clock ignores it.
+    pub fn advance_to(&self, at: Micros) {
+        if let Inner::Test(state) = &self.0 {
+            {
+                let mut now = state.now.lock();
+                *now = (*now).max(at);
+            }
+            state.moved.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What planning needs to know, and what it gives back.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
+use datafusion::common::ScalarValue;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use weir_catalog::{Kind, ObjectId};
+
+use crate::clock::Micros;
+use crate::error::Result;
+
+/// Who asks, from where and when. One per statement; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    pub role: String,
+    pub database: String,
+    pub search_path: Vec<String>,
+    /// IANA name or fixed offset; used by now(), casts to timestamptz and output.
+    pub time_zone: String,
+    /// The time of the statement (of the transaction inside BEGIN).
+    pub now: Micros,
+    /// `SET hub.as_of`: every lake table is read as it was then.
+    pub as_of: Option<Micros>,
+    /// Values of `$1`, `$2`, ..
+    pub positional: Vec<ScalarValue>,
+    /// Values of `$name`.
+    pub named: Vec<(String, ScalarValue)>,
+    /// Session settings, for current_setting().
+    pub settings: Arc<Vec<(String, String)>>,
+}
+
+/// One relation as a query names it, before it has rows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Wanted {
+    /// A table, view, source or system table as it is now (or at the scope's `as_of`).
+    Plain,
+    Version(u64),
+    Time(Micros),
+    /// `STREAM(x)`: rows not yet consumed. Only pipelines can answer it.
+    Stream,
+}
+
+/// Gives rows to relations before the engine's own way does: a run pins versions and ranges with it.
+#[async_trait]
+pub trait Relations: Send + Sync {
+    /// None: resolve it the usual way.
+    async fn provider(&self, relation: &RelationKey, wanted: &Wanted) -> Result<Option<Arc<dyn TableProvider>>>;
+}
+
+/// A relation of the catalog, after its name was looked up.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RelationKey {
+    pub id: ObjectId,
+    pub kind: Kind,
+    pub schema: String,
+    pub name: String,
+}
+
+/// One relation that a plan reads; views are listed themselves and through what they read.
+#[derive(Clone)]
+pub struct Used {
+    pub relation: RelationKey,
+    pub wanted: Wanted,
+    /// Version of a lake table that the provider shows.
+    pub version: Option<u64>,
+    pub provider: Arc<dyn TableProvider>,
+}
+
+/// A bound query, not yet optimised.
+pub struct Planned {
+    pub plan: LogicalPlan,
+    /// The state it was planned in; optimise and execute with this one.
+    pub state: SessionState,
+    pub used: Vec<Used>,
+    /// For NOTICE messages: an unbounded source read without STREAM, ..
+    pub notices: Vec<String>,
+}

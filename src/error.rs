@@ -1,0 +1,207 @@
+//! What went wrong, in terms a client can act on.
+//!
+//! The primary message never contains the text of the wrapped error: that goes to `source`, and the log prints the chain.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error as it reaches a client: code, primary message, and what helps to act on it.
+#[derive(Debug, Clone)]
+pub struct Error {
+    code: Code,
+    message: String,
+    detail: Option<String>,
+    hint: Option<String>,
+    /// 1-based character offset in the statement's text.
+    position: Option<usize>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// The kinds of failure. Each has one SQLSTATE and says whether trying again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Code {
+    Syntax,
+    UndefinedTable,
+    UndefinedColumn,
+    UndefinedFunction,
+    UndefinedSchema,
+    UndefinedObject,
+    UndefinedParameter,
+    AmbiguousColumn,
+    DuplicateObject,
+    DuplicateTable,
+    DuplicateSchema,
+    InUse,
+    WrongState,
+    WrongType,
+    InvalidDefinition,
+    InvalidOption,
+    InvalidParameter,
+    InvalidText,
+    NumericOutOfRange,
+    DatetimeOutOfRange,
+    DivisionByZero,
+    CheckViolated,
+    ForeignKeyViolated,
+    UniqueViolated,
+    NotNullViolated,
+    RejectLimit,
+    DataException,
+    NotSupported,
+    NoPrivilege,
+    BadPassword,
+    ReadOnly,
+    FailedTransaction,
+    NoTransaction,
+    Conflict,
+    Cancelled,
+    ShuttingDown,
+    TooManyConnections,
+    OutOfMemory,
+    DiskFull,
+    Io,
+    SourceUnavailable,
+    SourceRefused,
+    Protocol,
+    Internal,
+}
+
+impl Code {
+    pub fn sqlstate(self) -> &'static str {
+        match self {
+            Code::Syntax => "42601",
+            Code::UndefinedTable => "42P01",
+            Code::UndefinedColumn => "42703",
+            Code::UndefinedFunction => "42883",
+            Code::UndefinedSchema => "3F000",
+            Code::UndefinedObject => "42704",
+            Code::UndefinedParameter => "42P02",
+            Code::AmbiguousColumn => "42702",
+            Code::DuplicateObject => "42710",
+            Code::DuplicateTable => "42P07",
+            Code::DuplicateSchema => "42P06",
+            Code::InUse => "2BP01",
+            Code::WrongState => "55000",
+            Code::WrongType => "42804",
+            Code::InvalidDefinition => "42P17",
+            Code::InvalidOption => "HV00D",
+            Code::InvalidParameter => "22023",
+            Code::InvalidText => "22P02",
+            Code::NumericOutOfRange => "22003",
+            Code::DatetimeOutOfRange => "22008",
+            Code::DivisionByZero => "22012",
+            Code::CheckViolated => "23514",
+            Code::ForeignKeyViolated => "23503",
+            Code::UniqueViolated => "23505",
+            Code::NotNullViolated => "23502",
+            Code::RejectLimit | Code::DataException => "22000",
+            Code::NotSupported => "0A000",
+            Code::NoPrivilege => "42501",
+            Code::BadPassword => "28P01",
+            Code::ReadOnly => "25006",
+            Code::FailedTransaction => "25P02",
+            Code::NoTransaction => "25P01",
+            Code::Conflict => "40001",
+            Code::Cancelled => "57014",
+            Code::ShuttingDown => "57P01",
+            Code::TooManyConnections => "53300",
+            Code::OutOfMemory => "53200",
+            Code::DiskFull => "53100",
+            Code::Io => "58030",
+            Code::SourceUnavailable => "HV00N",
+            Code::SourceRefused => "28000",
+            Code::Protocol => "08P01",
+            Code::Internal => "XX000",
+        }
+    }
+
+    /// Whether the same work may succeed later without anybody changing it.
+    pub fn is_passing(self) -> bool {
+        matches!(
+            self,
+            Code::Conflict | Code::ShuttingDown | Code::OutOfMemory | Code::DiskFull | Code::Io | Code::SourceUnavailable
+        )
+    }
+}
+
+impl Error {
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), detail: None, hint: None, position: None, source: None }
+    }
+
+    /// A broken promise inside the hub: shown to clients masked, with an id that the log repeats.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(Code::Internal, message)
+    }
+
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<Option<String>>) -> Self {
+        self.hint = hint.into().or(self.hint);
+        self
+    }
+
+    #[must_use]
+    pub fn at(mut self, position: impl Into<Option<usize>>) -> Self {
+        self.position = position.into().or(self.position);
+        self
+    }
+
+    #[must_use]
+    pub fn from_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub fn detail_text(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
+    pub fn hint_text(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    pub fn position(&self) -> Option<usize> {
+        self.position
+    }
+
+    /// The message and every cause below it, for logs and for `hub.runs.error`.
+    pub fn chain(&self) -> String {
+        let mut text = self.message.clone();
+        let mut next = self.source.as_deref().map(|s| s as &(dyn StdError + 'static));
+        while let Some(cause) = next {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            next = cause.source();
+        }
+        text
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|s| s as &(dyn StdError + 'static))
+    }
+}

@@ -1,0 +1,102 @@
+//! What a format promises.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::{BinaryArray, Int64Array};
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::record_batch::RecordBatch;
+
+use crate::error::Result;
+use crate::spec::{Options, Spec};
+
+/// One column that a source declares, or that was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnSpec {
+    pub name: String,
+    pub data_type: DataType,
+    pub not_null: bool,
+    /// Where the value lies inside a record: SQL/JSON path for nested formats, header name for flat ones. None = the column's name.
+    pub path: Option<String>,
+    pub on_error: OnError,
+    /// Text of the value for an absent field.
+    pub default: Option<String>,
+}
+
+/// What a value that does not convert costs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OnError {
+    /// The record is rejected.
+    Reject,
+    Null,
+    /// This text is converted instead.
+    Default(String),
+}
+
+/// A record that could not become a row. It carries all that is needed to repair and replay it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reject {
+    /// `type:<column>` for a value, `record` for a record that could not be taken apart, `not_null:<column>`.
+    pub rule: String,
+    pub error: String,
+    /// The record as it stood in the file, without its line end.
+    pub raw: Vec<u8>,
+    /// 1-based line of the record's first byte (text formats) or 1-based record number.
+    pub position: i64,
+}
+
+/// What one block became.
+#[derive(Debug, Clone)]
+pub struct Decoded {
+    /// The columns asked for, in order, with the declared types.
+    pub batch: RecordBatch,
+    /// Per row of `batch`: its position, as in `Reject::position`.
+    pub positions: Int64Array,
+    /// Per row of `batch`: its raw bytes, only when asked for.
+    pub raw: Option<BinaryArray>,
+    pub rejects: Vec<Reject>,
+    /// Columns met that are not among those asked for; for ON SCHEMA CHANGE. First seen values only, at most a few.
+    pub unknown_fields: Vec<String>,
+}
+
+/// Where a decoder gets its bytes.
+pub enum Input {
+    /// Already decompressed; read once, from the start to the end.
+    Stream(Box<dyn Read + Send>),
+    /// Formats with a footer need the file itself.
+    File(PathBuf),
+}
+
+/// A piece of a file that can be decoded alone, in any order and on any thread.
+pub struct Block {
+    /// Position of its first record.
+    pub first_position: i64,
+    pub content: BlockContent,
+}
+
+pub enum BlockContent {
+    /// Whole records of a text format.
+    Bytes(bytes::Bytes),
+    /// A row group of a columnar file.
+    RowGroup { file: PathBuf, index: usize },
+}
+
+pub trait Format: Send + Sync {
+    fn spec(&self) -> &'static Spec;
+
+    fn open(&self, options: &Options) -> Result<Arc<dyn Decoder>>;
+}
+
+/// A format with its options set.
+pub trait Decoder: Send + Sync {
+    /// Columns and types found in the first `max_bytes` of a file. Never an error for a bad record: those are passed over.
+    fn infer(&self, input: Input, max_bytes: usize) -> Result<SchemaRef>;
+
+    /// Cuts a file into blocks of whole records (about `target_bytes` each); the header, if any, is consumed here. Runs on a thread of its
+    /// own and reads ahead no more than one block. Fails only when the file as a whole cannot be read.
+    fn blocks(&self, input: Input, columns: &[ColumnSpec], target_bytes: usize) -> Result<Box<dyn Iterator<Item = Result<Block>> + Send>>;
+
+    /// Decodes one block. CPU only. `projection` are indices into `columns` to return; all columns are checked.
+    fn decode(&self, block: Block, columns: &[ColumnSpec], projection: Option<&[usize]>, want_raw: bool) -> Result<Decoded>;
+}

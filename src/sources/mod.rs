@@ -1,0 +1,20 @@
+//! Connectors that read: one file or folder each, one list `CONNECTORS`.
+
+mod contract;
+
+pub use contract::{
+    BatchLimit, Check, Connector, OpenRequest, Position, Range, RawRecord, RejectSink, RemoteRelation, ScanRequest, Source, SourceReject,
+    StartPoint,
+};
+
+/// Name and meaning of the provenance columns that scans append and lake tables keep.
+pub const SOURCE_COLUMN: &str = "_source";
+pub const POSITION_COLUMN: &str = "_source_position";
+
+/// Every connector. This list is the registry.
+pub static CONNECTORS: &[&dyn Connector] = &[];
+
+/// The connector of that `TYPE`.
+pub fn connector(name: &str) -> Option<&'static dyn Connector> {
+    CONNECTORS.iter().copied().find(|connector| connector.spec().name == name)
+}

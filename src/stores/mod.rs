@@ -1,0 +1,1 @@
+//! Where files live: list, open, put-then-rename; the fsyncing local object store.
