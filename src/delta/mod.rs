@@ -2,6 +2,22 @@
 //!
 //! One commit carries rows, the run's token and its facts. Local commits are fsynced. No commit's work grows with the table.
 
+mod commit;
 mod contract;
+mod failure;
+mod history;
+mod lake;
+mod log;
+mod schema;
+mod stats;
+mod table;
+mod writer;
+
+#[cfg(test)]
+mod tests;
 
 pub use contract::{Committed, Facts, HistoryEntry, RowCounts, Token, UpsertSpec};
+pub use lake::Lake;
+pub use schema::{normalise, normalise_batch};
+pub use table::Table;
+pub use writer::{Writer, WriterOptions, Written};

@@ -1,0 +1,5 @@
+//! Tests of the room against real tables in temporary folders.
+
+mod append;
+mod setting;
+mod types;
