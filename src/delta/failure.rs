@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::io;
 
+use datafusion::error::DataFusionError;
 use deltalake::DeltaTableError;
 use parquet::errors::ParquetError;
 
@@ -52,4 +53,20 @@ fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
         next = error.source();
     }
     None
+}
+
+/// What went wrong while rows were computed: an error of ours that travelled through the plan, or the plan's own as the source.
+pub(super) fn plan_failed(source: DataFusionError) -> Error {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(&source);
+    while let Some(error) = next {
+        if let Some(own) = error.downcast_ref::<Error>() {
+            return own.clone();
+        }
+        next = error.source();
+    }
+    let code = match source.find_root() {
+        DataFusionError::ResourcesExhausted(_) => Code::OutOfMemory,
+        _ => Code::DataException,
+    };
+    Error::new(code, "the rows cannot be computed").from_source(source)
 }

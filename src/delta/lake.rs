@@ -91,7 +91,7 @@ impl Lake {
     }
 
     /// Removes a table with its files and its history.
-    pub async fn drop(&self, location: &str) -> Result<()> {
+    pub async fn drop_table(&self, location: &str) -> Result<()> {
         let table = self.table(location).await?;
         let _turn = table.retire().await;
         self.tables.lock().remove(location);

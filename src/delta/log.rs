@@ -220,3 +220,9 @@ pub(super) fn encode(actions: &[Action]) -> Result<Vec<u8>> {
     }
     Ok(bytes)
 }
+
+impl From<AddFile> for CdcFile {
+    fn from(file: AddFile) -> Self {
+        Self { path: file.path, partition_values: file.partition_values, size: file.size, data_change: false }
+    }
+}

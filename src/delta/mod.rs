@@ -5,12 +5,14 @@
 mod commit;
 mod contract;
 mod failure;
+mod files;
 mod history;
 mod lake;
 mod log;
 mod schema;
 mod stats;
 mod table;
+mod upsert;
 mod writer;
 
 #[cfg(test)]

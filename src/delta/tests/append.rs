@@ -172,7 +172,7 @@ async fn a_dropped_table_is_gone() {
     let setting = setting();
     let table = setting.table(PAIRS, &[]).await;
     append(&table, &[(1, "a")]).await;
-    setting.lake.drop("shop/orders").await.unwrap();
+    setting.lake.drop_table("shop/orders").await.unwrap();
     assert!(!setting.path("").exists());
     assert_eq!(table.append(vec![], Some(&token(1)), &facts()).await.unwrap_err().code(), Code::UndefinedTable);
     assert_eq!(setting.lake.table("shop/orders").await.unwrap_err().code(), Code::UndefinedTable);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use arrow::array::*;
 use arrow::datatypes::*;
-use half::f16;
 
 use super::setting::*;
 use crate::delta::{normalise, normalise_batch};
@@ -29,7 +28,7 @@ fn samples() -> Vec<(&'static str, ArrayRef, &'static str)> {
         ("u16", Arc::new(UInt16Array::from(vec![65535])), "65535"),
         ("u32", Arc::new(UInt32Array::from(vec![4_000_000_000])), "4000000000"),
         ("u64", Arc::new(UInt64Array::from(vec![u64::MAX])), "18446744073709551615"),
-        ("f16", Arc::new(Float16Array::from(vec![f16::from_f32(1.5)])), "1.5"),
+        ("f16", arrow::compute::cast(&Float32Array::from(vec![1.5]), &DataType::Float16).unwrap(), "1.5"),
         ("f32", Arc::new(Float32Array::from(vec![f32::NAN])), "NaN"),
         ("f64", Arc::new(Float64Array::from(vec![-0.25])), "-0.25"),
         ("d128", Arc::new(Decimal128Array::from(vec![-12345]).with_precision_and_scale(10, 2).unwrap()), "-123.45"),
