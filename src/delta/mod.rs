@@ -2,6 +2,8 @@
 //!
 //! One commit carries rows, the run's token and its facts. Local commits are fsynced. No commit's work grows with the table.
 
+mod addressed;
+mod changes;
 mod commit;
 mod contract;
 mod failure;
@@ -9,6 +11,7 @@ mod files;
 mod history;
 mod lake;
 mod log;
+mod rewrite;
 mod schema;
 mod stats;
 mod table;
@@ -20,6 +23,7 @@ mod tests;
 
 pub use contract::{Committed, Facts, HistoryEntry, RowCounts, Token, UpsertSpec};
 pub use lake::Lake;
+pub use rewrite::Matching;
 pub use schema::{normalise, normalise_batch};
 pub use table::Table;
 pub use writer::{Writer, WriterOptions, Written};
