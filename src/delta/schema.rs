@@ -121,7 +121,8 @@ pub(super) fn from_delta(text: &str) -> Result<SchemaRef> {
         .try_into_arrow()
         .map_err(|source| Error::new(Code::NotSupported, "the table has a column type that is not understood").from_source(source))?;
     // Field metadata belongs to the log; in a query plan it would only make equal schemas unequal.
-    let fields: Fields = schema.fields().iter().map(|field| Field::new(field.name(), field.data_type().clone(), field.is_nullable())).collect();
+    let fields: Fields =
+        schema.fields().iter().map(|field| Field::new(field.name(), field.data_type().clone(), field.is_nullable())).collect();
     Ok(Arc::new(Schema::new(fields)))
 }
 
@@ -152,7 +153,10 @@ pub(super) fn project(batch: &RecordBatch, table: &SchemaRef, nulls: Nulls) -> R
             None => new_null_array(field.data_type(), batch.num_rows()),
         };
         if nulls == Nulls::Checked && !field.is_nullable() && array.logical_null_count() > 0 {
-            return Err(Error::new(Code::NotNullViolated, format!("null value in column \"{}\" violates not-null constraint", field.name())));
+            return Err(Error::new(
+                Code::NotNullViolated,
+                format!("null value in column \"{}\" violates not-null constraint", field.name()),
+            ));
         }
         fields.push(Field::new(field.name(), array.data_type().clone(), true));
         columns.push(array);
@@ -208,6 +212,7 @@ pub(super) fn cast(array: &ArrayRef, to: &DataType, column: &str) -> Result<Arra
     if !can_cast_types(array.data_type(), to) {
         return Err(Error::new(Code::WrongType, format!("column \"{column}\" is of type {to} but the rows have {}", array.data_type())));
     }
-    cast_with_options(array, to, &STRICT)
-        .map_err(|source| Error::new(Code::NumericOutOfRange, format!("a value of column \"{column}\" does not fit type {to}")).from_source(source))
+    cast_with_options(array, to, &STRICT).map_err(|source| {
+        Error::new(Code::NumericOutOfRange, format!("a value of column \"{column}\" does not fit type {to}")).from_source(source)
+    })
 }

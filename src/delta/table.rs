@@ -277,8 +277,17 @@ impl Table {
 
     /// Refuses tables of other writers that ask for more than this writer does.
     pub(super) fn check_writable(&self) -> Result<()> {
-        const UNDERSTOOD: &[&str] =
-            &["appendOnly", "invariants", "changeDataFeed", "timestampNtz", "checkConstraints", "generatedColumns", "v2Checkpoint", "deletionVectors", "columnMapping"];
+        const UNDERSTOOD: &[&str] = &[
+            "appendOnly",
+            "invariants",
+            "changeDataFeed",
+            "timestampNtz",
+            "checkConstraints",
+            "generatedColumns",
+            "v2Checkpoint",
+            "deletionVectors",
+            "columnMapping",
+        ];
         let state = self.known();
         let refuse = |what: &str| {
             Err(Error::new(Code::NotSupported, format!("table \"{}\" cannot be written because it uses {what}", self.location)))
@@ -298,7 +307,8 @@ impl Table {
         if configuration.keys().any(|key| key.starts_with("delta.constraints.")) {
             return refuse("check constraints");
         }
-        if ["delta.generationExpression", "delta.invariants", "delta.identity"].iter().any(|key| state.metadata.schema_string.contains(key)) {
+        if ["delta.generationExpression", "delta.invariants", "delta.identity"].iter().any(|key| state.metadata.schema_string.contains(key))
+        {
             return refuse("generated columns or invariants");
         }
         Ok(())

@@ -2,4 +2,7 @@
 
 mod fsync;
 
+#[cfg(test)]
+mod tests;
+
 pub use fsync::{FsyncStore, create_dir_durable, sync_dir};
