@@ -38,7 +38,10 @@ pub fn normalise_batch(batch: &RecordBatch) -> Result<RecordBatch> {
 }
 
 fn normalise_field(field: &Field) -> FieldRef {
-    Arc::new(Field::new(field.name(), normalise_type(field.data_type()), field.is_nullable() || field.data_type().is_null()))
+    let is_nullable = field.is_nullable() || field.data_type().is_null();
+    let normal = Field::new(field.name(), normalise_type(field.data_type()), is_nullable);
+    // What the type alone does not tell stays with the column: that a text is JSON, or a comment.
+    Arc::new(normal.with_metadata(field.metadata().clone()))
 }
 
 fn normalise_type(data_type: &DataType) -> DataType {
@@ -120,10 +123,7 @@ pub(super) fn from_delta(text: &str) -> Result<SchemaRef> {
     let schema: Schema = (&schema)
         .try_into_arrow()
         .map_err(|source| Error::new(Code::NotSupported, "the table has a column type that is not understood").from_source(source))?;
-    // Field metadata belongs to the log; in a query plan it would only make equal schemas unequal.
-    let fields: Fields =
-        schema.fields().iter().map(|field| Field::new(field.name(), field.data_type().clone(), field.is_nullable())).collect();
-    Ok(Arc::new(Schema::new(fields)))
+    Ok(Arc::new(schema))
 }
 
 /// Whether NULLs in NOT NULL columns are looked for.
