@@ -261,16 +261,6 @@ impl Table {
         Ok(Arc::new(files.snapshot().map_err(delta_failed)?.snapshot().clone()))
     }
 
-    /// The library's own handle at the newest known version.
-    pub(super) async fn handle(&self) -> Result<DeltaTable> {
-        let mut files = self.files.lock().await;
-        let version = self.known().version;
-        if files.version().is_none_or(|loaded| loaded < version) {
-            files.update_incremental(Some(version)).await.map_err(delta_failed)?;
-        }
-        Ok(files.clone())
-    }
-
     pub(super) async fn checkpoint_state(&self) -> MutexGuard<'_, Checkpoint> {
         self.checkpoint.lock().await
     }

@@ -89,10 +89,6 @@ impl Written {
         self.guard.paths.clear();
         self.files
     }
-
-    pub(super) fn paths(&self) -> &[PathBuf] {
-        &self.guard.paths
-    }
 }
 
 /// Removes its files when dropped.
