@@ -48,7 +48,7 @@ fn an_error_points_at_the_character() {
         ),
         (
             "CREATE VIEW v AS\n SELECT é +\n FROM t; SELECT 1",
-            "syntax error at or near \";\" | CREATE VIEW v AS\n SELECT é +\n FROM t^; SELECT 1",
+            "syntax error at or near \"FROM\" | CREATE VIEW v AS\n SELECT é +\n ^FROM t; SELECT 1",
         ),
         (
             "CREATE SOURCE s (a int, a text) FROM UPLOAD",
@@ -187,6 +187,44 @@ fn a_slip_is_met_with_the_word_that_was_meant() {
         let error = parse(text).expect_err(text);
         assert_eq!(error.hint.as_deref(), Some(hint), "{text}: {error:?}");
         assert_eq!(error.kind, SyntaxErrorKind::Syntax);
+    }
+}
+
+/// `sqlparser` would take these words for columns or tables.
+#[test]
+fn a_clause_is_not_taken_for_a_name() {
+    for text in [
+        "SELECT a, FROM t",
+        "SELECT a + FROM t",
+        "SELECT a FROM t WHERE",
+        "SELECT a FROM t WHERE GROUP BY a",
+        "SELECT a FROM t WHERE AND b",
+        "SELECT a FROM t GROUP BY ORDER BY a",
+        "SELECT a FROM t JOIN ON true",
+        "SELECT a FROM t, WHERE b",
+        "SELECT CASE WHEN THEN 1 END",
+        "UPDATE t SET a = WHERE b",
+        "DELETE FROM WHERE a",
+        "SELECT a FROM t LIMIT OFFSET 3",
+        "SELECT f(FROM)",
+    ] {
+        assert!(parse(text).is_err(), "{text}");
+    }
+    for text in [
+        "SELECT FROM t",
+        "SELECT \"from\" FROM \"where\"",
+        "SELECT extract(year FROM d), trim(both 'x' FROM a), substring(a FROM 2 FOR 3) FROM t",
+        "SELECT a IS DISTINCT FROM NULL, overlay(a placing b from 1) FROM t",
+        "SELECT count(*) FILTER (WHERE a) FROM t",
+        "SELECT array_agg(a ORDER BY b), position('a' in b) FROM t",
+        "SELECT trim(a), 'x' || a, -a, NOT a, ARRAY[1], (1, 2), $1::int FROM t",
+        "SELECT sum(a) OVER (PARTITION BY b ORDER BY c ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM t",
+        "SELECT a FROM t GROUP BY ROLLUP (a), ()",
+        "SELECT CASE a WHEN 1 THEN 2 ELSE 3 END, CASE WHEN a THEN 1 END FROM t",
+        "SELECT a, (SELECT 1), EXISTS (SELECT 1), interval '1 day', DATE '2026-01-01' FROM t WHERE a = ANY(ARRAY[1]) AND b NOT IN (1, 2)",
+        "SELECT coalesce(f(x => 1), cast(a AS text), a::numeric(12,2), a->>'b', a #>> '{b}', a @> '{}') FROM t",
+    ] {
+        assert!(parse(text).is_ok(), "{text}: {:?}", parse(text));
     }
 }
 
