@@ -6,14 +6,21 @@
 mod assemble;
 mod bind;
 mod carry;
+mod cron;
 pub mod dead_letters;
 mod fail_points;
 mod isolate;
+pub mod lineage;
 mod options;
 mod pass;
+mod schedule;
 mod stream_table;
 mod target;
+
+#[cfg(test)]
+mod tests;
 
 pub use bind::Checked;
 pub use fail_points::FAIL_POINTS;
 pub use options::SPEC;
+pub use schedule::Schedule;
