@@ -1,6 +1,6 @@
 //! The runs of all pipelines: made, retried, recovered, cancelled. One at a time per pipeline.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -45,6 +45,8 @@ pub struct Runner {
     pub(super) clock: Clock,
     active: Mutex<HashMap<Uuid, CancellationToken>>,
     turns: Mutex<HashMap<ObjectId, Arc<tokio::sync::Mutex<()>>>>,
+    /// Pipelines whose trigger is at work: further triggers join its next round.
+    triggered: Mutex<HashSet<ObjectId>>,
     workers: Semaphore,
     pub(super) changed: Notify,
     pub(super) closing: CancellationToken,
@@ -59,6 +61,7 @@ impl Runner {
             clock,
             active: Mutex::default(),
             turns: Mutex::default(),
+            triggered: Mutex::default(),
             workers: Semaphore::new(workers.max(1)),
             changed: Notify::new(),
             closing: CancellationToken::new(),
@@ -120,6 +123,15 @@ impl Runner {
                 tracing::warn!(pipeline, error = %error.chain(), "run failed");
             }
         });
+    }
+
+    /// False when a trigger of the pipeline is at work already.
+    pub(super) fn begin(&self, pipeline: ObjectId) -> bool {
+        self.triggered.lock().insert(pipeline)
+    }
+
+    pub(super) fn done(&self, pipeline: ObjectId) {
+        self.triggered.lock().remove(&pipeline);
     }
 
     fn turn(&self, pipeline: ObjectId) -> Arc<tokio::sync::Mutex<()>> {
