@@ -11,3 +11,4 @@ mod delta;
 mod sources;
 mod engine;
 mod session;
+mod wire;

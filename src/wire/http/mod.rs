@@ -1,0 +1,1 @@
+//! The HTTP side: whether the hub lives and whether it is ready.
