@@ -17,3 +17,6 @@ mod scram;
 mod startup;
 mod tls;
 mod types;
+
+#[cfg(test)]
+mod tests;
