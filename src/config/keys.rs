@@ -88,7 +88,7 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         name: "memory_limit",
-        default: Some("1GB"),
+        default: Some("1GiB"),
         doc: "Memory of queries and runs together; beyond it they spill",
         set: |p, t| put(&mut p.memory_limit, size_bytes(t)),
     },

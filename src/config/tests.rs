@@ -24,7 +24,7 @@ fn load(file: Option<&str>, environment: &[(&str, &str)], flags: &[(&str, &str)]
 
 #[test]
 fn later_layers_win() {
-    let file = "data_dir = \"/f\"\nmemory_limit = \"2GB\"\nworkers = 3\n[pg]\nlisten = \"127.0.0.1:1\"\n";
+    let file = "data_dir = \"/f\"\nmemory_limit = \"2GiB\"\nworkers = 3\n[pg]\nlisten = \"127.0.0.1:1\"\n";
     let config = load(Some(file), &[("WEIR_PG_LISTEN", "127.0.0.1:2"), ("WEIR_WORKERS", "4")], &[("pg.listen", "127.0.0.1:3")]).unwrap();
     assert_eq!(config.pg_addr.port(), 3);
     assert_eq!(config.workers, 4);
@@ -50,7 +50,8 @@ fn unknown_keys_are_refused_with_place_and_neighbour() {
 
 #[test]
 fn variables_of_others_are_left_alone() {
-    let environment = [("WEIR_PORT_7432_TCP", "tcp://10.0.0.1"), ("WEIR_SERVICE_HOST", "x"), ("WEIR_TEST_POSTGRES", "y"), ("HOME", "/root")];
+    let environment =
+        [("WEIR_PORT_7432_TCP", "tcp://10.0.0.1"), ("WEIR_SERVICE_HOST", "x"), ("WEIR_TEST_POSTGRES", "y"), ("HOME", "/root")];
     load(None, &environment, &[("data_dir", "/x")]).unwrap();
 }
 
@@ -59,7 +60,7 @@ fn bad_values_say_what_is_expected() {
     for (key, value, words) in [
         ("pg.listen", "localhost", "127.0.0.1:7432"),
         ("workers", "0", "above zero"),
-        ("memory_limit", "much", "512MB"),
+        ("memory_limit", "much", "512MiB"),
         ("log.format", "xml", "human, json"),
         ("drain_timeout", "5 fortnights", "30s"),
         ("lake", " ", "empty"),
@@ -82,7 +83,8 @@ fn half_a_certificate_and_no_folder_are_refused() {
 
 #[test]
 fn sizes_and_times() {
-    assert_eq!(size_bytes("512 MB"), Ok(512 << 20));
+    assert_eq!(size_bytes("512 MiB"), Ok(512 << 20));
+    assert_eq!(size_bytes("2GB"), Ok(2_000_000_000));
     assert_eq!(size_bytes("7"), Ok(7));
     assert!(size_bytes("99999999999999 TB").is_err());
     assert_eq!(duration("1500ms"), Ok(Duration::from_millis(1500)));

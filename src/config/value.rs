@@ -38,18 +38,22 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
     }
 }
 
-/// `512MB`, `4 GiB`, `1000000`: 1 MB is 1024 * 1024 bytes, as PostgreSQL counts.
+/// `512MiB`, `4 GiB`, `1000000`: decimal units are powers of 1000, binary ones of 1024, as in the options of SQL.
 pub(super) fn size_bytes(text: &str) -> Result<u64, String> {
     let (number, unit) = number_and_unit(text);
     let factor: u64 = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 1,
-        "k" | "kb" | "kib" => 1 << 10,
-        "m" | "mb" | "mib" => 1 << 20,
-        "g" | "gb" | "gib" => 1 << 30,
-        "t" | "tb" | "tib" => 1 << 40,
-        _ => return Err(format!("{text:?} is not a size such as 512MB")),
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "tib" => 1 << 40,
+        _ => return Err(format!("{text:?} is not a size such as 512MiB")),
     };
-    let number: u64 = number.parse().map_err(|_| format!("{text:?} is not a size such as 512MB"))?;
+    let number: u64 = number.parse().map_err(|_| format!("{text:?} is not a size such as 512MiB"))?;
     number.checked_mul(factor).ok_or_else(|| format!("{text:?} is too large"))
 }
 
