@@ -32,4 +32,8 @@ pub(super) trait Backend: Send + Sync + 'static {
     /// Reported settings that changed since the last call.
     fn changed_parameters(&self) -> Vec<(String, String)>;
     fn cancel(&self);
+    /// Something failed on the way to or from the session: an open transaction is as failed as after any other error.
+    fn fail(&self);
+    /// The client is gone.
+    async fn close(&self);
 }

@@ -61,8 +61,8 @@ impl Handler {
         Self { line, names: Names::default(), is_skipping: false }
     }
 
-    pub(super) fn into_connection(self) -> Connection {
-        self.line.connection
+    pub(super) fn into_parts(self) -> (Connection, Arc<dyn Backend>) {
+        (self.line.connection, self.line.backend)
     }
 
     /// Serves until the connection ends, and says why it did.
@@ -95,6 +95,7 @@ impl Handler {
 
     /// Reports a statement's error. In the simple protocol the client may go on at once, otherwise after Sync.
     async fn failed(&mut self, error: &Error, is_extended: bool) -> Result<(), Fault> {
+        self.line.backend.fail();
         self.line.notices()?;
         self.line.connection.put(&error_message(error))?;
         self.is_skipping = is_extended;

@@ -10,7 +10,6 @@ use parking_lot::Mutex;
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::startup::{Authentication, BackendKeyData, ParameterStatus, SecretKey};
 use rand::Rng;
-use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -22,6 +21,7 @@ use super::connection::Connection;
 use super::error::{Fault, fatal_message};
 use super::handler::Handler;
 use super::startup::{self, Hello, Opening};
+use super::tls::Tls;
 
 /// Sockets that have not proven a password; more wait in the kernel's queue.
 const MAX_STARTING: usize = 512;
@@ -41,7 +41,7 @@ pub(super) struct Limits {
 
 struct Server {
     door: Arc<dyn Door>,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Tls>,
     sessions: Arc<Semaphore>,
     running: Mutex<HashMap<i32, Running>>,
     shutdown: CancellationToken,
@@ -57,7 +57,7 @@ struct Running {
 pub(super) async fn serve(
     door: Arc<dyn Door>,
     listener: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Tls>,
     limits: Limits,
     shutdown: CancellationToken,
 ) {
@@ -176,7 +176,9 @@ impl Server {
         }
         let mut handler = Handler::new(connection, backend, self.shutdown.clone());
         let fault = handler.run().await;
-        (handler.into_connection(), fault)
+        let (connection, backend) = handler.into_parts();
+        backend.close().await;
+        (connection, fault)
     }
 }
 

@@ -8,7 +8,6 @@ use bytes::{BufMut, Bytes};
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::startup::{Authentication, NegotiateProtocolVersion};
 use rand::Rng;
-use rustls::ServerConfig;
 use tokio_rustls::TlsAcceptor;
 
 use super::backend::Door;
@@ -16,6 +15,8 @@ use super::connection::Connection;
 use super::error::Fault;
 use super::frontend::{Body, utf8};
 use super::scram::{Exchange, MECHANISM, Verifier};
+use super::tls::Tls;
+use crate::config::TlsMode;
 use crate::error::Error;
 
 const MAX_PACKET_BYTES: usize = 10_000;
@@ -44,7 +45,7 @@ pub(super) struct Hello {
 }
 
 /// Negotiates encryption and reads the start-up packet.
-pub(super) async fn open(mut connection: Connection, tls: Option<&Arc<ServerConfig>>) -> Result<Opening, (Option<Connection>, Fault)> {
+pub(super) async fn open(mut connection: Connection, tls: Option<&Tls>) -> Result<Opening, (Option<Connection>, Fault)> {
     let mut is_encrypted = false;
     if tls.is_some() && matches!(connection.peek().await, Ok(TLS_HANDSHAKE)) {
         connection = encrypt_direct(connection, tls).await?;
@@ -73,7 +74,7 @@ pub(super) async fn open(mut connection: Connection, tls: Option<&Arc<ServerConf
             }
             (version, tls) => {
                 let hello = match (tls, is_encrypted) {
-                    (Some(_), false) => Err(Fault::fatal("28000", "connection requires TLS")),
+                    (Some(Tls { mode: TlsMode::Require, .. }), false) => Err(Fault::fatal("28000", "connection requires TLS")),
                     _ => hello(&mut connection, version, body),
                 };
                 return match hello {
@@ -92,7 +93,7 @@ async fn first_packet(connection: &mut Connection) -> Result<(i32, Body), Fault>
     Ok((code, body))
 }
 
-async fn encrypt(mut connection: Connection, tls: &Arc<ServerConfig>) -> Result<Connection, (Option<Connection>, Fault)> {
+async fn encrypt(mut connection: Connection, tls: &Tls) -> Result<Connection, (Option<Connection>, Fault)> {
     // What came before the handshake was not protected by it, and must not be read as if it were.
     if connection.has_unread() {
         return Err((Some(connection), Fault::protocol("received unencrypted data after SSL request")));
@@ -103,7 +104,7 @@ async fn encrypt(mut connection: Connection, tls: &Arc<ServerConfig>) -> Result<
     handshake(stream, read, tls).await
 }
 
-async fn encrypt_direct(connection: Connection, tls: Option<&Arc<ServerConfig>>) -> Result<Connection, (Option<Connection>, Fault)> {
+async fn encrypt_direct(connection: Connection, tls: Option<&Tls>) -> Result<Connection, (Option<Connection>, Fault)> {
     let Some(tls) = tls else { return Ok(connection) };
     let (stream, read) = connection.into_parts();
     handshake(stream, read, tls).await
@@ -112,11 +113,11 @@ async fn encrypt_direct(connection: Connection, tls: Option<&Arc<ServerConfig>>)
 async fn handshake(
     stream: std::pin::Pin<Box<dyn super::connection::Stream>>,
     read: Bytes,
-    tls: &Arc<ServerConfig>,
+    tls: &Tls,
 ) -> Result<Connection, (Option<Connection>, Fault)> {
     let (reader, writer) = tokio::io::split(stream);
     let stream = tokio::io::join(tokio::io::AsyncReadExt::chain(std::io::Cursor::new(read), reader), writer);
-    match TlsAcceptor::from(Arc::clone(tls)).accept(stream).await {
+    match TlsAcceptor::from(Arc::clone(&tls.config)).accept(stream).await {
         Ok(stream) => Ok(Connection::new(stream)),
         Err(error) => Err((None, error.into())),
     }

@@ -7,13 +7,25 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::config::{self, TlsMode};
 use crate::error::{Code, Error, Result};
 
-/// Loads a certificate chain and its private key from PEM files. With the result given to `serve_postgres`, plain text is refused.
+/// A loaded certificate, and whether a client may do without.
+#[derive(Clone)]
+pub struct Tls {
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) mode: TlsMode,
+}
+
+/// Loads what the configuration names.
 ///
 /// # Errors
 /// `InvalidOption` when a file cannot be read, holds nothing usable, or the key is not the certificate's.
-pub fn load_tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
+pub fn load_tls(tls: &config::Tls) -> Result<Tls> {
+    Ok(Tls { config: load(&tls.cert, &tls.key)?, mode: tls.mode })
+}
+
+fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
     let refuse = |what: &str, path: &Path| Error::new(Code::InvalidOption, format!("could not load {what} \"{}\"", path.display()));
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::tls::load_tls;
+use super::super::tls::{Tls, load_tls};
+use crate::config::{self, TlsMode};
+use crate::error::Result;
 use super::{PASSWORD, TestServer, certificate, frame, until};
 
 #[tokio::test]
@@ -168,7 +170,7 @@ async fn tls_is_tls_or_nothing() {
     use tokio::io::AsyncReadExt;
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = certificate(folder.path());
-    let server = TestServer::with(10, Some(load_tls(&certificate, &key).unwrap())).await;
+    let server = TestServer::with(10, Some(load(&certificate, &key, TlsMode::Require).unwrap())).await;
     assert_eq!(server.try_client(PASSWORD).await.err().and_then(|e| e.code().cloned()).unwrap().code(), "28000");
 
     let request = [&8_i32.to_be_bytes()[..], &80_877_103_i32.to_be_bytes()].concat();
@@ -176,6 +178,10 @@ async fn tls_is_tls_or_nothing() {
     stuffed.send(&[&request[..], b"more"].concat()).await;
     assert_eq!(stuffed.error_code().await.as_deref(), Some("08P01"));
     server.stop().await;
+
+    let optional = TestServer::with(10, Some(load(&certificate, &key, TlsMode::Prefer).unwrap())).await;
+    optional.client().await.simple_query("SELECT 1").await.unwrap();
+    optional.stop().await;
 
     let plain = TestServer::start().await;
     let mut raw = plain.raw().await;
@@ -186,15 +192,19 @@ async fn tls_is_tls_or_nothing() {
     plain.stop().await;
 }
 
+fn load(certificate: &std::path::Path, key: &std::path::Path, mode: TlsMode) -> Result<Tls> {
+    load_tls(&config::Tls { cert: certificate.to_owned(), key: key.to_owned(), mode })
+}
+
 #[test]
 fn a_certificate_that_does_not_load_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = certificate(folder.path());
     let empty = folder.path().join("empty.pem");
     std::fs::write(&empty, "nothing").unwrap();
-    assert!(load_tls(&certificate, &key).is_ok());
+    assert!(load(&certificate, &key, TlsMode::Require).is_ok());
     for (certificate, key) in [(&empty, &key), (&certificate, &empty), (&key, &key), (&folder.path().join("none"), &key)] {
-        assert!(load_tls(certificate, key).is_err());
+        assert!(load(certificate, key, TlsMode::Prefer).is_err());
     }
 }
 

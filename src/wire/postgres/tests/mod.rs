@@ -24,7 +24,6 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement as DfStatement;
 use futures::StreamExt;
 use parking_lot::Mutex;
-use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -37,6 +36,7 @@ use weir_sql::{Statement, StatementKind};
 
 use super::backend::{Backend, Door};
 use super::listen::{Limits, serve};
+use super::tls::Tls;
 use crate::error::{Code, Error, Result};
 use crate::session::{Description, Notice, Outcome, TransactionStatus};
 
@@ -180,6 +180,12 @@ impl Backend for TestBackend {
         std::mem::take(&mut self.changed.lock())
     }
 
+    fn fail(&self) {}
+
+    async fn close(&self) {
+        self.cancel.lock().cancel();
+    }
+
     fn cancel(&self) {
         self.seen.cancelled.fetch_add(1, Ordering::SeqCst);
         self.cancel.lock().cancel();
@@ -224,7 +230,7 @@ impl TestServer {
         Self::with(10, None).await
     }
 
-    async fn with(max_connections: usize, tls: Option<Arc<ServerConfig>>) -> Self {
+    async fn with(max_connections: usize, tls: Option<Tls>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (seen, shutdown) = (Arc::new(Seen::default()), CancellationToken::new());
