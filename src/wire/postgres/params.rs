@@ -160,20 +160,29 @@ fn numeric_from_binary(body: &mut Body) -> Result<ScalarValue> {
         _ => return Err(Error::new(Code::Protocol, "invalid sign in external \"numeric\" value")),
     };
     let out_of_range = || Error::new(Code::NumericOutOfRange, "numeric value has more than 38 digits");
-    let mut unscaled: i128 = 0;
+    let mut digits = String::new();
     for _ in 0..count {
         let group = u16::from_be_bytes(body.array()?);
         if group > 9_999 {
             return Err(Error::new(Code::Protocol, "invalid digit in external \"numeric\" value"));
         }
-        unscaled = unscaled.checked_mul(10_000).and_then(|sum| sum.checked_add(group.into())).ok_or_else(out_of_range)?;
+        digits.push_str(&format!("{group:04}"));
     }
-    // The last group stands for ten thousand to this power.
-    let last = i32::from(weight) - i32::from(count) + 1;
     let scale = i8::try_from(shown).ok().filter(|scale| *scale <= 38).ok_or_else(out_of_range)?;
-    let shift = if unscaled == 0 { 0 } else { last * 4 + i32::from(scale) };
-    let power = 10_i128.checked_pow(shift.unsigned_abs()).ok_or_else(out_of_range)?;
-    let unscaled = if shift >= 0 { unscaled.checked_mul(power).ok_or_else(out_of_range)? } else { unscaled / power };
+    // The last group stands for ten thousand to this power; the last shown digit may be before or behind its end.
+    let last = i32::from(weight) - i32::from(count) + 1;
+    let shift = last * 4 + i32::from(scale);
+    let digits = digits.trim_start_matches('0');
+    if digits.is_empty() {
+        return decimal(0, scale);
+    }
+    let distance = usize::try_from(shift.unsigned_abs()).map_err(|_| out_of_range())?;
+    let digits = match shift >= 0 {
+        true if distance > 38 => return Err(out_of_range()),
+        true => format!("{digits}{}", "0".repeat(distance)),
+        false => digits.get(..digits.len().saturating_sub(distance)).filter(|rest| !rest.is_empty()).unwrap_or("0").to_owned(),
+    };
+    let unscaled: i128 = digits.parse().map_err(|_| out_of_range())?;
     decimal(if is_negative { -unscaled } else { unscaled }, scale)
 }
 

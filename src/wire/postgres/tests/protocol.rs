@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use tokio::time::timeout;
 use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::types::Type;
 
 use super::{TestServer, until};
 
@@ -144,7 +145,10 @@ async fn portals_stop_at_the_wanted_rows() {
 async fn describe_tells_parameters_and_columns() {
     let server = TestServer::start().await;
     let client = server.client().await;
-    let statement = client.prepare("SELECT $1::int AS a, $2::text AS b, 1.50::numeric(10,2) AS c").await.unwrap();
+    let statement = client
+        .prepare_typed("SELECT $1::int AS a, $2 AS b, 1.50::numeric(10,2) AS c", &[Type::INT4])
+        .await
+        .unwrap();
     let params: Vec<_> = statement.params().iter().map(|param| param.name().to_owned()).collect();
     assert_eq!(params, ["int4", "text"]);
     let columns: Vec<_> = statement.columns().iter().map(|column| (column.name().to_owned(), column.type_().name().to_owned())).collect();
@@ -213,7 +217,7 @@ async fn rows_stream() {
 async fn statements_are_pipelined() {
     let server = TestServer::start().await;
     let client = server.client().await;
-    let one = client.prepare("SELECT $1::bigint").await.unwrap();
+    let one = client.prepare_typed("SELECT $1::bigint", &[Type::INT8]).await.unwrap();
     let values: Vec<i64> = (0..100).collect();
     let answers = futures::future::try_join_all(values.iter().map(|value| {
         let (client, one) = (&client, &one);

@@ -369,14 +369,16 @@ proptest! {
 async fn a_driver_binds_and_reads_binary() {
     let server = TestServer::start().await;
     let client = server.client().await;
-    let row = client.query_one("SELECT $1::bigint, $2::double, $3::text, $4::boolean, $5::date, $6::bytea", &[
-        &7_i64, &0.5_f64, &"text", &true, &NaiveDate::from_ymd_opt(2026, 1, 2).unwrap(), &b"\x00\x01".to_vec(),
-    ]);
-    let row = row.await.unwrap();
+    let (day, bytes) = (NaiveDate::from_ymd_opt(2026, 1, 2).unwrap(), b"\x00\x01".to_vec());
+    let text = "SELECT $1::bigint, $2::double, $3::text, $4::boolean, $5::date, $6::bytea";
+    let types = [Type::INT8, Type::FLOAT8, Type::TEXT, Type::BOOL, Type::DATE, Type::BYTEA];
+    let statement = client.prepare_typed(text, &types).await.unwrap();
+    let row = client.query_one(&statement, &[&7_i64, &0.5_f64, &"text", &true, &day, &bytes]).await.unwrap();
     assert_eq!((row.get::<_, i64>(0), row.get::<_, f64>(1), row.get::<_, String>(2), row.get::<_, bool>(3)), (7, 0.5, "text".to_owned(), true));
-    assert_eq!(row.get::<_, NaiveDate>(4), NaiveDate::from_ymd_opt(2026, 1, 2).unwrap());
+    assert_eq!(row.get::<_, NaiveDate>(4), day);
     assert_eq!(row.get::<_, Vec<u8>>(5), b"\x00\x01");
-    let row = client.query_one("SELECT $1::bigint IS NULL", &[&None::<i64>]).await.unwrap();
+    let statement = client.prepare_typed("SELECT $1::bigint IS NULL", &[Type::INT8]).await.unwrap();
+    let row = client.query_one(&statement, &[&None::<i64>]).await.unwrap();
     assert!(row.get::<_, bool>(0));
     server.stop().await;
 }
