@@ -11,10 +11,17 @@ use crate::error::{Code, Error, Result};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Message {
     Query(String),
-    Parse { name: String, text: String, oids: Vec<u32> },
+    Parse {
+        name: String,
+        text: String,
+        oids: Vec<u32>,
+    },
     Bind(Bind),
     Describe(Target),
-    Execute { portal: String, max_rows: i32 },
+    Execute {
+        portal: String,
+        max_rows: i32,
+    },
     Close(Target),
     Flush,
     Sync,

@@ -54,13 +54,7 @@ struct Running {
 }
 
 /// Serves until `shutdown`; returns when every socket is closed.
-pub(super) async fn serve(
-    door: Arc<dyn Door>,
-    listener: TcpListener,
-    tls: Option<Tls>,
-    limits: Limits,
-    shutdown: CancellationToken,
-) {
+pub(super) async fn serve(door: Arc<dyn Door>, listener: TcpListener, tls: Option<Tls>, limits: Limits, shutdown: CancellationToken) {
     let sessions = Arc::new(Semaphore::new(limits.max_connections));
     let server = Arc::new(Server { door, tls, sessions, running: Mutex::default(), shutdown: shutdown.clone() });
     let starting = Arc::new(Semaphore::new(MAX_STARTING));

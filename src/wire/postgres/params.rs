@@ -31,8 +31,9 @@ pub(super) fn types(needed: &[DataType], oids: &[u32]) -> Result<Vec<PgType>> {
     let one = |index: usize| {
         let named = oids.get(index).copied().filter(|oid| *oid != 0 && *oid != Type::UNKNOWN.oid());
         match (named, needed.get(index)) {
-            (Some(oid), _) => PgType::of_oid(oid)
-                .ok_or_else(|| Error::new(Code::NotSupported, format!("parameter ${} has a type of oid {oid}, which is not supported", index + 1))),
+            (Some(oid), _) => PgType::of_oid(oid).ok_or_else(|| {
+                Error::new(Code::NotSupported, format!("parameter ${} has a type of oid {oid}, which is not supported", index + 1))
+            }),
             (None, Some(needed)) => Ok(PgType::of_field(&Field::new("", needed.clone(), true))),
             (None, None) => Ok(PgType { kind: Kind::Text, is_array: false }),
         }
@@ -114,7 +115,9 @@ fn value_from_binary(kind: Kind, body: &mut Body) -> Result<ScalarValue> {
         Kind::Time => {
             let micros = i64::from_be_bytes(body.array()?);
             let is_time = (0..=MICROS_PER_DAY).contains(&micros);
-            ScalarValue::Time64Microsecond(Some(is_time.then_some(micros).ok_or_else(|| Error::new(Code::DatetimeOutOfRange, "time out of range"))?))
+            ScalarValue::Time64Microsecond(Some(
+                is_time.then_some(micros).ok_or_else(|| Error::new(Code::DatetimeOutOfRange, "time out of range"))?,
+            ))
         }
         Kind::Timestamp => ScalarValue::TimestampMicrosecond(Some(micros_from_binary(body)?), None),
         Kind::TimestampTz => ScalarValue::TimestampMicrosecond(Some(micros_from_binary(body)?), Some("UTC".into())),
@@ -230,13 +233,17 @@ fn list(kind: Kind, items: Vec<ScalarValue>) -> Result<ScalarValue> {
     let data_type = match kind {
         // Numbers are brought to the longest fraction among them.
         Kind::Numeric(_) => {
-            let scale = items.iter().filter_map(|item| if let ScalarValue::Decimal128(Some(_), _, scale) = item { Some(*scale) } else { None }).max();
+            let scale = items
+                .iter()
+                .filter_map(|item| if let ScalarValue::Decimal128(Some(_), _, scale) = item { Some(*scale) } else { None })
+                .max();
             DataType::Decimal128(38, scale.unwrap_or(0))
         }
         kind => kind.arrow(),
     };
     let items = items.iter().map(|item| item.cast_to(&data_type)).collect::<Result<Vec<_>, _>>().map_err(bad)?;
-    let values: ArrayRef = if items.is_empty() { arrow::array::new_empty_array(&data_type) } else { ScalarValue::iter_to_array(items).map_err(bad)? };
+    let values: ArrayRef =
+        if items.is_empty() { arrow::array::new_empty_array(&data_type) } else { ScalarValue::iter_to_array(items).map_err(bad)? };
     let field = Arc::new(Field::new_list_field(data_type, true));
     let list = ListArray::try_new(field, OffsetBuffer::from_lengths([values.len()]), values, None)
         .map_err(|error| Error::internal("an array could not be built").from_source(error))?;

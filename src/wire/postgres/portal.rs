@@ -33,7 +33,9 @@ pub(super) enum State {
     Bound(Vec<ScalarValue>),
     Rows(RowSource),
     /// All rows are sent; executing again gives none.
-    Exhausted { tag: &'static str },
+    Exhausted {
+        tag: &'static str,
+    },
     /// A command that is over, or failed: it does not run twice.
     Over,
 }

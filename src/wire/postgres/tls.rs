@@ -33,8 +33,8 @@ fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
     if chain.is_empty() {
         return Err(refuse("TLS certificate file", certificate).detail("It holds no certificate."));
     }
-    let key_der = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| refuse("TLS key file", key).detail(error.to_string()).from_source(error))?;
+    let key_der =
+        PrivateKeyDer::from_pem_file(key).map_err(|error| refuse("TLS key file", key).detail(error.to_string()).from_source(error))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

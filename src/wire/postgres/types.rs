@@ -139,10 +139,7 @@ impl Kind {
             | DataType::Decimal64(precision, scale)
             | DataType::Decimal128(precision, scale)
             | DataType::Decimal256(precision, scale) => Self::Numeric(Some((*precision, *scale))),
-            DataType::Binary
-            | DataType::LargeBinary
-            | DataType::BinaryView
-            | DataType::FixedSizeBinary(_) => Self::Bytea,
+            DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => Self::Bytea,
             DataType::Date32 | DataType::Date64 => Self::Date,
             DataType::Time32(_) | DataType::Time64(_) => Self::Time,
             DataType::Timestamp(_, None) => Self::Timestamp,
@@ -225,7 +222,13 @@ impl PgType {
             Type::OID_ARRAY => array(Kind::Oid(Type::OID.oid())),
             known => PLAIN.iter().find_map(|kind| {
                 let (one, many, _) = row_of(*kind);
-                if known == one { value(*kind) } else if known == many { array(*kind) } else { None }
+                if known == one {
+                    value(*kind)
+                } else if known == many {
+                    array(*kind)
+                } else {
+                    None
+                }
             }),
         }
     }
@@ -323,9 +326,7 @@ pub(super) fn columns(fields: &arrow::datatypes::Fields, codes: &[i16]) -> Resul
             format!("bind message has {} result formats but query has {} columns", codes.len(), fields.len()),
         ));
     }
-    let column = |(index, field): (usize, &Arc<Field>)| {
-        Ok(Column { pg_type: PgType::of_field(field), format: Format::of(codes, index)? })
-    };
+    let column = |(index, field): (usize, &Arc<Field>)| Ok(Column { pg_type: PgType::of_field(field), format: Format::of(codes, index)? });
     fields.iter().enumerate().map(column).collect()
 }
 

@@ -79,8 +79,8 @@ impl Rows {
 
     fn put_cells(&self, row: usize, out: &mut BytesMut) -> Result<()> {
         out.put_u8(b'D');
-        let count = i16::try_from(self.cells.len())
-            .map_err(|_| Error::new(Code::NotSupported, "target lists can have at most 32767 entries"))?;
+        let count =
+            i16::try_from(self.cells.len()).map_err(|_| Error::new(Code::NotSupported, "target lists can have at most 32767 entries"))?;
         put_sized(out, 4, |out| {
             out.put_i16(count);
             self.cells.iter().try_for_each(|cells| put_cell(cells.as_ref(), row, out))

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::super::tls::{Tls, load_tls};
+use super::{PASSWORD, TestServer, certificate, frame, until};
 use crate::config::{self, TlsMode};
 use crate::error::Result;
-use super::{PASSWORD, TestServer, certificate, frame, until};
 
 #[tokio::test]
 async fn the_right_password_opens_a_session() {

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use super::super::encode::Zone;
+use super::super::frontend::Bind;
 use super::super::frontend::{decode, max_body_bytes};
 use super::super::params;
 use super::super::portal::Prepared;
-use super::super::encode::Zone;
-use super::super::frontend::Bind;
 use super::super::scram::{Exchange, Verifier};
 use super::super::types::PgType;
 use super::{TestServer, frame};
@@ -53,9 +53,14 @@ async fn lies_about_lengths_cost_one_connection_or_one_statement() {
     let server = TestServer::start().await;
     let frames: &[&[u8]] = &[
         // More than may be sent, negative, and shorter than the length itself.
-        b"Q\x7f\xff\xff\xff", b"Q\xff\xff\xff\xff", b"Q\x00\x00\x00\x03", b"S\x00\x01\x00\x00",
+        b"Q\x7f\xff\xff\xff",
+        b"Q\xff\xff\xff\xff",
+        b"Q\x00\x00\x00\x03",
+        b"S\x00\x01\x00\x00",
         // Types that are none, and a password after the password.
-        b"!\x00\x00\x00\x04", b"p\x00\x00\x00\x05\x00", b"\x00\x00\x00\x08\x04\xd2\x16\x2f",
+        b"!\x00\x00\x00\x04",
+        b"p\x00\x00\x00\x05\x00",
+        b"\x00\x00\x00\x08\x04\xd2\x16\x2f",
     ];
     for bytes in frames {
         let mut raw = server.raw_session().await;
@@ -65,9 +70,18 @@ async fn lies_about_lengths_cost_one_connection_or_one_statement() {
     }
     // Whole frames with a wrong inside: an error, and after Sync all is well.
     let bodies: &[(u8, &[u8])] = &[
-        (b'P', b""), (b'P', b"\0SELECT 1\0\xff\xff"), (b'P', b"no end"), (b'P', b"\0\xff\xfe\0\0\0"),
-        (b'B', b"\0\0\0\0\xff\xff\0\0\0\x04"), (b'B', b"\0\0\0\x01\0\x01\0\x01\x7f\xff\xff\xff"), (b'B', b"\0\0\0\0\0\x01\xff\xff\xff\xfe\0\0"),
-        (b'D', b"X\0"), (b'D', b""), (b'E', b"\0"), (b'C', b"S"), (b'H', b"x"),
+        (b'P', b""),
+        (b'P', b"\0SELECT 1\0\xff\xff"),
+        (b'P', b"no end"),
+        (b'P', b"\0\xff\xfe\0\0\0"),
+        (b'B', b"\0\0\0\0\xff\xff\0\0\0\x04"),
+        (b'B', b"\0\0\0\x01\0\x01\0\x01\x7f\xff\xff\xff"),
+        (b'B', b"\0\0\0\0\0\x01\xff\xff\xff\xfe\0\0"),
+        (b'D', b"X\0"),
+        (b'D', b""),
+        (b'E', b"\0"),
+        (b'C', b"S"),
+        (b'H', b"x"),
     ];
     let mut raw = server.raw_session().await;
     for (kind, body) in bodies {

@@ -171,9 +171,15 @@ impl Backend for TestBackend {
     }
 
     fn parameters(&self) -> Vec<(String, String)> {
-        [("server_version", "16.4"), ("client_encoding", "UTF8"), ("TimeZone", "UTC"), ("DateStyle", "ISO, MDY"), ("integer_datetimes", "on")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .to_vec()
+        [
+            ("server_version", "16.4"),
+            ("client_encoding", "UTF8"),
+            ("TimeZone", "UTC"),
+            ("DateStyle", "ISO, MDY"),
+            ("integer_datetimes", "on"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
     }
 
     fn changed_parameters(&self) -> Vec<(String, String)> {
@@ -407,7 +413,19 @@ async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 fn certificate(folder: &std::path::Path) -> (PathBuf, PathBuf) {
     let (certificate, key) = (folder.join("server.crt"), folder.join("server.key"));
     let made = std::process::Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+        ])
         .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"])
         .args([std::ffi::OsStr::new("-keyout"), key.as_os_str(), "-out".as_ref(), certificate.as_os_str()])
         .output()

@@ -145,16 +145,14 @@ async fn portals_stop_at_the_wanted_rows() {
 async fn describe_tells_parameters_and_columns() {
     let server = TestServer::start().await;
     let client = server.client().await;
-    let statement = client
-        .prepare_typed("SELECT $1::int AS a, $2 AS b, 1.50::numeric(10,2) AS c", &[Type::INT4])
-        .await
-        .unwrap();
+    let statement = client.prepare_typed("SELECT $1::int AS a, $2 AS b, 1.50::numeric(10,2) AS c", &[Type::INT4]).await.unwrap();
     let params: Vec<_> = statement.params().iter().map(|param| param.name().to_owned()).collect();
     assert_eq!(params, ["int4", "text"]);
     let columns: Vec<_> = statement.columns().iter().map(|column| (column.name().to_owned(), column.type_().name().to_owned())).collect();
     assert_eq!(columns, [("a", "int4"), ("b", "text"), ("c", "numeric")].map(|(a, b)| (a.to_owned(), b.to_owned())));
     let mut raw = server.raw_session().await;
-    raw.send(&[parse("", "BEGIN"), describe(b'S', ""), parse("", ""), describe(b'S', ""), bind("", ""), execute("", 0), sync()].concat()).await;
+    raw.send(&[parse("", "BEGIN"), describe(b'S', ""), parse("", ""), describe(b'S', ""), bind("", ""), execute("", 0), sync()].concat())
+        .await;
     assert_eq!(raw.kinds().await, "1tn1tn2IZ");
     server.stop().await;
 }
@@ -239,7 +237,8 @@ async fn time_zone_follows_the_session() {
     ] {
         client.simple_query(&format!("SET TIME ZONE '{zone}'")).await.unwrap();
         let text = text.replace("::timestamptz", "");
-        let rows = client.simple_query(&format!("SELECT arrow_cast({}, 'Timestamp(Microsecond, Some(\"UTC\"))')", &text[7..])).await.unwrap();
+        let rows =
+            client.simple_query(&format!("SELECT arrow_cast({}, 'Timestamp(Microsecond, Some(\"UTC\"))')", &text[7..])).await.unwrap();
         let SimpleQueryMessage::Row(row) = &rows[1] else { panic!("{rows:?}") };
         assert_eq!(row.get(0), Some(expected));
     }

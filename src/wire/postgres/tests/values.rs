@@ -90,15 +90,45 @@ fn numbers_widen_to_what_postgres_has() {
 }
 
 fn half() -> <arrow::datatypes::Float16Type as ArrowPrimitiveType>::Native {
-    arrow::compute::cast(&Float32Array::from(vec![1.5]), &DataType::Float16).unwrap().as_primitive::<arrow::datatypes::Float16Type>().value(0)
+    arrow::compute::cast(&Float32Array::from(vec![1.5]), &DataType::Float16)
+        .unwrap()
+        .as_primitive::<arrow::datatypes::Float16Type>()
+        .value(0)
 }
 
 #[test]
 fn floats_print_as_postgres_prints_them() {
-    let doubles = vec![0.0, -0.0, 1.0, 1.5, 1e14, 123_456_789_012_345.6, 1e15, 1.234_567_890_123_456_8e17, 0.1, 0.0001, 0.000_01, 1e-300, 5e-324, f64::MAX];
+    let doubles = vec![
+        0.0,
+        -0.0,
+        1.0,
+        1.5,
+        1e14,
+        123_456_789_012_345.6,
+        1e15,
+        1.234_567_890_123_456_8e17,
+        0.1,
+        0.0001,
+        0.000_01,
+        1e-300,
+        5e-324,
+        f64::MAX,
+    ];
     let expected = [
-        "0", "-0", "1", "1.5", "100000000000000", "123456789012345.6", "1e+15", "1.2345678901234568e+17", "0.1", "0.0001", "1e-05", "1e-300",
-        "5e-324", "1.7976931348623157e+308",
+        "0",
+        "-0",
+        "1",
+        "1.5",
+        "100000000000000",
+        "123456789012345.6",
+        "1e+15",
+        "1.2345678901234568e+17",
+        "0.1",
+        "0.0001",
+        "1e-05",
+        "1e-300",
+        "5e-324",
+        "1.7976931348623157e+308",
     ];
     assert_eq!(texts(Float64Array::from(doubles)), expected);
     assert_eq!(texts(Float64Array::from(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY])), ["NaN", "Infinity", "-Infinity"]);
@@ -132,7 +162,8 @@ fn decimals_keep_every_digit() {
 
 #[test]
 fn dates_and_times_print_as_iso() {
-    let day = |y, m, d| i32::try_from(NaiveDate::from_ymd_opt(y, m, d).unwrap().signed_duration_since(NaiveDate::default()).num_days()).unwrap();
+    let day =
+        |y, m, d| i32::try_from(NaiveDate::from_ymd_opt(y, m, d).unwrap().signed_duration_since(NaiveDate::default()).num_days()).unwrap();
     let days = vec![0, day(2024, 2, 29), day(1, 1, 1), day(0, 12, 31), day(-43, 3, 15), day(10_000, 1, 1)];
     assert_eq!(texts(Date32Array::from(days)), ["1970-01-01", "2024-02-29", "0001-01-01", "0001-12-31 BC", "0044-03-15 BC", "10000-01-01"]);
     assert_eq!(texts(Date64Array::from(vec![86_400_000])), ["1970-01-02"]);
@@ -146,7 +177,9 @@ fn dates_and_times_print_as_iso() {
 
     let array: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![1_782_864_000_000_000]).with_timezone("+02:00"));
     let field = Field::new("c", array.data_type().clone(), true);
-    for (zone, text) in [("UTC", "2026-07-01 00:00:00+00"), ("America/New_York", "2026-06-30 20:00:00-04"), ("Asia/Kathmandu", "2026-07-01 05:45:00+05:45")] {
+    for (zone, text) in
+        [("UTC", "2026-07-01 00:00:00+00"), ("America/New_York", "2026-06-30 20:00:00-04"), ("Asia/Kathmandu", "2026-07-01 05:45:00+05:45")]
+    {
         let cells = encode(&field, Arc::clone(&array), Format::Text, &Zone::parse(zone)).unwrap();
         assert_eq!(cells, [Some(text.as_bytes().to_vec())]);
     }
@@ -162,10 +195,16 @@ fn dates_and_times_print_as_iso() {
 fn intervals_print_as_postgres_prints_them() {
     let interval = |months, days, nanos| IntervalMonthDayNano::new(months, days, nanos);
     let values = vec![
-        interval(14, 3, 4_005_006_000_000), interval(0, 0, 0), interval(-1, 1, 0), interval(0, -1, 1_000_000_000), interval(0, 0, -61_000_000_000),
-        interval(12, 0, 0), interval(0, 0, 360_000_000_000_000),
+        interval(14, 3, 4_005_006_000_000),
+        interval(0, 0, 0),
+        interval(-1, 1, 0),
+        interval(0, -1, 1_000_000_000),
+        interval(0, 0, -61_000_000_000),
+        interval(12, 0, 0),
+        interval(0, 0, 360_000_000_000_000),
     ];
-    let expected = ["1 year 2 mons 3 days 01:06:45.006", "00:00:00", "-1 mons +1 day", "-1 days +00:00:01", "-00:01:01", "1 year", "100:00:00"];
+    let expected =
+        ["1 year 2 mons 3 days 01:06:45.006", "00:00:00", "-1 mons +1 day", "-1 days +00:00:01", "-00:01:01", "1 year", "100:00:00"];
     assert_eq!(texts(IntervalMonthDayNanoArray::from(values)), expected);
     assert_eq!(texts(IntervalYearMonthArray::from(vec![13])), ["1 year 1 mon"]);
     assert_eq!(texts(IntervalDayTimeArray::from(vec![IntervalDayTime::new(1, 2_000)])), ["1 day 00:00:02"]);
@@ -263,7 +302,8 @@ fn values_with_parts_are_json() {
     let nested = ListArray::new(field, OffsetBuffer::from_lengths([2]), Arc::new(inner), None);
     assert_eq!((type_name(&nested).as_str(), texts(nested)), ("_jsonb", vec![r#"{"[1,2]",[]}"#.to_owned()]));
 
-    let fields = [(0, Arc::new(Field::new("n", DataType::Int32, true))), (1, Arc::new(Field::new("t", DataType::Utf8, true)))].into_iter().collect();
+    let fields =
+        [(0, Arc::new(Field::new("n", DataType::Int32, true))), (1, Arc::new(Field::new("t", DataType::Utf8, true)))].into_iter().collect();
     let children = vec![Arc::new(Int32Array::from(vec![5])) as ArrayRef, Arc::new(StringArray::from(vec!["w"]))];
     let union = UnionArray::try_new(fields, ScalarBuffer::from(vec![0_i8, 1]), Some(ScalarBuffer::from(vec![0, 0])), children);
     if let Ok(union) = union {
@@ -276,7 +316,8 @@ fn decoded(ty: &Type, format: i16, bytes: &[u8], zone: &Zone) -> Result<ScalarVa
     let parameters = params::types(&[], &[ty.oid()])?;
     let prepared = Prepared { statement: None, parameters, description: Description::default() };
     let parameters = vec![Some(Bytes::copy_from_slice(bytes))];
-    let bind = Bind { portal: String::new(), statement: String::new(), parameter_formats: vec![format], parameters, result_formats: Vec::new() };
+    let bind =
+        Bind { portal: String::new(), statement: String::new(), parameter_formats: vec![format], parameters, result_formats: Vec::new() };
     Ok(params::decode(&prepared, &bind, zone)?.remove(0))
 }
 
@@ -321,15 +362,25 @@ fn texts_of_parameters_are_read_as_postgres_reads_them() {
     }
     assert_eq!(text(&Type::NUMERIC, "-1.50e2").unwrap(), ScalarValue::Decimal128(Some(-150), 3, 0));
     assert_eq!(text(&Type::BYTEA, "a\\\\\\001").unwrap(), ScalarValue::Binary(Some(b"a\\\x01".to_vec())));
-    assert_eq!(text(&Type::UUID, "{0191D3A0-0000-7000-8000-000000000001}").unwrap(), ScalarValue::from("0191d3a0-0000-7000-8000-000000000001"));
+    assert_eq!(
+        text(&Type::UUID, "{0191D3A0-0000-7000-8000-000000000001}").unwrap(),
+        ScalarValue::from("0191d3a0-0000-7000-8000-000000000001")
+    );
     let noon = |zone: &str, text: &str| decoded(&Type::TIMESTAMPTZ, 0, text.as_bytes(), &Zone::parse(zone)).unwrap();
     assert_eq!(noon("Europe/Berlin", "2026-07-01 12:00:00"), noon("UTC", "2026-07-01 10:00:00"));
     assert_eq!(noon("Europe/Berlin", "2026-07-01 12:00:00+00"), noon("UTC", "2026-07-01 12:00:00"));
     for (ty, wrong, code) in [
-        (Type::INT4, "x", Code::InvalidText), (Type::INT4, "3000000000", Code::NumericOutOfRange), (Type::BOOL, "maybe", Code::InvalidText),
-        (Type::UUID, "1", Code::InvalidText), (Type::JSONB, "{", Code::InvalidText), (Type::DATE, "2026-13-01", Code::InvalidText),
-        (Type::INT4_ARRAY, "1,2", Code::InvalidText), (Type::INT4_ARRAY, "{1,,2}", Code::InvalidText), (Type::BYTEA, "\\xabc", Code::InvalidText),
-        (Type::NUMERIC, "1e999", Code::NumericOutOfRange), (Type::NUMERIC, ".", Code::InvalidText),
+        (Type::INT4, "x", Code::InvalidText),
+        (Type::INT4, "3000000000", Code::NumericOutOfRange),
+        (Type::BOOL, "maybe", Code::InvalidText),
+        (Type::UUID, "1", Code::InvalidText),
+        (Type::JSONB, "{", Code::InvalidText),
+        (Type::DATE, "2026-13-01", Code::InvalidText),
+        (Type::INT4_ARRAY, "1,2", Code::InvalidText),
+        (Type::INT4_ARRAY, "{1,,2}", Code::InvalidText),
+        (Type::BYTEA, "\\xabc", Code::InvalidText),
+        (Type::NUMERIC, "1e999", Code::NumericOutOfRange),
+        (Type::NUMERIC, ".", Code::InvalidText),
     ] {
         assert_eq!(text(&ty, wrong).unwrap_err().code(), code, "{ty} {wrong}");
     }
@@ -374,7 +425,10 @@ async fn a_driver_binds_and_reads_binary() {
     let types = [Type::INT8, Type::FLOAT8, Type::TEXT, Type::BOOL, Type::DATE, Type::BYTEA];
     let statement = client.prepare_typed(text, &types).await.unwrap();
     let row = client.query_one(&statement, &[&7_i64, &0.5_f64, &"text", &true, &day, &bytes]).await.unwrap();
-    assert_eq!((row.get::<_, i64>(0), row.get::<_, f64>(1), row.get::<_, String>(2), row.get::<_, bool>(3)), (7, 0.5, "text".to_owned(), true));
+    assert_eq!(
+        (row.get::<_, i64>(0), row.get::<_, f64>(1), row.get::<_, String>(2), row.get::<_, bool>(3)),
+        (7, 0.5, "text".to_owned(), true)
+    );
     assert_eq!(row.get::<_, NaiveDate>(4), day);
     assert_eq!(row.get::<_, Vec<u8>>(5), b"\x00\x01");
     let statement = client.prepare_typed("SELECT $1::bigint IS NULL", &[Type::INT8]).await.unwrap();
