@@ -15,3 +15,4 @@ mod sources;
 mod engine;
 mod pipelines;
 mod session;
+mod wire;
