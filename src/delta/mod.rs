@@ -11,6 +11,7 @@ mod files;
 mod history;
 mod lake;
 mod log;
+mod planner;
 mod rewrite;
 mod schema;
 mod stats;
@@ -23,6 +24,7 @@ mod tests;
 
 pub use contract::{Committed, Facts, HistoryEntry, RowCounts, Token, UpsertSpec};
 pub use lake::Lake;
+pub use planner::query_planner;
 pub use rewrite::Matching;
 pub use schema::{normalise, normalise_batch};
 pub use table::Table;
