@@ -4,10 +4,14 @@
 
 mod error;
 mod clock;
+mod config;
+mod observe;
 mod spec;
 mod formats;
 mod stores;
 mod delta;
+mod rules;
 mod sources;
 mod engine;
+mod pipelines;
 mod session;
