@@ -5,13 +5,14 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, Field, TimeUnit};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, ExprSchemable, lit};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
-use sqlparser::ast::{Expr as SqlExpr, ExprWithAlias, Query, Visit, Visitor};
+use sqlparser::ast::{Expr as SqlExpr, ExprWithAlias, Query, Value, ValueWithSpan, Visit, Visitor};
 use weir_sql::TemporalPoint;
 
 use super::parameters;
@@ -25,6 +26,31 @@ pub(super) fn point(point: &TemporalPoint, state: &SessionState, scope: &Scope) 
         TemporalPoint::Version(expr) => Ok(Wanted::Version(version(&value(&expr.ast, state, scope)?)?)),
         TemporalPoint::Timestamp(expr) => Ok(Wanted::Time(time(value(&expr.ast, state, scope)?, scope)?)),
         TemporalPoint::Offset(expr) => Ok(Wanted::Time(offset(value(&expr.ast, state, scope)?, state, scope)?)),
+    }
+}
+
+/// The parameters in a temporal clause, with the type their place asks for.
+pub(super) fn parameters_of(point: &TemporalPoint) -> Vec<Expr> {
+    let (expr, data_type) = match point {
+        TemporalPoint::Version(expr) => (expr, DataType::Int64),
+        TemporalPoint::Timestamp(expr) | TemporalPoint::Offset(expr) => (expr, DataType::Utf8),
+    };
+    let mut found = Placeholders(Vec::new());
+    let _ = expr.ast.visit(&mut found);
+    let field = Arc::new(Field::new("", data_type, true));
+    found.0.into_iter().map(|id| Expr::Placeholder(Placeholder::new_with_field(id, Some(Arc::clone(&field))))).collect()
+}
+
+struct Placeholders(Vec<String>);
+
+impl Visitor for Placeholders {
+    type Break = ();
+
+    fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<()> {
+        if let Value::Placeholder(id) = &value.value {
+            self.0.push(id.clone());
+        }
+        ControlFlow::Continue(())
     }
 }
 

@@ -143,3 +143,19 @@ async fn a_version_has_its_own_columns() {
     assert_eq!(bench.rows("SELECT * FROM t VERSION AS OF 1").await.unwrap(), ["a"]);
     assert_eq!(bench.error("SELECT y FROM t VERSION AS OF 1").await.code().sqlstate(), "42703");
 }
+
+#[tokio::test]
+async fn a_version_by_parameter_is_described_before_it_is_known() {
+    let bench = bench().await;
+    let mut statements = weir_sql::parse("SELECT x FROM t VERSION AS OF $1 WHERE x <> $2").unwrap();
+    let weir_sql::StatementKind::Query(query) = statements.remove(0).kind else { panic!() };
+    let planned = bench.engine.plan(&query, &bench.scope(), bench.store().as_ref(), None).await.unwrap();
+    let types = planned.plan.get_parameter_types().unwrap();
+    assert_eq!(types.get("$1"), Some(&Some(DataType::Int64)));
+    assert_eq!(planned.plan.schema().fields().len(), 1);
+    let ran = match bench.engine.rows(planned).await {
+        Ok(rows) => futures::TryStreamExt::try_collect::<Vec<_>>(rows).await.map_err(super::Engine::error),
+        Err(error) => Err(error),
+    };
+    assert!(ran.is_err());
+}
