@@ -24,6 +24,9 @@ use crate::delta::{Lake, Table};
 use crate::error::{Code, Error, Result};
 use crate::sources::Source;
 
+/// An opened source and the versions it was opened with.
+type OpenSource = (Opened, Arc<dyn Source>);
+
 /// Planning and execution over one lake and one catalog.
 pub struct Engine {
     me: Weak<Engine>,
@@ -34,7 +37,7 @@ pub struct Engine {
     base: SessionState,
     /// Tables of pg_catalog that say nothing about the hub's own objects.
     fixed: system::Fixed,
-    sources: Mutex<HashMap<ObjectId, (Opened, Arc<dyn Source>)>>,
+    sources: Mutex<HashMap<ObjectId, OpenSource>>,
     /// Statements that change one table take turns.
     turns: Mutex<HashMap<ObjectId, Arc<tokio::sync::Mutex<()>>>>,
 }

@@ -35,16 +35,16 @@ pub(super) struct Ask {
 
 pub(super) enum Target {
     Object {
-        object: Object,
+        object: Box<Object>,
         moment: Moment,
     },
     System(&'static SystemTable),
     /// A table of pg_catalog that never changes.
     Fixed,
     Changes {
-        object: Object,
-        from: Expr,
-        to: Option<Expr>,
+        object: Box<Object>,
+        from: Box<Expr>,
+        to: Option<Box<Expr>>,
         after: bool,
     },
 }
@@ -127,7 +127,7 @@ pub(super) fn look_up(parts: &[String], scope: &Scope, definitions: &dyn Definit
 
 /// A relation by name.
 pub(super) enum Looked {
-    Object(Object),
+    Object(Box<Object>),
     System(&'static SystemTable),
     Fixed { name: String },
 }
@@ -139,7 +139,7 @@ pub(super) fn path(scope: &Scope) -> impl Iterator<Item = &str> {
 
 fn in_schema(schema: &str, name: &str, definitions: &dyn Definitions) -> Result<Option<Looked>> {
     if let Some(object) = definitions.relation(schema, name).map_err(catalog_error)? {
-        return Ok(Some(Looked::Object(object)));
+        return Ok(Some(Looked::Object(Box::new(object))));
     }
     Ok(virtual_table(schema, name))
 }
@@ -352,14 +352,14 @@ impl Walker<'_> {
         }
         let from = from.ok_or_else(usage)?;
         let object = self.object(&parts, "keeps no changes").map_err(|error| Misplaced::at(span, error))?;
-        let target = Target::Changes { object, from, to, after };
+        let target = Target::Changes { object, from: Box::new(from), to: to.map(Box::new), after };
         let own = ["table_changes".to_owned()];
         self.apart(name, alias, target, &own, span);
         Ok(())
     }
 
     /// The catalog's object of that name; `lacks` says why a system table will not do.
-    fn object(&self, parts: &[String], lacks: &str) -> Result<Object> {
+    fn object(&self, parts: &[String], lacks: &str) -> Result<Box<Object>> {
         match look_up(parts, self.scope, self.definitions)? {
             Some(Looked::Object(object)) => Ok(object),
             Some(_) => Err(Error::new(Code::NotSupported, format!("system table \"{}\" {lacks}", parts.join(".")))),

@@ -175,10 +175,11 @@ impl VisitorMut for Arrays {
         let name = function.name.0.last().and_then(ObjectNamePart::as_ident).map(|ident| ident.value.to_lowercase());
         match (name.as_deref(), &mut function.args) {
             (Some("array"), FunctionArguments::Subquery(_)) => *expr = null(),
-            (Some("array_to_string"), FunctionArguments::List(list)) => match list.args.first() {
-                Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(inner))) => *expr = inner.clone(),
-                _ => {}
-            },
+            (Some("array_to_string"), FunctionArguments::List(list)) => {
+                if let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(inner))) = list.args.first() {
+                    *expr = inner.clone();
+                }
+            }
             _ => {}
         }
         ControlFlow::Continue(())

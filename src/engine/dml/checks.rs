@@ -310,7 +310,7 @@ impl Checks {
     ) -> Result<()> {
         let parts = parts_of(&foreign.table);
         let other = match look_up(&parts, ask.scope, ask.definitions)? {
-            Some(Looked::Object(object)) => object,
+            Some(Looked::Object(object)) => *object,
             _ => return Err(undefined(&parts, ask.scope, ask.definitions)),
         };
         let referenced = match foreign.referenced.is_empty() {

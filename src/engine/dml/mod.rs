@@ -84,7 +84,7 @@ impl Engine {
             None => Err(undefined(&parts, ask.scope, ask.definitions).at(position)),
             Some(Looked::Object(object)) if object.kind == Kind::Table => {
                 let table = self.table(&object).await?;
-                Ok(Target { object, table })
+                Ok(Target { object: *object, table })
             }
             Some(Looked::Object(object)) => {
                 Err(Error::new(Code::NotSupported, format!("{} \"{}\" cannot be changed", object.kind.noun(), object.full_name()))
