@@ -15,11 +15,13 @@ fn function(name: &str) -> ScalarUDF {
 
 fn call(name: &str, args: &[ScalarValue]) -> Result<ScalarValue> {
     let fields = args.iter().map(|arg| Arc::new(Field::new("a", arg.data_type(), true))).collect();
+    let types: Vec<DataType> = args.iter().map(ScalarValue::data_type).collect();
+    let returns = function(name).return_type(&types)?;
     let result = function(name).invoke_with_args(ScalarFunctionArgs {
         args: args.iter().cloned().map(ColumnarValue::Scalar).collect(),
         arg_fields: fields,
         number_rows: 1,
-        return_field: Arc::new(Field::new("r", DataType::Utf8, true)),
+        return_field: Arc::new(Field::new("r", returns, true)),
         config_options: Arc::new(ConfigOptions::default()),
     })?;
     match result {

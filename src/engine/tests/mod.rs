@@ -2,6 +2,7 @@
 
 mod catalog;
 mod changes;
+mod definitions;
 mod errors;
 mod queries;
 mod versions;
