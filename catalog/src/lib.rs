@@ -3,10 +3,20 @@
 //! `Store` is the one door; `Draft` lays the pending changes of a transaction over it. Nothing outside this package writes SQL to the
 //! catalog. Nothing here plans, dials, decides or reads the clock.
 
+mod change;
+pub mod draft;
 pub mod error;
 pub mod model;
+mod secret;
+mod sqlite;
 pub mod store;
 
+#[cfg(test)]
+mod tests;
+
+pub use draft::Draft;
 pub use error::{Error, ErrorKind, Result};
 pub use model::*;
+pub use secret::SecretKeySource;
+pub use sqlite::{SqliteStore, open, open_in_memory};
 pub use store::*;

@@ -128,16 +128,33 @@ pub struct ObjectVersion {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
     /// `id` is drawn beforehand with `Store::next_id`, so that later changes of one statement can name it.
-    Create { object: Object, depends_on: Vec<ObjectId> },
+    Create {
+        object: Object,
+        depends_on: Vec<ObjectId>,
+    },
     /// OR REPLACE and ALTER: same id, `version` must be the one read (else `Conflict`); it is stored as version + 1.
-    Replace { object: Object, depends_on: Vec<ObjectId> },
+    Replace {
+        object: Object,
+        depends_on: Vec<ObjectId>,
+    },
     /// Facts found while running (columns, state): no new version, no conflict check.
-    Body { id: ObjectId, body: Json },
-    Comment { id: ObjectId, comment: Option<String> },
+    Body {
+        id: ObjectId,
+        body: Json,
+    },
+    Comment {
+        id: ObjectId,
+        comment: Option<String>,
+    },
     /// Dependents must be dropped by the same slice, or `InUse`.
-    Drop { id: ObjectId },
+    Drop {
+        id: ObjectId,
+    },
     /// Stored encrypted; `None` value = a reference whose provider text is in the definition.
-    PutSecret { id: ObjectId, value: Option<SecretValue> },
+    PutSecret {
+        id: ObjectId,
+        value: Option<SecretValue>,
+    },
 }
 
 /// A credential in memory. It has no `Display`, and `Debug` prints nothing of it.

@@ -67,8 +67,18 @@ pub trait Store: Definitions {
     /// Freezes a run: draws its batch number (`run.batch` of the argument is ignored), stores ranges and pinned versions. `Conflict` when
     /// the pipeline already has a run that is not over.
     fn freeze_run(&self, run: &Run) -> Result<Run>;
-    fn mark_run(&self, run_id: Uuid, status: RunStatus, attempt: i64, now: Micros, error: Option<&str>, sqlstate: Option<&str>) -> Result<()>;
-    /// Idempotent: ending a run that is over changes nothing.
+    /// A run that is over stays as it is. `None` keeps the last error, so that it can be seen while the run is tried again.
+    fn mark_run(
+        &self,
+        run_id: Uuid,
+        status: RunStatus,
+        attempt: i64,
+        now: Micros,
+        error: Option<&str>,
+        sqlstate: Option<&str>,
+    ) -> Result<()>;
+    /// Idempotent: ending a run that is over changes nothing. Facts (`Change::Body`) about objects dropped meanwhile are left out, and a schema
+    /// version takes the next free number, so that a run can always end.
     fn end_run(&self, end: &RunEnd) -> Result<()>;
     fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>>;
     fn run_outputs(&self, run_id: Option<Uuid>) -> Result<Vec<RunOutput>>;
@@ -85,8 +95,8 @@ pub trait Store: Definitions {
     fn set_trigger_state(&self, pipeline_id: ObjectId, trigger: &str, state: &Json) -> Result<()>;
 
     // The file ledger.
-    /// Enters the files not known by path and etag, in the given order, and marks earlier versions of the same path as replaced. Cheap when
-    /// nothing is new. Returns the new entries.
+    /// Enters the files whose path is not known with that etag as its current one, in the given order, and marks earlier versions of the same
+    /// path as replaced; a path that takes an old etag again is new. Cheap when nothing is new. Returns the new entries.
     fn register_files(&self, source_id: ObjectId, seen: &[FileSeen], now: Micros) -> Result<Vec<FileEntry>>;
     /// Entries with `after < seq <= to`, in order; `to` None means to the newest; at most `limit`.
     fn files(&self, source_id: ObjectId, after: i64, to: Option<i64>, limit: Option<usize>) -> Result<Vec<FileEntry>>;

@@ -1,0 +1,51 @@
+//! The versions of the catalog's tables. Steps are never edited once released, only added.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Step `n` (from 0) brings a file of version `n` to `n + 1`.
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+
+/// "Weir" in ASCII, in the file's header.
+const APPLICATION_ID: i64 = 0x5765_6972;
+
+/// Fails on a file that is newer than this program or belongs to another one. Reads only.
+pub(super) fn refuse_foreign(connection: &Connection) -> Result<()> {
+    let application: i64 = pragma(connection, "application_id")?;
+    let version: i64 = pragma(connection, "user_version")?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if application != APPLICATION_ID && (tables > 0 || version > 0) {
+        return Err(Error::new(ErrorKind::Corrupt, "catalog.db is not the catalog of a hub")
+            .with_hint("Choose another data folder, or move that file away."));
+    }
+    let known = newest(MIGRATIONS)?;
+    if version > known {
+        return Err(Error::new(ErrorKind::TooNew, "the data folder was written by a newer version of the hub")
+            .with_detail(format!("Its catalog has version {version}; this hub knows versions up to {known}. Nothing was changed."))
+            .with_hint("Start it with the newer hub, or restore a backup that was made before the upgrade."));
+    }
+    Ok(())
+}
+
+/// Brings the file to the newest version, one transaction per step.
+pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<()> {
+    let mut version: i64 = pragma(connection, "user_version")?;
+    for step in migrations.iter().skip(usize::try_from(version).unwrap_or(usize::MAX)) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(step)?;
+        version += 1;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+fn newest(migrations: &[&str]) -> Result<i64> {
+    i64::try_from(migrations.len()).map_err(|e| Error::internal("too many migrations").with_source(e))
+}
+
+fn pragma(connection: &Connection, name: &str) -> Result<i64> {
+    Ok(connection.pragma_query_value(None, name, |row| row.get(0))?)
+}

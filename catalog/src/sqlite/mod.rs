@@ -1,0 +1,16 @@
+//! The catalog in one SQLite file: one writer, readers that never wait for it.
+
+mod database;
+mod definitions;
+mod files;
+mod history;
+mod migrations;
+mod roles;
+mod row;
+mod runs;
+mod store;
+
+pub use store::{SqliteStore, open, open_in_memory};
+
+#[cfg(test)]
+mod tests;

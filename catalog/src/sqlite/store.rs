@@ -1,0 +1,269 @@
+//! `Store` over SQLite: each method is one transaction over the functions of the sibling files.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::database::Database;
+use super::definitions::{self, Rows};
+use super::{files, history, roles, runs};
+use crate::change::{self, Look};
+use crate::error::Result;
+use crate::model::{
+    Change, FileEntry, FileSeen, Kind, Lineage, Micros, Object, ObjectId, ObjectVersion, Offset, Role, RuleResult, Run, RunEnd, RunOutput,
+    RunStatus, SchemaVersion, SecretValue, TableCommit,
+};
+use crate::secret::{SecretKey, SecretKeySource};
+use crate::store::{Definitions, Health, RunFilter, Store};
+
+/// Ids set aside with one write. Those not given before the hub stops are never given.
+const IDS_AT_ONCE: i64 = 32;
+
+/// The catalog of one data folder, or of none (in memory).
+pub struct SqliteStore {
+    database: Database,
+    key: SecretKey,
+    generation: AtomicU64,
+    /// Ids set aside and not given yet: from the first to before the second.
+    ids: Mutex<(i64, i64)>,
+}
+
+/// Opens the catalog of a data folder, which must exist, and keeps every other hub out of it until the store is dropped.
+///
+/// # Errors
+/// `InUse` when another hub has the folder, `TooNew` when a newer one wrote it, `Corrupt` when the file is something else, `Io` when the disk
+/// refuses or others may read the secret key. A missing key is no error here, but one for whoever needs a secret.
+pub fn open(dir: &Path, key: SecretKeySource) -> Result<Arc<dyn Store>> {
+    Ok(Arc::new(SqliteStore::open(dir, key)?))
+}
+
+/// A catalog that vanishes with its last holder: for tests and dry checks.
+pub fn open_in_memory() -> Result<Arc<dyn Store>> {
+    Ok(Arc::new(SqliteStore::open_in_memory()?))
+}
+
+impl SqliteStore {
+    pub fn open(dir: &Path, key: SecretKeySource) -> Result<Self> {
+        let database = Database::open(dir)?;
+        let has_secrets = database.read(definitions::has_secrets)?;
+        let key = SecretKey::load(&key, dir, has_secrets)?;
+        Ok(SqliteStore::over(database, key))
+    }
+
+    pub fn open_in_memory() -> Result<Self> {
+        Ok(SqliteStore::over(Database::in_memory()?, SecretKey::random()?))
+    }
+
+    fn over(database: Database, key: SecretKey) -> Self {
+        SqliteStore { database, key, generation: AtomicU64::new(0), ids: Mutex::default() }
+    }
+
+    fn look<T>(&self, read: impl FnOnce(&Rows<'_>) -> Result<T>) -> Result<T> {
+        self.database.read(|db| read(&Rows { db, key: &self.key }))
+    }
+
+    fn moved_on(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    #[cfg(test)]
+    pub(super) fn database(&self) -> &Database {
+        &self.database
+    }
+}
+
+impl Definitions for SqliteStore {
+    fn object(&self, kind: Kind, schema: &str, name: &str) -> Result<Option<Object>> {
+        Ok(self.look(|rows| rows.find(kind, schema, name))?.filter(|object| object.kind == kind))
+    }
+
+    fn relation(&self, schema: &str, name: &str) -> Result<Option<Object>> {
+        self.look(|rows| rows.find(Kind::Table, schema, name))
+    }
+
+    fn object_by_id(&self, id: ObjectId) -> Result<Option<Object>> {
+        self.look(|rows| rows.get(id))
+    }
+
+    fn objects(&self, kind: Option<Kind>, schema: Option<&str>) -> Result<Vec<Object>> {
+        self.database.read(|db| definitions::list(db, kind, schema))
+    }
+
+    fn versions(&self, id: Option<ObjectId>) -> Result<Vec<ObjectVersion>> {
+        self.database.read(|db| definitions::versions(db, id))
+    }
+
+    fn dependents(&self, id: ObjectId) -> Result<Vec<Object>> {
+        self.look(|rows| change::dependents(rows, id))
+    }
+
+    fn depends_on(&self, id: ObjectId) -> Result<Vec<Object>> {
+        self.database.read(|db| definitions::depends_on(db, id))
+    }
+
+    fn next_id(&self) -> Result<ObjectId> {
+        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        if ids.0 == ids.1 {
+            let from = self.database.write(|db| definitions::reserve_ids(db, IDS_AT_ONCE))?;
+            *ids = (from, from + IDS_AT_ONCE);
+        }
+        ids.0 += 1;
+        Ok(ObjectId(ids.0 - 1))
+    }
+
+    fn stage(&self, changes: &[Change], by: &str, now: Micros) -> Result<()> {
+        self.apply(changes, by, now)
+    }
+}
+
+impl Store for SqliteStore {
+    fn apply_expecting(&self, expected: &[(ObjectId, i64)], changes: &[Change], by: &str, now: Micros) -> Result<()> {
+        let work = |db: &_| {
+            let mut rows = Rows { db, key: &self.key };
+            change::expect_versions(&rows, expected)?;
+            change::apply(&mut rows, changes, by, now)
+        };
+        self.database.write_then(work, |()| self.moved_on())
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    fn secret(&self, id: ObjectId) -> Result<Option<SecretValue>> {
+        self.database.read(|db| definitions::secret(db, &self.key, id))
+    }
+
+    fn role(&self, name: &str) -> Result<Option<Role>> {
+        self.database.read(|db| roles::role(db, name))
+    }
+
+    fn roles(&self) -> Result<Vec<Role>> {
+        self.database.read(roles::list)
+    }
+
+    fn put_role(&self, role: &Role) -> Result<()> {
+        let new_id = self.next_id()?;
+        self.database.write(|db| roles::put(db, role, new_id))
+    }
+
+    fn freeze_run(&self, run: &Run) -> Result<Run> {
+        self.database.write(|db| runs::freeze(db, run))
+    }
+
+    fn mark_run(
+        &self,
+        run_id: Uuid,
+        status: RunStatus,
+        attempt: i64,
+        now: Micros,
+        error: Option<&str>,
+        sqlstate: Option<&str>,
+    ) -> Result<()> {
+        self.database.write(|db| runs::mark(db, &runs::Mark { run_id, status, attempt, now, error, sqlstate }))
+    }
+
+    fn end_run(&self, end: &RunEnd) -> Result<()> {
+        let ended = |changed: &bool| {
+            if *changed {
+                self.moved_on();
+            }
+        };
+        self.database.write_then(|db| runs::end(db, &self.key, end), ended)?;
+        Ok(())
+    }
+
+    fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>> {
+        self.database.read(|db| runs::list(db, filter))
+    }
+
+    fn run_outputs(&self, run_id: Option<Uuid>) -> Result<Vec<RunOutput>> {
+        self.database.read(|db| runs::outputs(db, run_id))
+    }
+
+    fn rule_results(&self, run_id: Option<Uuid>) -> Result<Vec<RuleResult>> {
+        self.database.read(|db| runs::rule_results(db, run_id))
+    }
+
+    fn pipeline_health(&self, pipeline_id: ObjectId) -> Result<Health> {
+        self.database.read(|db| runs::health(db, pipeline_id))
+    }
+
+    fn offsets(&self, pipeline_id: Option<ObjectId>) -> Result<Vec<Offset>> {
+        self.database.read(|db| runs::offsets(db, pipeline_id))
+    }
+
+    fn offset(&self, pipeline_id: ObjectId, relation_id: ObjectId) -> Result<Option<Json>> {
+        self.database.read(|db| runs::offset(db, pipeline_id, relation_id))
+    }
+
+    fn set_offset(&self, pipeline_id: ObjectId, relation_id: ObjectId, position: Option<&Json>, now: Micros) -> Result<()> {
+        self.database.write(|db| runs::set_offset(db, pipeline_id, relation_id, position, now))
+    }
+
+    fn trigger_state(&self, pipeline_id: ObjectId, trigger: &str) -> Result<Option<Json>> {
+        self.database.read(|db| runs::trigger_state(db, pipeline_id, trigger))
+    }
+
+    fn set_trigger_state(&self, pipeline_id: ObjectId, trigger: &str, state: &Json) -> Result<()> {
+        self.database.write(|db| runs::set_trigger_state(db, pipeline_id, trigger, state))
+    }
+
+    fn register_files(&self, source_id: ObjectId, seen: &[FileSeen], now: Micros) -> Result<Vec<FileEntry>> {
+        // Most listings hold nothing new, and finding that out must not wait for a writer.
+        if self.database.read(|db| Ok(files::unknown(db, source_id, seen)?.is_empty()))? {
+            return Ok(Vec::new());
+        }
+        self.database.write(|db| {
+            let unknown = files::unknown(db, source_id, seen)?;
+            files::enter(db, source_id, &unknown, now)
+        })
+    }
+
+    fn files(&self, source_id: ObjectId, after: i64, to: Option<i64>, limit: Option<usize>) -> Result<Vec<FileEntry>> {
+        self.database.read(|db| files::list(db, source_id, after, to, limit))
+    }
+
+    fn newest_file(&self, source_id: ObjectId) -> Result<i64> {
+        self.database.read(|db| files::newest(db, source_id))
+    }
+
+    fn record_commits(&self, commits: &[TableCommit]) -> Result<()> {
+        self.database.write(|db| commits.iter().try_for_each(|commit| history::record_commit(db, commit)))
+    }
+
+    fn table_commits(&self, table_id: ObjectId) -> Result<Vec<TableCommit>> {
+        self.database.read(|db| history::commits(db, table_id))
+    }
+
+    fn table_version_at(&self, table_id: ObjectId, at: Micros) -> Result<Option<TableCommit>> {
+        self.database.read(|db| history::commit_at(db, table_id, at))
+    }
+
+    fn add_schema_version(&self, version: &SchemaVersion) -> Result<()> {
+        self.database.write(|db| history::add_schema(db, version))
+    }
+
+    fn schema_versions(&self, relation_id: Option<ObjectId>) -> Result<Vec<SchemaVersion>> {
+        self.database.read(|db| history::schemas(db, relation_id))
+    }
+
+    fn lineage(&self) -> Result<Vec<Lineage>> {
+        self.database.read(history::lineage)
+    }
+
+    fn setting(&self, key: &str) -> Result<Option<String>> {
+        self.database.read(|db| roles::setting(db, key))
+    }
+
+    fn set_setting(&self, key: &str, value: &str) -> Result<()> {
+        self.database.write(|db| roles::set_setting(db, key, value))
+    }
+
+    fn settings(&self) -> Result<Vec<(String, String)>> {
+        self.database.read(roles::settings)
+    }
+}
