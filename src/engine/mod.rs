@@ -4,5 +4,6 @@
 //! and DML never run.
 
 mod contract;
+pub mod definition;
 
 pub use contract::{Planned, RelationKey, Relations, Scope, Used, Wanted};
