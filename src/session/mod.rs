@@ -1,5 +1,16 @@
 //! One client: role, settings, transaction state, cancellation, notices.
 
+mod client;
+mod cursor;
+mod guard;
 mod outcome;
+mod transaction;
+mod value;
+mod vars;
 
+pub use client::{Local, Prepared, Session};
+pub use cursor::Cursor;
+pub use guard::Guard;
 pub use outcome::{Description, Notice, Outcome, TransactionStatus};
+pub use transaction::{Block, Modes};
+pub use vars::Vars;
