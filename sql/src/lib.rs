@@ -2,23 +2,81 @@
 //!
 //! Own statements are recognised by their leading words; queries go to `sqlparser` after one pass over the tokens that
 //! takes out every versioned table (`temporal`), and one over the tree that refuses every modifier the planner would
-//! ignore (`modifiers`). The user's own text is kept, never re-printed.
+//! ignore (`modifiers`). The user's own text is kept, never re-printed. Positions are 1-based character offsets in the
+//! whole text that was given.
 
+mod cursor;
 mod element;
 mod error;
 mod ident;
+mod input;
 mod interval;
+mod modifiers;
+mod nearest;
 mod options;
 mod query;
 mod rule;
 mod statement;
 pub mod statements;
+mod temporal;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+use cursor::Cursor;
+use input::Input;
 
 pub use element::{Column, Element, OnError};
 pub use error::{Result, SyntaxError, SyntaxErrorKind};
 pub use ident::{Ident, Name, quote_ident};
-pub use interval::Interval;
-pub use options::{Argument, OptionEntry, OptionValue, Options};
+pub use input::position_of;
+pub use interval::{Interval, parse_interval};
+pub use nearest::nearest;
+pub use options::{Argument, OptionEntry, OptionKey, OptionValue, Options};
 pub use query::{Columns, Dml, Expr, Query, TEMPORAL_FUNCTION, Temporal, TemporalPoint, TypeName};
 pub use rule::{Action, Rule, RuleKind};
 pub use statement::{ObjectKind, Statement, StatementKind};
+
+/// Reads every statement of a text; empty ones between semicolons are left out.
+///
+/// # Errors
+/// The first statement that does not follow the grammar, or asks for something that would silently not be done.
+pub fn parse(text: &str) -> Result<Vec<Statement>> {
+    let input = Input::read(text)?;
+    input
+        .statements()
+        .into_iter()
+        .map(|range| statements::parse(&mut Cursor::new(&input, range)))
+        .collect()
+}
+
+/// Reads one query, such as the stored text of a view.
+///
+/// # Errors
+/// As [`parse`]; positions are relative to `text`.
+pub fn parse_query(text: &str) -> Result<Query> {
+    let input = Input::read(text)?;
+    Cursor::new(&input, 0..usize::MAX).query_to_end()
+}
+
+/// Reads one expression, such as the stored text of a rule.
+///
+/// # Errors
+/// As [`parse`]; positions are relative to `text`.
+pub fn parse_expr(text: &str) -> Result<Expr> {
+    let input = Input::read(text)?;
+    Cursor::new(&input, 0..usize::MAX).expr_to_end()
+}
+
+/// Reads one column type.
+///
+/// # Errors
+/// As [`parse`]; positions are relative to `text`.
+pub fn parse_data_type(text: &str) -> Result<sqlparser::ast::DataType> {
+    let input = Input::read(text)?;
+    let mut cursor = Cursor::new(&input, 0..usize::MAX);
+    let data_type = cursor.type_name()?;
+    cursor.finish()?;
+    Ok(data_type.ast)
+}

@@ -28,7 +28,7 @@ pub struct Query {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expr {
     pub text: String,
-    pub ast: ast::Expr,
+    pub ast: Box<ast::Expr>,
     pub temporals: Vec<Temporal>,
     pub position: usize,
 }

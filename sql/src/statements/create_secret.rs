@@ -1,6 +1,9 @@
 //! `CREATE [OR REPLACE] SECRET [IF NOT EXISTS] name { AS 'value' | FROM provider 'reference' [WITH (..)] }` and
 //! `ALTER SECRET name { AS 'value' | FROM .. }`
 
+use super::Create;
+use crate::cursor::Cursor;
+use crate::error::Result;
 use std::fmt;
 
 use crate::{Name, Options};
@@ -59,5 +62,57 @@ impl fmt::Debug for SecretValue {
                 )
             }
         }
+    }
+}
+
+impl CreateSecret {
+    pub(super) fn parse(p: &mut Cursor<'_>, create: &Create) -> Result<Self> {
+        let if_not_exists = create.if_not_exists(p)?;
+        let name = p.name()?;
+        Ok(Self {
+            name,
+            or_replace: create.or_replace,
+            if_not_exists,
+            value: SecretValue::parse(p)?,
+        })
+    }
+}
+
+impl AlterSecret {
+    /// Whether this is about the value, and not about the object.
+    pub(super) fn begins(p: &Cursor<'_>) -> bool {
+        p.sees(&["AS"]) || p.sees(&["FROM"])
+    }
+
+    pub(super) fn parse(p: &mut Cursor<'_>, name: Name, if_exists: bool) -> Result<Self> {
+        Ok(Self {
+            name,
+            if_exists,
+            value: SecretValue::parse(p)?,
+        })
+    }
+}
+
+impl SecretValue {
+    fn parse(p: &mut Cursor<'_>) -> Result<Self> {
+        if p.word("AS") {
+            return Ok(Self::Value(p.string()?));
+        }
+        if !p.word("FROM") {
+            return Err(p.expected_one_of(&["AS", "FROM"]));
+        }
+        let provider = p.one_of(&[
+            ("ENV", SecretProvider::Env),
+            ("FILE", SecretProvider::File),
+            ("VAULT", SecretProvider::Vault),
+            ("AWS", SecretProvider::Aws),
+            ("AZURE", SecretProvider::Azure),
+            ("GCP", SecretProvider::Gcp),
+        ])?;
+        Ok(Self::Reference {
+            provider,
+            reference: p.string()?,
+            options: Options::parse_optional(p)?,
+        })
     }
 }

@@ -1,0 +1,3 @@
+//! Tests of the whole grammar, by what they guard.
+
+mod reference;
