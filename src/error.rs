@@ -6,6 +6,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
+use weir_catalog::ErrorKind;
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error as it reaches a client: code, primary message, and what helps to act on it.
@@ -65,6 +67,7 @@ pub enum Code {
     ReadOnly,
     FailedTransaction,
     NoTransaction,
+    ActiveTransaction,
     Conflict,
     Cancelled,
     ShuttingDown,
@@ -121,6 +124,7 @@ impl Code {
             Code::ReadOnly => "25006",
             Code::FailedTransaction => "25P02",
             Code::NoTransaction => "25P01",
+            Code::ActiveTransaction => "25001",
             Code::Conflict => "40001",
             Code::Cancelled => "57014",
             Code::ShuttingDown => "57P01",
@@ -178,6 +182,13 @@ impl Error {
         self
     }
 
+    /// Forgets the position: it belongs to another text than the client's.
+    #[must_use]
+    pub fn without_position(mut self) -> Self {
+        self.position = None;
+        self
+    }
+
     pub fn code(&self) -> Code {
         self.code
     }
@@ -220,5 +231,39 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|s| s as &(dyn StdError + 'static))
+    }
+}
+
+impl From<weir_catalog::Error> for Error {
+    fn from(error: weir_catalog::Error) -> Self {
+        let code = match error.kind() {
+            ErrorKind::NotFound => Code::UndefinedObject,
+            ErrorKind::Duplicate => Code::DuplicateObject,
+            ErrorKind::InUse => Code::InUse,
+            ErrorKind::Conflict => Code::Conflict,
+            ErrorKind::TooNew => Code::WrongState,
+            ErrorKind::Corrupt | ErrorKind::Io => Code::Io,
+            ErrorKind::Internal => Code::Internal,
+        };
+        let mapped = Self::new(code, error.message()).hint(error.hint().map(str::to_owned));
+        let mapped = match error.detail() {
+            Some(detail) => mapped.detail(detail),
+            None => mapped,
+        };
+        mapped.from_source(error)
+    }
+}
+
+impl From<weir_sql::SyntaxError> for Error {
+    fn from(error: weir_sql::SyntaxError) -> Self {
+        let code = match error.kind {
+            weir_sql::SyntaxErrorKind::Syntax => Code::Syntax,
+            weir_sql::SyntaxErrorKind::NotSupported => Code::NotSupported,
+        };
+        let mapped = Self::new(code, error.message).hint(error.hint).at(error.position);
+        match error.detail {
+            Some(detail) => mapped.detail(detail),
+            None => mapped,
+        }
     }
 }

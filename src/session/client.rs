@@ -10,7 +10,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
-use weir_catalog::{Change, Definitions};
+use weir_catalog::{Change, Definitions, SchemaVersion, TableCommit};
 use weir_sql::Statement;
 
 use super::cursor::Cursor;
@@ -210,6 +210,30 @@ impl Session {
         self.state.lock().block.is_some()
     }
 
+    /// Enters versions of lake tables into the hub's index: now, or after the commit that makes the tables known.
+    ///
+    /// # Errors
+    /// Whatever the catalog says.
+    pub fn record_commits(&self, commits: Vec<TableCommit>) -> Result<()> {
+        if let Some(block) = &mut self.state.lock().block {
+            block.record_commits(commits);
+            return Ok(());
+        }
+        Ok(self.hub.store().record_commits(&commits)?)
+    }
+
+    /// Enters the columns of a relation into the history of schemas: now, or after the commit.
+    ///
+    /// # Errors
+    /// Whatever the catalog says.
+    pub fn record_schema(&self, version: SchemaVersion) -> Result<()> {
+        if let Some(block) = &mut self.state.lock().block {
+            block.record_schema(version);
+            return Ok(());
+        }
+        Ok(self.hub.store().add_schema_version(&version)?)
+    }
+
     /// Remembers the folder of a new table, so that a rollback takes it away again.
     pub fn folder_created(&self, location: &str) {
         if let Some(block) = &mut self.state.lock().block {
@@ -232,7 +256,8 @@ impl Session {
         self.remove_folders(now).await;
     }
 
-    async fn remove_folders(&self, locations: Vec<String>) {
+    /// Removes folders that no table names. One that cannot be removed costs space, nothing else.
+    pub async fn remove_folders(&self, locations: Vec<String>) {
         for location in locations {
             if let Err(error) = self.hub.engine().lake().drop(&location).await {
                 tracing::warn!(error = %error, location, "a folder that no table uses could not be removed");
@@ -287,7 +312,12 @@ impl Session {
         match block.draft.commit(&self.role, now) {
             Ok(()) => {
                 self.hub.runner().definitions_changed();
-                self.end(block.committed()).await;
+                let ended = block.committed();
+                self.hub.store().record_commits(&ended.commits)?;
+                for version in &ended.schemas {
+                    self.hub.store().add_schema_version(version)?;
+                }
+                self.end(ended).await;
                 Ok(Some(true))
             }
             Err(error) => {

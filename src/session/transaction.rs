@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use weir_catalog::{Draft, Store};
+use weir_catalog::{Draft, SchemaVersion, Store, TableCommit};
 
 use super::vars::Vars;
 use crate::clock::Micros;
@@ -32,6 +32,9 @@ pub struct Block {
     /// Folders made and folders to remove, as places in the lake.
     created: Vec<String>,
     dropped: Vec<String>,
+    /// Facts about tables that the catalog will know only after the commit.
+    commits: Vec<TableCommit>,
+    schemas: Vec<SchemaVersion>,
     savepoints: Vec<Savepoint>,
 }
 
@@ -42,12 +45,22 @@ struct Savepoint {
     kept: Vars,
     created: usize,
     dropped: usize,
+    commits: usize,
+    schemas: usize,
 }
 
 /// What is left to do once a transaction is over.
 pub struct Ended {
     pub vars: Vars,
     pub folders_to_remove: Vec<String>,
+    pub commits: Vec<TableCommit>,
+    pub schemas: Vec<SchemaVersion>,
+}
+
+impl Ended {
+    fn undone(vars: Vars, folders_to_remove: Vec<String>) -> Self {
+        Self { vars, folders_to_remove, commits: Vec::new(), schemas: Vec::new() }
+    }
 }
 
 impl Block {
@@ -60,6 +73,8 @@ impl Block {
             kept: vars.clone(),
             created: Vec::new(),
             dropped: Vec::new(),
+            commits: Vec::new(),
+            schemas: Vec::new(),
             savepoints: Vec::new(),
         }
     }
@@ -80,6 +95,14 @@ impl Block {
         self.dropped.push(location);
     }
 
+    pub fn record_commits(&mut self, commits: Vec<TableCommit>) {
+        self.commits.extend(commits);
+    }
+
+    pub fn record_schema(&mut self, version: SchemaVersion) {
+        self.schemas.push(version);
+    }
+
     pub fn savepoint(&mut self, name: &str, vars: &Vars) {
         self.savepoints.push(Savepoint {
             name: name.to_owned(),
@@ -88,6 +111,8 @@ impl Block {
             kept: self.kept.clone(),
             created: self.created.len(),
             dropped: self.dropped.len(),
+            commits: self.commits.len(),
+            schemas: self.schemas.len(),
         });
     }
 
@@ -114,18 +139,20 @@ impl Block {
         self.kept = savepoint.kept.clone();
         let folders_to_remove = self.created.split_off(savepoint.created.min(self.created.len()));
         self.dropped.truncate(savepoint.dropped);
+        self.commits.truncate(savepoint.commits);
+        self.schemas.truncate(savepoint.schemas);
         self.failed.store(false, Ordering::Release);
-        Ok(Ended { vars: savepoint.vars.clone(), folders_to_remove })
+        Ok(Ended::undone(savepoint.vars.clone(), folders_to_remove))
     }
 
     /// What a successful commit leaves to do.
     pub fn committed(self) -> Ended {
-        Ended { vars: self.kept, folders_to_remove: self.dropped }
+        Ended { vars: self.kept, folders_to_remove: self.dropped, commits: self.commits, schemas: self.schemas }
     }
 
     /// What a rollback, or a commit that failed, leaves to do.
     pub fn rolled_back(self) -> Ended {
-        Ended { vars: self.before, folders_to_remove: self.created }
+        Ended::undone(self.before, self.created)
     }
 
     fn find(&self, name: &str) -> Result<usize> {

@@ -175,6 +175,11 @@ impl Vars {
         }
     }
 
+    /// The variable's own way to write its name; unknown names stay as they are.
+    pub fn spelling(name: &str) -> &str {
+        find(name).map_or(name, |(_, variable)| variable.name)
+    }
+
     /// Every name, value and meaning, for SHOW ALL and `current_setting()`.
     pub fn all(&self) -> Vec<(String, String, &'static str)> {
         let known = VARIABLES.iter().zip(&self.values).map(|(variable, value)| (variable.name.to_owned(), value.to_string(), variable.about));

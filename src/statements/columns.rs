@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
+use weir_catalog::Object;
 use weir_sql::statements::create_source::{Include, Meta};
 use weir_sql::{Column, Element, Ident};
 
@@ -32,8 +34,8 @@ pub(super) fn fields(elements: &[Element]) -> Result<Vec<Field>> {
 /// # Errors
 /// A type that the hub does not have.
 pub(super) fn field(column: &Column, in_key: bool) -> Result<Field> {
-    let nullable = !(column.not_null || column.primary_key || in_key);
-    let typed = formats::field(&column.name.value, &column.data_type.ast, nullable).map_err(|error| error.at(column.data_type.position))?;
+    let not_null = column.not_null || column.primary_key || in_key;
+    let typed = formats::arrow_field(&column.name.value, &column.data_type.ast, not_null).map_err(|error| error.at(column.data_type.position))?;
     Ok(match &column.comment {
         Some(comment) => {
             let mut metadata: HashMap<String, String> = typed.metadata().clone();
@@ -107,4 +109,17 @@ pub(super) fn with_include(schema: &Schema, include: &[Include]) -> Result<Schem
 /// `Internal` when it cannot be written as JSON.
 pub(super) fn body(body: &impl Serialize) -> Result<serde_json::Value> {
     serde_json::to_value(body).map_err(|error| Error::internal("the body of an object cannot be kept").from_source(error))
+}
+
+/// What the text of an object does not say. An object without a body has an empty one.
+///
+/// # Errors
+/// `Internal` when it is not the body of such an object.
+pub(super) fn read_body<T: DeserializeOwned>(object: &Object) -> Result<T> {
+    let body = match &object.body {
+        serde_json::Value::Null => serde_json::json!({}),
+        body => body.clone(),
+    };
+    serde_json::from_value(body)
+        .map_err(|error| Error::internal(format!("the body of {} {} cannot be read", object.kind.noun(), object.full_name())).from_source(error))
 }

@@ -3,7 +3,7 @@
 //! Checks keys, types and secrets; dials only with `validate = true`.
 
 use serde_json::Value as Json;
-use weir_catalog::{Definitions, Kind, Object, ObjectId};
+use weir_catalog::{Change, Definitions, Kind, Object, ObjectId};
 use weir_sql::Ident;
 use weir_sql::statements::create_connection::CreateConnection;
 
@@ -13,7 +13,7 @@ use super::validate_connection;
 use crate::error::{Code, Error, Result};
 use crate::session::{Outcome, Session};
 use crate::sources::{self, Connector};
-use crate::spec::{Opt, Options, Spec};
+use crate::spec::{Opt, Spec};
 
 /// What acts once, at CREATE, and is not kept as an option of the connection.
 const AT_ONCE: Spec = Spec {
@@ -42,33 +42,25 @@ pub(super) async fn execute(session: &Session, statement: &CreateConnection, tex
     if let Some(old) = &old {
         refuse_other_type(&*definitions, old, connection_type)?;
     }
-    let checked = check(session, &*definitions, statement)?;
-    if checked.validate {
-        validate_connection::must_work(session, checked.connector, &checked.options).await?;
-    }
-    let new = New { kind: Kind::Connection, place, definition: text, body: Json::Null, comment: None, depends_on: checked.depends_on };
+    let (validate, depends_on) = check(&*definitions, &place.schema, statement)?;
+    let new = New { kind: Kind::Connection, place, definition: text, body: Json::Null, comment: None, depends_on };
     let (_, change) = definition::put(session, &*definitions, new, old)?;
+    if let (true, Change::Create { object, .. } | Change::Replace { object, .. }) = (validate, &change) {
+        validate_connection::must_work(session, object).await?;
+    }
     session.stage(&[change])?;
     Ok(Outcome::done("CREATE CONNECTION"))
 }
 
-/// A connection whose options were found good.
-pub(super) struct Checked {
-    pub connector: &'static dyn Connector,
-    /// Secrets are still references.
-    pub options: Options,
-    pub depends_on: Vec<ObjectId>,
-    validate: bool,
-}
-
+/// Checks type, options and secrets. Answers whether to dial, and the secrets.
+///
 /// # Errors
 /// `UndefinedObject` or `NotSupported` for the type, `InvalidOption`, `UndefinedObject` for a secret.
-pub(super) fn check(session: &Session, definitions: &dyn Definitions, statement: &CreateConnection) -> Result<Checked> {
+pub(super) fn check(definitions: &dyn Definitions, schema: &str, statement: &CreateConnection) -> Result<(bool, Vec<ObjectId>)> {
     let connector = connector(&statement.connection_type)?;
     let (validate, given) = definition::take_flag(&statement.options, &AT_ONCE, "validate")?;
     let options = connector.spec().read(&given)?;
-    let depends_on = definition::secrets(session, definitions, &options)?;
-    Ok(Checked { connector, options, depends_on, validate })
+    Ok((validate, definition::secrets(definitions, schema, &options)?))
 }
 
 /// # Errors

@@ -33,7 +33,7 @@ pub(super) async fn execute(session: &Session, statement: &CreateSource, text: &
         Existing::Free => None,
         Existing::Replace(old) => Some(*old),
     };
-    let checked = check(session, &*definitions, statement)?;
+    let checked = check(session, &*definitions, &place.schema, statement)?;
     let body = RelationBody { columns: checked.columns.clone(), last_ok_at: None, last_error: None };
     let new = New {
         kind: Kind::Source,
@@ -61,7 +61,7 @@ pub(super) struct Checked {
 
 /// # Errors
 /// Whatever a clause, an option or a column says that cannot be.
-pub(super) fn check(session: &Session, definitions: &dyn Definitions, statement: &CreateSource) -> Result<Checked> {
+pub(super) fn check(session: &Session, definitions: &dyn Definitions, schema: &str, statement: &CreateSource) -> Result<Checked> {
     // No `..`: a new clause must be considered here.
     let CreateSource {
         name,
@@ -110,7 +110,7 @@ pub(super) fn check(session: &Session, definitions: &dyn Definitions, statement:
     {
         return Err(columns::undefined(&incremental.column));
     }
-    let mut depends_on = definition::secrets(session, definitions, &options)?;
+    let mut depends_on = definition::secrets(definitions, schema, &options)?;
     depends_on.push(connection.id);
     let columns = match declared {
         Some(schema) => Some(columns::with_include(&schema, include)?),

@@ -75,13 +75,25 @@ pub(super) fn alter(
     Ok(Change::Replace { object, depends_on })
 }
 
-/// The secrets that checked options name; each must exist.
+/// The secrets that checked options name; each must exist. One without a schema is looked for beside the object itself, then in `public`: it
+/// must mean the same secret to whoever uses the object.
 ///
 /// # Errors
-/// `UndefinedObject` for one that does not.
-pub(super) fn secrets(session: &Session, definitions: &dyn Definitions, options: &spec::Options) -> Result<Vec<ObjectId>> {
-    let found = options.secrets().map(|name| names::get(session, definitions, Kind::Secret, name).map(|secret| secret.id));
-    found.collect()
+/// `UndefinedObject` for one that does not exist.
+pub(super) fn secrets(definitions: &dyn Definitions, schema: &str, options: &spec::Options) -> Result<Vec<ObjectId>> {
+    let mut ids = Vec::new();
+    for name in options.secrets() {
+        let own = name.schema.as_ref().map_or(schema, |schema| schema.value.as_str());
+        let mut found = definitions.object(Kind::Secret, own, &name.name.value)?;
+        if found.is_none() && name.schema.is_none() {
+            found = definitions.object(Kind::Secret, "public", &name.name.value)?;
+        }
+        match found {
+            Some(secret) => ids.push(secret.id),
+            None => return Err(names::undefined(definitions, Kind::Secret, name)?),
+        }
+    }
+    Ok(ids)
 }
 
 /// Takes one option out of a list: those that act at once and are no part of what is kept.
