@@ -3,7 +3,25 @@
 //! One plan per statement over shared memory and catalog. Providers are snapshots made per statement, never kept. The planner's own DDL, COPY
 //! and DML never run.
 
+mod constant;
 mod contract;
 pub mod definition;
+#[expect(clippy::module_inception, reason = "the type gives the room its name")]
+mod engine;
+mod errors;
+mod functions;
+mod open_source;
+mod parameters;
+mod plan;
+mod planner;
+mod position;
+mod resolve;
+mod rewrite;
+mod state;
+mod system;
+mod version;
 
 pub use contract::{Planned, RelationKey, Relations, Scope, Used, Wanted};
+pub use engine::Engine;
+pub use errors::catalog_error;
+pub use state::EngineLimits;

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, ffi};
 
 use super::migrations;
 use crate::error::{Error, ErrorKind, Result};
+use crate::secret::private;
 
 /// Readers kept open between calls; more are opened under load and closed again.
 const READERS_KEPT: usize = 4;
@@ -36,6 +37,9 @@ impl Database {
         let path = dir.join("catalog.db");
         if path.exists() {
             migrations::refuse_foreign(&Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)?;
+        } else {
+            // Made here, because SQLite would let others read it; its log and index take over the mode.
+            private(OpenOptions::new().write(true).create_new(true)).open(&path).map_err(|e| folder_error(dir, e))?;
         }
         let mut writer = Connection::open(&path)?;
         configure(&writer)?;
@@ -105,7 +109,7 @@ impl Database {
         result
     }
 
-    fn noticing_fsync(&self, error: rusqlite::Error) -> Error {
+    pub(super) fn noticing_fsync(&self, error: rusqlite::Error) -> Error {
         let code = error.sqlite_error().map(|e| e.extended_code);
         if matches!(code, Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC)) {
             self.fsync_failed.store(true, Ordering::Release);

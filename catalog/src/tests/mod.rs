@@ -1,0 +1,9 @@
+//! What the package promises, seen through its one door.
+
+mod crash;
+mod definitions;
+mod draft;
+mod fixture;
+mod ledger;
+mod runs;
+mod secrets;

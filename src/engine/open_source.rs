@@ -1,0 +1,163 @@
+//! Opening a SOURCE: its connector, its definition as it is now, its secrets revealed.
+//!
+//! Opened sources are kept until their definition or that of their connection changes. Values of secrets are looked up at each opening and
+//! are never kept by the engine.
+
+use std::sync::Arc;
+
+use weir_catalog::{Kind, Object, ObjectId};
+use weir_sql::statements::create_secret::{SecretProvider, SecretValue};
+use weir_sql::statements::create_source::{CreateSource, Origin};
+use weir_sql::Name;
+
+use super::errors::catalog_error;
+use super::{Engine, definition};
+use crate::error::{Code, Error, Result};
+use crate::sources::{self, Connector, OpenRequest, Source};
+use crate::spec::{Options, Spec};
+
+/// A source, its version and those of what it stands on.
+pub(super) type Opened = (ObjectId, Vec<i64>);
+
+impl Engine {
+    /// Opens a SOURCE. It does not dial: a system that is down shows at the first read.
+    ///
+    /// # Errors
+    /// `InvalidOption` for options that no longer fit, `SourceUnavailable` for a secret that cannot be found.
+    pub async fn source(&self, object: &Object) -> Result<Arc<dyn Source>> {
+        let definition = definition::source(object)?;
+        let connection = self.connection_of(object, &definition)?;
+        let mut versions = vec![object.version, object.changed_at, connection.version];
+        versions.extend(self.secret_versions(&[object.id, connection.id])?);
+        let key = (object.id, versions);
+        if let Some(open) = self.opened(&key) {
+            return Ok(open);
+        }
+        let request = self.request(object, definition, &connection)?;
+        let connector = connector_of(&connection)?;
+        let source = connector.open(request).await?;
+        self.keep_open(key, Arc::clone(&source));
+        Ok(source)
+    }
+
+    /// The options of a connection with its secrets revealed, and its connector.
+    ///
+    /// # Errors
+    /// As [`Engine::source`].
+    pub fn connection(&self, object: &Object) -> Result<(&'static dyn Connector, Options)> {
+        let connector = connector_of(object)?;
+        let definition = definition::connection(object)?;
+        let options = self.reveal(&connector.spec().read(&definition.options)?, &object.schema)?;
+        Ok((connector, options))
+    }
+
+    fn connection_of(&self, object: &Object, definition: &CreateSource) -> Result<Object> {
+        let name = match &definition.origin {
+            Origin::Connection(name) => name,
+            Origin::Webhook => return Err(Error::new(Code::NotSupported, "sources FROM WEBHOOK are not built yet")),
+            Origin::Upload => return Err(Error::new(Code::NotSupported, "sources FROM UPLOAD are not built yet")),
+        };
+        // A rename keeps the identity, which only the dependency knows.
+        let found = self.store().depends_on(object.id).map_err(catalog_error)?;
+        let by_dependency = found.into_iter().find(|other| other.kind == Kind::Connection);
+        match by_dependency {
+            Some(connection) => Ok(connection),
+            None => {
+                let schema = name.schema.as_ref().map_or(object.schema.as_str(), |schema| schema.value.as_str());
+                let found = self.store().object(Kind::Connection, schema, &name.name.value).map_err(catalog_error)?;
+                found.ok_or_else(|| Error::new(Code::UndefinedObject, format!("connection \"{name}\" does not exist")))
+            }
+        }
+    }
+
+    fn secret_versions(&self, of: &[ObjectId]) -> Result<Vec<i64>> {
+        let mut versions = Vec::new();
+        for id in of {
+            let on = self.store().depends_on(*id).map_err(catalog_error)?;
+            versions.extend(on.into_iter().filter(|other| other.kind == Kind::Secret).flat_map(|secret| [secret.id.0, secret.version]));
+        }
+        Ok(versions)
+    }
+
+    fn request(&self, object: &Object, definition: CreateSource, connection: &Object) -> Result<OpenRequest> {
+        let (connector, connection_options) = self.connection(connection)?;
+        let specs: Vec<&Spec> = vec![connector.source_spec()];
+        let options = Spec::read_all(&specs, &definition.options)?;
+        let options = self.reveal(&options, &object.schema)?;
+        let body: weir_catalog::RelationBody = serde_json::from_value(object.body.clone()).unwrap_or_default();
+        let declares = definition.elements.iter().any(|element| matches!(element, weir_sql::Element::Column(_)));
+        Ok(OpenRequest {
+            source_id: object.id,
+            name: object.full_name(),
+            connection: connection_options,
+            options,
+            definition,
+            found: body.columns.filter(|_| !declares),
+            store: Arc::clone(self.store()),
+            clock: self.clock().clone(),
+        })
+    }
+
+    fn reveal(&self, options: &Options, schema: &str) -> Result<Options> {
+        options.reveal(&|name: &Name, key: Option<&str>| self.secret(name, key, schema))
+    }
+
+    /// The value of a secret, from the catalog or from where its definition points.
+    fn secret(&self, name: &Name, key: Option<&str>, default_schema: &str) -> Result<String> {
+        let schema = name.schema.as_ref().map_or(default_schema, |schema| schema.value.as_str());
+        let missing = || Error::new(Code::UndefinedObject, format!("secret \"{name}\" does not exist"));
+        let find = |schema: &str| self.store().object(Kind::Secret, schema, &name.name.value).map_err(catalog_error);
+        let object = match find(schema)? {
+            Some(object) => object,
+            None if name.schema.is_none() => find("public")?.ok_or_else(missing)?,
+            None => return Err(missing()),
+        };
+        let value = match definition::secret(&object)? {
+            SecretValue::Value(_) => match self.store().secret(object.id).map_err(catalog_error)? {
+                Some(value) => value.0,
+                None => return Err(unavailable(name, "it has no value")),
+            },
+            SecretValue::Reference { provider, reference, .. } => from_provider(name, provider, &reference)?,
+        };
+        match key {
+            None => Ok(value),
+            Some(key) => field(name, &value, key),
+        }
+    }
+}
+
+fn connector_of(connection: &Object) -> Result<&'static dyn Connector> {
+    let definition = definition::connection(connection)?;
+    let name = definition.connection_type.value.as_str();
+    sources::connector(name).ok_or_else(|| {
+        let known = sources::CONNECTORS.iter().map(|connector| connector.spec().name);
+        Error::new(Code::NotSupported, format!("connections of type \"{name}\" are not built yet"))
+            .hint(weir_sql::nearest(name, known).map(super::errors::did_you_mean))
+    })
+}
+
+fn from_provider(name: &Name, provider: SecretProvider, reference: &str) -> Result<String> {
+    match provider {
+        SecretProvider::Env => std::env::var(reference).map_err(|_| unavailable(name, &format!("environment variable {reference} is not set"))),
+        SecretProvider::File => match std::fs::read_to_string(reference) {
+            Ok(text) => Ok(text.trim_end_matches(['\n', '\r']).to_owned()),
+            Err(e) => Err(unavailable(name, &format!("file {reference}: {}", e.kind()))),
+        },
+        SecretProvider::Vault | SecretProvider::Aws | SecretProvider::Azure | SecretProvider::Gcp => {
+            Err(Error::new(Code::NotSupported, format!("secret \"{name}\": this provider is not built yet")))
+        }
+    }
+}
+
+fn unavailable(name: &Name, why: &str) -> Error {
+    Error::new(Code::SourceUnavailable, format!("secret \"{name}\" cannot be read")).detail(why.to_owned())
+}
+
+fn field(name: &Name, value: &str, key: &str) -> Result<String> {
+    let json: serde_json::Value = serde_json::from_str(value).map_err(|_| unavailable(name, "it is not a JSON object"))?;
+    match json.get(key) {
+        Some(serde_json::Value::String(text)) => Ok(text.clone()),
+        Some(other) if !other.is_null() => Ok(other.to_string()),
+        _ => Err(unavailable(name, &format!("it has no field \"{key}\""))),
+    }
+}

@@ -1,0 +1,350 @@
+//! A query's tree to a bound plan: names looked up, versions pinned, views unfolded, sources opened.
+//!
+//! Each statement gets relations of its own, made for it and for nothing else: what the query does not name is never opened. Views are
+//! planned from their text at each use, so they always show what their relations are now, or were at the time asked for.
+
+use std::sync::Arc;
+
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider, ViewTable};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, col};
+use datafusion::sql::parser::Statement as PlannerStatement;
+use futures::future::BoxFuture;
+use sqlparser::ast::{Query, Statement};
+use weir_catalog::{Definitions, Kind, Object, ObjectId};
+use weir_sql::Temporal;
+
+use super::position::Place;
+use super::resolve::{Ask, Misplaced, Moment, Target, walk};
+use super::{Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, constant, definition, errors, parameters, rewrite, state, system};
+use crate::clock::Micros;
+use crate::error::{Code, Error, Result};
+use crate::sources::ScanRequest;
+
+/// Views may stand on views this deep.
+const MAX_VIEWS: usize = 32;
+
+/// What stays the same while one statement is planned.
+#[derive(Clone)]
+pub(super) struct Context<'a> {
+    pub(super) scope: &'a Scope,
+    pub(super) definitions: &'a dyn Definitions,
+    pub(super) relations: Option<&'a dyn Relations>,
+    /// The views being unfolded, outermost first.
+    pub(super) views: Vec<ObjectId>,
+    /// The state of the lake that everything inside is read at.
+    pub(super) pinned: Option<Pin>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Pin {
+    Version(u64),
+    Time(Micros),
+}
+
+/// What was read while planning.
+#[derive(Default)]
+pub(super) struct Reads {
+    pub(super) used: Vec<Used>,
+    pub(super) notices: Vec<String>,
+}
+
+impl Engine {
+    pub(super) async fn plan_query(&self, query: &weir_sql::Query, context: &Context<'_>) -> Result<Planned> {
+        let state = state::of_scope(self.base(), context.scope);
+        let mut reads = Reads::default();
+        let plan = self.bind(query, &state, context, &mut reads).await?;
+        let plan = parameters::fill(plan, context.scope)?;
+        Ok(Planned { plan, state, used: reads.used, notices: reads.notices })
+    }
+
+    /// Plans in `state`, whose relations are replaced by those of this query.
+    pub(super) async fn bind(
+        &self,
+        query: &weir_sql::Query,
+        state: &SessionState,
+        context: &Context<'_>,
+        reads: &mut Reads,
+    ) -> Result<LogicalPlan> {
+        let place = Place::query(query);
+        self.bind_tree((*query.ast).clone(), &query.temporals, Some(&query.text), &place, state, context, reads).await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of a statement, each borrowed from another owner")]
+    pub(super) async fn bind_tree(
+        &self,
+        tree: Query,
+        temporals: &[Temporal],
+        text: Option<&str>,
+        place: &Place<'_>,
+        state: &SessionState,
+        context: &Context<'_>,
+        reads: &mut Reads,
+    ) -> Result<LogicalPlan> {
+        let misplaced = |m: Box<Misplaced>| {
+            let position = m.position.or_else(|| m.spot.and_then(|spot| place.offset(spot)));
+            m.error.at(position)
+        };
+        let mut tree = rewrite::query(tree);
+        let mut found = walk(&mut tree, temporals, context.scope, context.definitions).map_err(misplaced)?;
+        if found.about_catalog
+            && let Some(mut again) = text.and_then(rewrite::catalog_query)
+        {
+            found = walk(&mut again, temporals, context.scope, context.definitions).map_err(misplaced)?;
+            tree = again;
+        }
+        let catalog = MemoryCatalogProvider::new();
+        for ask in &found.asks {
+            let provider = self.provider(ask, temporals, state, context, reads).await.map_err(|error| match ask.spot {
+                Some(spot) if error.position().is_none() => error.at(place.offset(spot)),
+                _ => error,
+            })?;
+            add(&catalog, ask, provider)?;
+        }
+        let list = state.catalog_list();
+        list.register_catalog(state::database(context.scope).to_owned(), Arc::new(catalog));
+        let statement = PlannerStatement::Statement(Box::new(Statement::Query(Box::new(tree))));
+        let plan = state.statement_to_plan(statement).await.map_err(|e| {
+            let position = errors::spot(&e).and_then(|spot| place.offset(spot));
+            errors::error(e).at(position)
+        })?;
+        only_reads(&plan)?;
+        Ok(plan)
+    }
+
+    async fn provider(
+        &self,
+        ask: &Ask,
+        temporals: &[Temporal],
+        state: &SessionState,
+        context: &Context<'_>,
+        reads: &mut Reads,
+    ) -> Result<Arc<dyn TableProvider>> {
+        match &ask.target {
+            Target::System(table) => Ok(system::provider(table, self.me()?, context.scope)),
+            Target::Fixed => self.fixed(&ask.reference.1),
+            Target::Changes { object, from, to, after } => {
+                let from = constant::bound(from, state, context.scope)?;
+                let to = to.as_ref().map(|to| constant::bound(to, state, context.scope)).transpose()?;
+                self.changes(object, from, to, *after, reads).await
+            }
+            Target::Object { object, moment } => {
+                let wanted = match moment {
+                    Moment::Now => None,
+                    Moment::Stream => Some(Wanted::Stream),
+                    Moment::At(index) => match temporals.get(*index) {
+                        Some(temporal) => {
+                            let point = constant::point(&temporal.point, state, context.scope);
+                            Some(point.map_err(|error| if error.position().is_none() { error.at(temporal.position) } else { error })?)
+                        }
+                        None => return Err(Error::internal("a versioned table has lost its version")),
+                    },
+                };
+                self.object(object, wanted, context, reads).await
+            }
+        }
+    }
+
+    /// The rows of an object: what a run pinned, or what there is.
+    async fn object(
+        &self,
+        object: &Object,
+        asked: Option<Wanted>,
+        context: &Context<'_>,
+        reads: &mut Reads,
+    ) -> Result<Arc<dyn TableProvider>> {
+        let key = key(object);
+        let wanted = asked.unwrap_or(match context.pinned {
+            None => Wanted::Plain,
+            Some(Pin::Version(version)) => Wanted::Version(version),
+            Some(Pin::Time(at)) => Wanted::Time(at),
+        });
+        if let Some(relations) = context.relations
+            && let Some(provider) = relations.provider(&key, &wanted).await?
+        {
+            reads.used.push(Used { relation: key, wanted, version: None, provider: Arc::clone(&provider) });
+            return Ok(provider);
+        }
+        if wanted == Wanted::Stream {
+            return Err(Error::new(Code::NotSupported, "STREAM is only understood in the query of a pipeline")
+                .hint(format!("Write {} to read what is there now.", object.full_name())));
+        }
+        let (provider, version) = match object.kind {
+            Kind::Table => self.table_rows(object, &wanted).await?,
+            Kind::View => (self.view_rows(object, &wanted, context, reads).await?, None),
+            Kind::Source => (self.source_rows(object, &wanted).await?, None),
+            kind => return Err(Error::new(Code::WrongType, format!("\"{}\" is a {}, not a relation", object.full_name(), kind.noun()))),
+        };
+        reads.used.push(Used { relation: key, wanted, version, provider: Arc::clone(&provider) });
+        Ok(provider)
+    }
+
+    async fn table_rows(&self, object: &Object, wanted: &Wanted) -> Result<(Arc<dyn TableProvider>, Option<u64>)> {
+        let table = self.table(object).await?;
+        let version = match wanted {
+            Wanted::Plain | Wanted::Stream => None,
+            Wanted::Version(version) => Some(*version),
+            Wanted::Time(at) => Some(self.version_at(object, &table, *at).await?),
+        };
+        let shown = match version {
+            Some(version) => version,
+            None => table.version().await?,
+        };
+        Ok((table.scan(Some(shown)).await?, Some(shown)))
+    }
+
+    async fn source_rows(&self, object: &Object, wanted: &Wanted) -> Result<Arc<dyn TableProvider>> {
+        if *wanted != Wanted::Plain {
+            return Err(Error::new(Code::NotSupported, format!("source \"{}\" has no earlier versions", object.full_name()))
+                .hint("Only lake tables keep their versions: read the table that a pipeline fills from it.".to_owned()));
+        }
+        let source = self.source(object).await?;
+        let request = ScanRequest { provenance: false, rejects: None, ordered: false, partitions: self.threads() };
+        source.scan(None, request).await
+    }
+
+    fn view_rows<'a>(
+        &'a self,
+        object: &'a Object,
+        wanted: &'a Wanted,
+        context: &'a Context<'_>,
+        reads: &'a mut Reads,
+    ) -> BoxFuture<'a, Result<Arc<dyn TableProvider>>> {
+        Box::pin(async move {
+            let name = object.full_name();
+            if context.views.contains(&object.id) {
+                return Err(Error::new(Code::InvalidDefinition, format!("view \"{name}\" reads itself")));
+            }
+            if context.views.len() >= MAX_VIEWS {
+                return Err(Error::new(Code::NotSupported, format!("view \"{name}\" stands on more than {MAX_VIEWS} other views")));
+            }
+            let mut inner = context.clone();
+            inner.views.push(object.id);
+            inner.pinned = match wanted {
+                Wanted::Plain | Wanted::Stream => None,
+                Wanted::Version(version) => Some(Pin::Version(*version)),
+                Wanted::Time(at) => Some(Pin::Time(*at)),
+            };
+            // The parameters of the statement are not those of the view.
+            let scope = Scope { positional: Vec::new(), named: Vec::new(), ..context.scope.clone() };
+            inner.scope = &scope;
+            let view = definition::view(object)?;
+            let state = state::of_scope(self.base(), &scope);
+            let plan = self.bind(&view.query, &state, &inner, reads).await.map_err(|error| in_view(&name, &error))?;
+            let names: Vec<String> = view.columns.iter().map(|column| column.value.clone()).collect();
+            let plan = renamed(plan, &names, &name)?;
+            Ok(Arc::new(ViewTable::new(plan, Some(object.definition.clone()))) as Arc<dyn TableProvider>)
+        })
+    }
+
+    async fn changes(
+        &self,
+        object: &Object,
+        from: Wanted,
+        to: Option<Wanted>,
+        after: bool,
+        reads: &mut Reads,
+    ) -> Result<Arc<dyn TableProvider>> {
+        if object.kind != Kind::Table {
+            return Err(Error::new(Code::NotSupported, format!("{} \"{}\" keeps no changes", object.kind.noun(), object.full_name())));
+        }
+        let table = self.table(object).await?;
+        let from = match from {
+            Wanted::Version(version) if after => version.saturating_add(1),
+            Wanted::Version(version) => version,
+            Wanted::Time(at) => self.first_version_from(object, &table, at).await?,
+            Wanted::Plain | Wanted::Stream => 0,
+        };
+        let newest = table.version().await?;
+        let to = match to {
+            Some(Wanted::Version(version)) => version,
+            Some(Wanted::Time(at)) => self.version_at(object, &table, at).await?,
+            _ => newest,
+        };
+        // Following the newest version: nothing has come since.
+        if !(after && from == newest.saturating_add(1) && to == newest) && (from > to || to > newest) {
+            return Err(Error::new(Code::InvalidParameter, format!("table \"{}\" has no changes from version {from} to {to}", object.full_name()))
+                .hint(format!("Its newest version is {newest}.")));
+        }
+        let provider = match from > to {
+            true => nothing(table.changes(newest, Some(newest)).await?),
+            false => table.changes(from, Some(to)).await?,
+        };
+        reads.used.push(Used { relation: key(object), wanted: Wanted::Version(to), version: Some(to), provider: Arc::clone(&provider) });
+        Ok(provider)
+    }
+}
+
+fn nothing(like: Arc<dyn TableProvider>) -> Arc<dyn TableProvider> {
+    Arc::new(datafusion::datasource::empty::EmptyTable::new(like.schema()))
+}
+
+pub(super) fn key(object: &Object) -> RelationKey {
+    RelationKey { id: object.id, kind: object.kind, schema: object.schema.clone(), name: object.name.clone() }
+}
+
+fn add(catalog: &MemoryCatalogProvider, ask: &Ask, provider: Arc<dyn TableProvider>) -> Result<()> {
+    let (schema, table) = &ask.reference;
+    let in_schema = match catalog.schema(schema) {
+        Some(existing) => existing,
+        None => {
+            let made: Arc<dyn SchemaProvider> = Arc::new(MemorySchemaProvider::new());
+            catalog.register_schema(schema, Arc::clone(&made)).map_err(errors::error)?;
+            made
+        }
+    };
+    in_schema.register_table(table.clone(), provider).map_err(errors::error)?;
+    Ok(())
+}
+
+/// The planner's own DDL, COPY and DML never run.
+pub(super) fn only_reads(plan: &LogicalPlan) -> Result<()> {
+    let mut refused = None;
+    plan.apply_with_subqueries(|node| {
+        refused = match node {
+            LogicalPlan::Ddl(_) => Some("SELECT INTO"),
+            LogicalPlan::Dml(_) => Some("INSERT, UPDATE or DELETE inside a query"),
+            LogicalPlan::Copy(_) => Some("COPY inside a query"),
+            LogicalPlan::Statement(_) => Some("this statement"),
+            _ => return Ok(TreeNodeRecursion::Continue),
+        };
+        Ok(TreeNodeRecursion::Stop)
+    })
+    .map_err(errors::error)?;
+    match refused {
+        Some(what) => Err(Error::new(Code::NotSupported, format!("{what} is not supported"))),
+        None => Ok(()),
+    }
+}
+
+/// An error of a view's own text: its position means nothing in the statement.
+fn in_view(name: &str, error: &Error) -> Error {
+    Error::new(error.code(), error.message().to_owned())
+        .hint(error.hint_text().map(str::to_owned))
+        .detail(match error.detail_text() {
+            Some(detail) => format!("In view \"{name}\". {detail}"),
+            None => format!("In view \"{name}\"."),
+        })
+        .from_source(error.clone())
+}
+
+/// The view's own column names over the query's.
+fn renamed(plan: LogicalPlan, names: &[String], view: &str) -> Result<LogicalPlan> {
+    if names.is_empty() {
+        return Ok(plan);
+    }
+    let columns = plan.schema().columns();
+    if names.len() > columns.len() {
+        return Err(Error::new(Code::InvalidDefinition, format!("view \"{view}\" names more columns than its query has")));
+    }
+    let exprs: Vec<_> = columns
+        .into_iter()
+        .enumerate()
+        .map(|(index, column)| match names.get(index) {
+            Some(name) => col(column).alias(name),
+            None => col(column),
+        })
+        .collect();
+    LogicalPlanBuilder::from(plan).project(exprs).and_then(LogicalPlanBuilder::build).map_err(errors::error)
+}

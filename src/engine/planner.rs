@@ -1,0 +1,99 @@
+//! How SQL types and operators are understood: PostgreSQL's names, microsecond timestamps, JSON kept as text.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
+use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, TypePlanner};
+use datafusion::logical_expr::{Expr, ScalarUDF};
+use datafusion_functions_json::udfs::{json_as_text_udf, json_contains_udf, json_get_json_udf};
+use datafusion_pg_catalog::pg_catalog::oid_type_planner::PgOidTypePlanner;
+use sqlparser::ast::{BinaryOperator, DataType as SqlType, ExactNumberInfo, ObjectNamePart, TimezoneInfo};
+
+/// SQL types to Arrow types, with casts to `timestamptz` read in one time zone.
+#[derive(Debug)]
+pub(super) struct Types {
+    zone: Arc<str>,
+}
+
+impl Types {
+    pub(super) fn in_zone(zone: &str) -> Self {
+        Self { zone: zone.into() }
+    }
+
+    fn data_type(&self, sql: &SqlType) -> Option<DataType> {
+        let zoned = || DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::clone(&self.zone)));
+        match sql {
+            SqlType::Timestamp(_, TimezoneInfo::Tz | TimezoneInfo::WithTimeZone) => Some(zoned()),
+            SqlType::Timestamp(_, _) => Some(DataType::Timestamp(TimeUnit::Microsecond, None)),
+            SqlType::Time(_, _) => Some(DataType::Time64(TimeUnit::Microsecond)),
+            SqlType::JSON | SqlType::JSONB | SqlType::Uuid => Some(DataType::Utf8),
+            SqlType::Numeric(ExactNumberInfo::None) | SqlType::Decimal(ExactNumberInfo::None) => Some(DataType::Decimal128(38, 10)),
+            SqlType::Custom(name, _) => match name.0.last() {
+                Some(ObjectNamePart::Identifier(word)) => match word.value.to_ascii_lowercase().as_str() {
+                    "timestamptz" => Some(zoned()),
+                    "name" | "citext" | "bpchar" | "cstring" | "unknown" => Some(DataType::Utf8),
+                    _ => None,
+                },
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+impl TypePlanner for Types {
+    fn plan_type_field(&self, sql: &SqlType) -> Result<Option<FieldRef>> {
+        if let Some(data_type) = self.data_type(sql) {
+            return Ok(Some(Arc::new(Field::new("", data_type, true))));
+        }
+        PgOidTypePlanner.plan_type_field(sql)
+    }
+}
+
+/// `->`, `->>`, `#>`, `#>>` and `?` on JSON text.
+#[derive(Debug)]
+pub(super) struct JsonOperators;
+
+impl ExprPlanner for JsonOperators {
+    fn plan_binary_op(&self, expr: RawBinaryExpr, _: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        let (function, is_path) = match expr.op {
+            BinaryOperator::Arrow => (json_get_json_udf(), false),
+            BinaryOperator::LongArrow => (json_as_text_udf(), false),
+            BinaryOperator::HashArrow => (json_get_json_udf(), true),
+            BinaryOperator::HashLongArrow => (json_as_text_udf(), true),
+            BinaryOperator::Question => (json_contains_udf(), false),
+            _ => return Ok(PlannerResult::Original(expr)),
+        };
+        let steps = match is_path {
+            false => vec![expr.right.clone()],
+            true => match path_steps(&expr.right) {
+                Some(steps) => steps,
+                None => return Ok(PlannerResult::Original(expr)),
+            },
+        };
+        Ok(PlannerResult::Planned(get(function, expr.left, steps)))
+    }
+}
+
+/// One call for a chain of steps, so that the document is parsed once.
+fn get(function: Arc<ScalarUDF>, document: Expr, steps: Vec<Expr>) -> Expr {
+    let mut args = match document {
+        Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == json_get_json_udf().name() => args,
+        other => vec![other],
+    };
+    args.extend(steps);
+    Expr::ScalarFunction(ScalarFunction { func: function, args })
+}
+
+/// The steps of a literal path: `'{a,0,b}'`.
+fn path_steps(path: &Expr) -> Option<Vec<Expr>> {
+    let Expr::Literal(ScalarValue::Utf8(Some(text)), _) = path else { return None };
+    let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
+    let step = |word: &str| match word.trim().parse::<i64>() {
+        Ok(index) => Expr::Literal(ScalarValue::Int64(Some(index)), None),
+        Err(_) => Expr::Literal(ScalarValue::Utf8(Some(word.trim().trim_matches('"').to_owned())), None),
+    };
+    Some(inner.split(',').map(step).collect())
+}
