@@ -82,6 +82,68 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every kind, for the way back from a stored SQLSTATE.
+    const ALL: &[Code] = &[
+        Code::Syntax,
+        Code::UndefinedTable,
+        Code::UndefinedColumn,
+        Code::UndefinedFunction,
+        Code::UndefinedSchema,
+        Code::UndefinedObject,
+        Code::UndefinedParameter,
+        Code::AmbiguousColumn,
+        Code::DuplicateObject,
+        Code::DuplicateTable,
+        Code::DuplicateSchema,
+        Code::InUse,
+        Code::WrongState,
+        Code::WrongType,
+        Code::WrongObjectKind,
+        Code::DuplicateColumn,
+        Code::UndefinedDatabase,
+        Code::UndefinedPrepared,
+        Code::DuplicatePrepared,
+        Code::UndefinedCursor,
+        Code::DuplicateCursor,
+        Code::UndefinedSavepoint,
+        Code::InvalidDefinition,
+        Code::InvalidOption,
+        Code::InvalidParameter,
+        Code::InvalidText,
+        Code::NumericOutOfRange,
+        Code::DatetimeOutOfRange,
+        Code::DivisionByZero,
+        Code::CheckViolated,
+        Code::ForeignKeyViolated,
+        Code::UniqueViolated,
+        Code::NotNullViolated,
+        Code::RejectLimit,
+        Code::DataException,
+        Code::NotSupported,
+        Code::NoPrivilege,
+        Code::BadPassword,
+        Code::ReadOnly,
+        Code::FailedTransaction,
+        Code::NoTransaction,
+        Code::ActiveTransaction,
+        Code::Conflict,
+        Code::Cancelled,
+        Code::ShuttingDown,
+        Code::TooManyConnections,
+        Code::OutOfMemory,
+        Code::DiskFull,
+        Code::Io,
+        Code::SourceUnavailable,
+        Code::SourceRefused,
+        Code::Protocol,
+        Code::Internal,
+    ];
+
+    /// The kind that a stored SQLSTATE stood for; where several share one, the first.
+    pub fn from_sqlstate(sqlstate: &str) -> Option<Code> {
+        Self::ALL.iter().copied().find(|code| code.sqlstate() == sqlstate)
+    }
+
     pub fn sqlstate(self) -> &'static str {
         match self {
             Code::Syntax => "42601",

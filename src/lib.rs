@@ -10,4 +10,7 @@ mod stores;
 mod delta;
 mod sources;
 mod engine;
+mod pipelines;
+mod hub;
 mod session;
+mod statements;
