@@ -232,11 +232,11 @@ fn parse_bool(text: &str) -> Option<bool> {
 fn parse_duration(value: &OptionValue) -> Option<Duration> {
     let interval = match value {
         OptionValue::Interval(interval) => *interval,
-        OptionValue::Text(text) => weir_sql::parse_interval(text)?,
+        OptionValue::Text(text) => weir_sql::parse_interval(text).ok()?,
         OptionValue::Number(text) => return text.parse().ok().map(Duration::from_secs),
         _ => return None,
     };
-    interval.as_fixed_micros().and_then(|micros| u64::try_from(micros).ok()).map(Duration::from_micros)
+    interval.as_micros().and_then(|micros| u64::try_from(micros).ok()).map(Duration::from_micros)
 }
 
 /// Reads '64 MB', '1 GiB', '512': decimal units are powers of 1000, binary ones of 1024.

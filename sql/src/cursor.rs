@@ -217,9 +217,17 @@ impl<'a> Cursor<'a> {
 
     /// The error at the next token, with the nearest of the words that could have stood there.
     pub(crate) fn expected_one_of(&self, words: &[&str]) -> SyntaxError {
+        // Of a clause of several words it is the first that stands here.
+        let firsts = || {
+            words
+                .iter()
+                .map(|clause| clause.split(' ').next().unwrap_or(clause))
+        };
         let hint = self
             .peek_word()
-            .and_then(|word| nearest(word, words.iter().copied()));
+            .and_then(|word| nearest(word, firsts()))
+            .and_then(|found| firsts().zip(words).find(|(first, _)| *first == found))
+            .map(|(_, clause)| *clause);
         let list = match words {
             [only] => (*only).to_owned(),
             _ => format!("one of {}", words.join(", ")),

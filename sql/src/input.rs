@@ -1,26 +1,18 @@
 //! The whole input as tokens, each with its place in the text.
 //!
 //! Comments and white space are left out. Tokens keep the line and column they have in the whole input, so locations in
-//! any tree made of them lead back to a character. Hostile input is refused here, before anything recursive sees it.
+//! any tree made of them lead back to a character.
 
 use std::ops::Range;
 
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, TokenizerError};
 
+use crate::depth;
+use crate::dialect::DIALECT;
 use crate::error::{Result, SyntaxError};
-
-/// The dialect of every part that `sqlparser` reads.
-pub(crate) static DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
 
 /// Longest input.
 const MAX_TEXT_BYTES: usize = 8 * 1024 * 1024;
-/// Deepest nesting of brackets.
-const MAX_DEPTH: usize = 60;
-/// Longest row of operators without a comma between them. Each makes the tree one level deeper, and a tree is dropped,
-/// copied and planned recursively.
-const MAX_OPERATORS: usize = 1000;
-
 /// A token and its place: `position` is the 1-based character offset, `start..end` are bytes.
 #[derive(Debug)]
 pub(crate) struct Tok {
@@ -54,6 +46,7 @@ impl Tok {
 pub(crate) struct Input<'a> {
     text: &'a str,
     tokens: Vec<Tok>,
+    depth: usize,
 }
 
 impl<'a> Input<'a> {
@@ -69,15 +62,27 @@ impl<'a> Input<'a> {
         if let Some(at) = text.chars().position(|c| c == '\0') {
             return Err(SyntaxError::syntax("invalid byte 0x00 in the text").at(at + 1));
         }
-        let raw = Tokenizer::new(&DIALECT, text)
-            .tokenize_with_location()
-            .map_err(|e| unreadable(text, &e))?;
-        let input = Self {
+        let mut raw = Vec::new();
+        if let Err(error) = Tokenizer::new(&DIALECT, text).tokenize_with_location_into_buf(&mut raw)
+        {
+            // What cannot be read starts where the last token that could be read ends.
+            let start = raw
+                .last()
+                .map_or(Location::new(1, 1), |token| token.span.end);
+            return Err(unreadable(text, &error, start));
+        }
+        let mut input = Self {
             text,
             tokens: place(text, raw),
+            depth: 0,
         };
-        input.check_depth()?;
+        input.depth = depth::check(&input.tokens)?;
         Ok(input)
+    }
+
+    /// Deepest nesting of brackets.
+    pub(crate) fn depth(&self) -> usize {
+        self.depth
     }
 
     pub(crate) fn tokens(&self) -> &[Tok] {
@@ -136,79 +141,6 @@ impl<'a> Input<'a> {
         ranges.retain(|range| !range.is_empty());
         ranges
     }
-
-    fn check_depth(&self) -> Result<()> {
-        let mut operators = vec![0usize];
-        for tok in &self.tokens {
-            match &tok.token.token {
-                Token::LParen | Token::LBracket | Token::LBrace => operators.push(0),
-                Token::RParen | Token::RBracket | Token::RBrace => {
-                    if operators.len() > 1 {
-                        operators.pop();
-                    }
-                    // A bracket that closes makes what stands before it one level deeper, as in `a[1][1]`.
-                    bump(&mut operators);
-                }
-                Token::Comma | Token::SemiColon => {
-                    if let Some(count) = operators.last_mut() {
-                        *count = 0;
-                    }
-                }
-                Token::Number(..)
-                | Token::SingleQuotedString(_)
-                | Token::Placeholder(_)
-                | Token::Period => {}
-                Token::Word(word) if word.quote_style.is_some() => {}
-                Token::Word(_) if !DEEPENING.iter().any(|word| tok.is_word(word)) => {}
-                _ => bump(&mut operators),
-            }
-            if operators.len() > MAX_DEPTH
-                || operators.last().is_some_and(|count| *count > MAX_OPERATORS)
-            {
-                return Err(
-                    SyntaxError::not_supported("the statement is nested too deeply")
-                        .detail(format!(
-                            "Limits: {MAX_DEPTH} brackets, {MAX_OPERATORS} operators in a row."
-                        ))
-                        .hint(Some("Use IN (..), or split the statement.".to_owned()))
-                        .at(tok.position),
-                );
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Words that make a tree deeper.
-const DEEPENING: &[&str] = &[
-    "AND",
-    "OR",
-    "NOT",
-    "IS",
-    "LIKE",
-    "ILIKE",
-    "SIMILAR",
-    "BETWEEN",
-    "COLLATE",
-    "AT",
-    "UNION",
-    "EXCEPT",
-    "INTERSECT",
-    "CASE",
-    "IN",
-    "JOIN",
-    "NOTNULL",
-    "OPERATOR",
-    "EXPLAIN",
-    "ARRAY",
-    "PIVOT",
-    "UNPIVOT",
-];
-
-fn bump(operators: &mut [usize]) {
-    if let Some(count) = operators.last_mut() {
-        *count += 1;
-    }
 }
 
 /// Gives each token its place, in one walk over the characters.
@@ -245,8 +177,8 @@ fn place(text: &str, raw: Vec<TokenWithSpan>) -> Vec<Tok> {
     tokens
 }
 
-fn unreadable(text: &str, error: &TokenizerError) -> SyntaxError {
-    let position = position_of(text, error.location.line, error.location.column);
+fn unreadable(text: &str, error: &TokenizerError, start: Location) -> SyntaxError {
+    let position = position_of(text, start.line, start.column);
     let message = match error.message.as_str() {
         m if m.contains("Unterminated string") || m.contains("Unterminated encoded string") => {
             "unterminated quoted string"

@@ -6,6 +6,8 @@
 //! whole text that was given.
 
 mod cursor;
+mod depth;
+mod dialect;
 mod element;
 mod error;
 mod ident;
@@ -16,6 +18,7 @@ mod nearest;
 mod options;
 mod query;
 mod rule;
+mod stack;
 mod statement;
 pub mod statements;
 mod temporal;
@@ -44,11 +47,13 @@ pub use statement::{ObjectKind, Statement, StatementKind};
 /// The first statement that does not follow the grammar, or asks for something that would silently not be done.
 pub fn parse(text: &str) -> Result<Vec<Statement>> {
     let input = Input::read(text)?;
-    input
-        .statements()
-        .into_iter()
-        .map(|range| statements::parse(&mut Cursor::new(&input, range)))
-        .collect()
+    stack::with_room(&input, || {
+        input
+            .statements()
+            .into_iter()
+            .map(|range| statements::parse(&mut Cursor::new(&input, range)))
+            .collect()
+    })
 }
 
 /// Reads one query, such as the stored text of a view.
@@ -57,7 +62,7 @@ pub fn parse(text: &str) -> Result<Vec<Statement>> {
 /// As [`parse`]; positions are relative to `text`.
 pub fn parse_query(text: &str) -> Result<Query> {
     let input = Input::read(text)?;
-    Cursor::new(&input, 0..usize::MAX).query_to_end()
+    stack::with_room(&input, || Cursor::new(&input, 0..usize::MAX).query_to_end())
 }
 
 /// Reads one expression, such as the stored text of a rule.
@@ -66,7 +71,7 @@ pub fn parse_query(text: &str) -> Result<Query> {
 /// As [`parse`]; positions are relative to `text`.
 pub fn parse_expr(text: &str) -> Result<Expr> {
     let input = Input::read(text)?;
-    Cursor::new(&input, 0..usize::MAX).expr_to_end()
+    stack::with_room(&input, || Cursor::new(&input, 0..usize::MAX).expr_to_end())
 }
 
 /// Reads one column type.
@@ -75,8 +80,10 @@ pub fn parse_expr(text: &str) -> Result<Expr> {
 /// As [`parse`]; positions are relative to `text`.
 pub fn parse_data_type(text: &str) -> Result<sqlparser::ast::DataType> {
     let input = Input::read(text)?;
-    let mut cursor = Cursor::new(&input, 0..usize::MAX);
-    let data_type = cursor.type_name()?;
-    cursor.finish()?;
-    Ok(data_type.ast)
+    stack::with_room(&input, || {
+        let mut cursor = Cursor::new(&input, 0..usize::MAX);
+        let data_type = cursor.type_name()?;
+        cursor.finish()?;
+        Ok(data_type.ast)
+    })
 }

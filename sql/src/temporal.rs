@@ -45,6 +45,30 @@ const ENDS_FROM: &[&str] = &[
     "VALUES",
 ];
 
+/// Words that `sqlparser` would take for a table's name: `FROM WHERE` is a slip. None of them begins an expression, as
+/// may stand behind `IS DISTINCT FROM`.
+const NO_TABLE: &[&str] = &[
+    "WHERE",
+    "GROUP",
+    "HAVING",
+    "ORDER",
+    "LIMIT",
+    "OFFSET",
+    "FETCH",
+    "UNION",
+    "EXCEPT",
+    "INTERSECT",
+    "ON",
+    "FROM",
+    "INTO",
+    "AS",
+    "RETURNING",
+    "FOR",
+    "JOIN",
+    "INNER",
+    "CROSS",
+];
+
 /// Rewrites the tokens of `range`.
 pub(crate) fn take_out(input: &Input<'_>, range: Range<usize>) -> Result<Part> {
     let mut part = Part::plain(input, range.start..range.start);
@@ -65,6 +89,9 @@ pub(crate) fn take_out(input: &Input<'_>, range: Range<usize>) -> Result<Part> {
                 },
             );
             continue;
+        }
+        if frame.table_next && NO_TABLE.iter().any(|word| tok.is_word(word)) {
+            return Err(cursor.expected("a table"));
         }
         refuse_misplaced(&cursor, frame, part.tokens.last())?;
         step(&mut frames, frame, tok);

@@ -1,3 +1,6 @@
 //! Tests of the whole grammar, by what they guard.
 
+mod errors;
+mod hostile;
 mod reference;
+mod temporal;

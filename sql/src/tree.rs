@@ -10,8 +10,9 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
 use crate::cursor::Cursor;
+use crate::dialect::DIALECT;
 use crate::error::{Result, SyntaxError};
-use crate::input::{DIALECT, Input};
+use crate::input::Input;
 use crate::query::{Dml, Expr, Query, Temporal, TypeName};
 use crate::{modifiers, temporal};
 

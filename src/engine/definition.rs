@@ -228,7 +228,7 @@ fn change_table(definition: &mut CreateTable, change: TableChange) {
         TableChange::AddColumn { column, if_not_exists } => {
             let known = column_mut(elements, &column.name).is_some();
             if !(known && if_not_exists) {
-                elements.push(Element::Column(*column));
+                elements.push(Element::Column(column));
             }
         }
         TableChange::DropColumn { name, .. } => elements.retain(|element| !matches!(element, Element::Column(c) if c.name == name)),
@@ -247,7 +247,7 @@ fn change_table(definition: &mut CreateTable, change: TableChange) {
 
 fn column_mut<'a>(elements: &'a mut [Element], name: &Ident) -> Option<&'a mut Column> {
     elements.iter_mut().find_map(|element| match element {
-        Element::Column(column) if column.name == *name => Some(column),
+        Element::Column(column) if column.name == *name => Some(&mut **column),
         _ => None,
     })
 }

@@ -91,8 +91,8 @@ impl Engine {
 
     pub(super) fn bind_expr(&self, expr: &weir_sql::Expr, schema: &DFSchema, scope: &Scope) -> Result<Expr> {
         let place = Place::expr(expr);
-        let state = state::of_scope(&self.base, scope);
-        self.bind_expr_in(expr.ast.clone(), &place, &state, schema, scope)
+        let state = state::of_scope(self, scope);
+        self.bind_expr_in((*expr.ast).clone(), &place, &state, schema, scope)
     }
 
     pub(super) fn bind_expr_in(
@@ -130,7 +130,7 @@ impl Engine {
 
     /// A fresh state for one statement: shared memory, functions and planner, the scope's time and zone, no relations.
     pub fn state(&self, scope: &Scope) -> SessionState {
-        state::of_scope(&self.base, scope)
+        state::of_scope(self, scope)
     }
 
     /// The Delta table of a TABLE object.

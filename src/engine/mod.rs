@@ -18,10 +18,13 @@ mod position;
 mod resolve;
 mod rewrite;
 mod state;
+mod streams;
 mod system;
+mod types;
 mod version;
 
 pub use contract::{Planned, RelationKey, Relations, Scope, Used, Wanted};
 pub use engine::Engine;
 pub use errors::catalog_error;
 pub use state::EngineLimits;
+pub use types::{schema_json, shown_type};

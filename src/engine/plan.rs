@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider, ViewTable};
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider};
+use datafusion::datasource::ViewTable;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, col};
@@ -52,7 +53,7 @@ pub(super) struct Reads {
 
 impl Engine {
     pub(super) async fn plan_query(&self, query: &weir_sql::Query, context: &Context<'_>) -> Result<Planned> {
-        let state = state::of_scope(self.base(), context.scope);
+        let state = state::of_scope(self, context.scope);
         let mut reads = Reads::default();
         let plan = self.bind(query, &state, context, &mut reads).await?;
         let plan = parameters::fill(plan, context.scope)?;
@@ -230,7 +231,7 @@ impl Engine {
             let scope = Scope { positional: Vec::new(), named: Vec::new(), ..context.scope.clone() };
             inner.scope = &scope;
             let view = definition::view(object)?;
-            let state = state::of_scope(self.base(), &scope);
+            let state = state::of_scope(self, &scope);
             let plan = self.bind(&view.query, &state, &inner, reads).await.map_err(|error| in_view(&name, &error))?;
             let names: Vec<String> = view.columns.iter().map(|column| column.value.clone()).collect();
             let plan = renamed(plan, &names, &name)?;

@@ -17,10 +17,10 @@ use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion_pg_catalog::pg_catalog::generate_series_arg_coercion::CoerceIntArgsToBigInt;
 
-use super::Scope;
 use super::errors;
 use super::functions;
 use super::planner::{JsonOperators, Types};
+use super::{Engine, Scope};
 use crate::error::{Code, Error, Result};
 
 /// How much of the machine all statements together may use.
@@ -90,7 +90,8 @@ pub(super) fn base(limits: &EngineLimits) -> Result<SessionState> {
 }
 
 /// A state for one statement: no relations yet.
-pub(super) fn of_scope(base: &SessionState, scope: &Scope) -> SessionState {
+pub(super) fn of_scope(engine: &Engine, scope: &Scope) -> SessionState {
+    let base = engine.base();
     let mut state = match scope.time_zone.as_str() {
         "UTC" => base.clone(),
         zone => SessionStateBuilder::new_from_existing(base.clone()).with_type_planner(Arc::new(Types::in_zone(zone))).build(),
@@ -103,7 +104,8 @@ pub(super) fn of_scope(base: &SessionState, scope: &Scope) -> SessionState {
     let props = state.execution_props_mut();
     props.query_execution_start_time = DateTime::from_timestamp_micros(scope.now);
     props.config_options = Some(config_options);
-    for function in functions::of_session(scope) {
+    let of_catalog = engine.me().map(|engine| functions::of_catalog(&engine, scope)).unwrap_or_default();
+    for function in functions::of_session(scope).into_iter().chain(of_catalog) {
         // Replaces the one of the base by name; a plain map insert that cannot fail.
         let _ = state.register_udf(function);
     }

@@ -14,7 +14,8 @@ mod status;
 mod table;
 
 pub(super) use fixed::{Fixed, is_fixed};
-pub(super) use table::{SystemTable, provider};
+pub(super) use pg_relations::{Relation, is_visible, relations, view_text};
+pub(super) use table::{Asked, SystemTable, provider};
 
 /// Every system table.
 static TABLES: &[&[SystemTable]] = &[

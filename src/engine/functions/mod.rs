@@ -1,0 +1,60 @@
+//! Functions: DataFusion's own, JSON, the hub's pure ones, those that tools ask of a PostgreSQL server, and those of the session.
+
+mod catalog;
+mod server;
+mod session;
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::execution::FunctionRegistry;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::ScalarUDF;
+
+use super::Scope;
+
+/// Registers what does not depend on the session.
+pub(super) fn register(state: &mut SessionState) -> Result<()> {
+    for function in json() {
+        state.register_udf(function)?;
+    }
+    for function in server::functions() {
+        state.register_udf(Arc::new(function))?;
+    }
+    for make in weir_udfs::FUNCTIONS {
+        state.register_udf(Arc::new(make()))?;
+    }
+    if let Ok(uuid) = state.udf("uuid") {
+        state.register_udf(Arc::new(uuid.as_ref().clone().with_aliases(["gen_random_uuid", "uuid_generate_v4"])))?;
+    }
+    Ok(())
+}
+
+/// Reading JSON; the operators are planned to these.
+fn json() -> Vec<Arc<ScalarUDF>> {
+    use datafusion_functions_json::udfs::{
+        json_as_text_udf, json_contains_udf, json_get_bool_udf, json_get_float_udf, json_get_int_udf, json_get_json_udf, json_get_str_udf,
+        json_length_udf, json_object_keys_udf,
+    };
+    vec![
+        json_as_text_udf(),
+        json_contains_udf(),
+        json_get_bool_udf(),
+        json_get_float_udf(),
+        json_get_int_udf(),
+        json_get_json_udf(),
+        json_get_str_udf(),
+        json_length_udf(),
+        json_object_keys_udf(),
+    ]
+}
+
+/// Functions that answer for one session.
+pub(super) fn of_session(scope: &Scope) -> Vec<Arc<ScalarUDF>> {
+    session::functions(scope).into_iter().map(Arc::new).collect()
+}
+
+/// Functions that read the catalog.
+pub(super) fn of_catalog(engine: &Arc<super::Engine>, scope: &Scope) -> Vec<Arc<ScalarUDF>> {
+    catalog::functions(engine, scope).into_iter().map(Arc::new).collect()
+}

@@ -1,0 +1,299 @@
+//! What was defined: pipelines and their past, sources, connections, secrets, settings, options.
+
+use serde_json::json;
+use weir_catalog::{Definitions as _, Kind as Noun, Object, ObjectVersion, PipelineBody, RelationBody};
+
+use super::super::errors::catalog_error;
+use super::super::{definition, schema_json};
+use super::table::{Asked, Cell, Kind, Row, Rows, SystemTable, time};
+use crate::error::Result;
+use crate::spec::Spec;
+use crate::{formats, sources};
+
+pub(super) const TABLES: &[SystemTable] = &[
+    SystemTable {
+        schema: "hub",
+        name: "pipelines",
+        comment: "Every pipeline as it is now.",
+        columns: &[
+            ("name", Kind::Text),
+            ("schema", Kind::Text),
+            ("owner", Kind::Text),
+            ("definition", Kind::Text),
+            ("alters", Kind::Json),
+            ("version", Kind::Big),
+            ("state", Kind::Text),
+            ("target", Kind::Text),
+            ("triggers", Kind::Json),
+            ("comment", Kind::Text),
+            ("created_at", Kind::Time),
+            ("changed_at", Kind::Time),
+        ],
+        rows: Rows::Now(pipelines),
+    },
+    SystemTable {
+        schema: "hub",
+        name: "pipeline_versions",
+        comment: "Every definition that a pipeline has had.",
+        columns: &[
+            ("name", Kind::Text),
+            ("schema", Kind::Text),
+            ("pipeline_id", Kind::Big),
+            ("version", Kind::Big),
+            ("definition", Kind::Text),
+            ("alters", Kind::Json),
+            ("changed_at", Kind::Time),
+            ("changed_by", Kind::Text),
+        ],
+        rows: Rows::Now(pipeline_versions),
+    },
+    SystemTable {
+        schema: "hub",
+        name: "sources",
+        comment: "Every source, and how it did when it was last read.",
+        columns: &[
+            ("name", Kind::Text),
+            ("schema", Kind::Text),
+            ("owner", Kind::Text),
+            ("definition", Kind::Text),
+            ("alters", Kind::Json),
+            ("version", Kind::Big),
+            ("connection", Kind::Text),
+            ("format", Kind::Text),
+            ("state", Kind::Text),
+            ("url", Kind::Text),
+            ("columns", Kind::Json),
+            ("schema_version", Kind::Big),
+            ("last_ok_at", Kind::Time),
+            ("last_error", Kind::Text),
+            ("used_by", Kind::Json),
+            ("comment", Kind::Text),
+        ],
+        rows: Rows::Now(all_sources),
+    },
+    SystemTable {
+        schema: "hub",
+        name: "connections",
+        comment: "Every connection. Secrets are names here, never values.",
+        columns: &[
+            ("name", Kind::Text),
+            ("schema", Kind::Text),
+            ("owner", Kind::Text),
+            ("type", Kind::Text),
+            ("definition", Kind::Text),
+            ("alters", Kind::Json),
+            ("version", Kind::Big),
+            ("used_by", Kind::Json),
+            ("comment", Kind::Text),
+        ],
+        rows: Rows::Now(connections),
+    },
+    SystemTable {
+        schema: "hub",
+        name: "secrets",
+        comment: "Every secret's name and where it is kept; its value is nowhere to be read.",
+        columns: &[
+            ("name", Kind::Text),
+            ("schema", Kind::Text),
+            ("owner", Kind::Text),
+            ("provider", Kind::Text),
+            ("reference", Kind::Text),
+            ("version", Kind::Big),
+            ("changed_at", Kind::Time),
+            ("used_by", Kind::Json),
+            ("comment", Kind::Text),
+        ],
+        rows: Rows::Now(secrets),
+    },
+    SystemTable {
+        schema: "hub",
+        name: "settings",
+        comment: "Settings of the hub itself.",
+        columns: &[("name", Kind::Text), ("value", Kind::Text)],
+        rows: Rows::Now(settings),
+    },
+    SystemTable {
+        schema: "hub",
+        name: "option_catalog",
+        comment: "Every key of WITH (..) and FORMAT name (..).",
+        columns: &[
+            ("applies_to", Kind::Text),
+            ("name", Kind::Text),
+            ("key", Kind::Text),
+            ("type", Kind::Text),
+            ("required", Kind::Bool),
+            ("default", Kind::Text),
+            ("description", Kind::Text),
+        ],
+        rows: Rows::Now(options),
+    },
+];
+
+fn objects(asked: &Asked<'_>, kind: Noun) -> Result<Vec<Object>> {
+    asked.engine.store().objects(Some(kind), None).map_err(catalog_error)
+}
+
+fn alters(texts: &[String]) -> Cell {
+    json!(texts).to_string().into()
+}
+
+fn used_by(asked: &Asked<'_>, object: &Object) -> Result<Cell> {
+    let users = asked.engine.store().dependents(object.id).map_err(catalog_error)?;
+    let names: Vec<String> = users.iter().map(|user| format!("{} {}", user.kind.noun(), user.full_name())).collect();
+    Ok(json!(names).to_string().into())
+}
+
+fn pipelines(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let row = |object: Object| {
+        let body: PipelineBody = serde_json::from_value(object.body.clone()).unwrap_or_default();
+        let target = match body.target {
+            Some(id) => asked.engine.store().object_by_id(id).map_err(catalog_error)?,
+            None => None,
+        };
+        // A definition that this version of the hub cannot read is still listed.
+        let triggers = definition::pipeline(&object)
+            .map(|pipeline| json!(pipeline.header.triggers.iter().map(|trigger| &trigger.text).collect::<Vec<_>>()).to_string());
+        Ok(vec![
+            object.name.as_str().into(),
+            object.schema.as_str().into(),
+            object.owner.as_str().into(),
+            object.definition.as_str().into(),
+            alters(&object.alters),
+            object.version.into(),
+            if body.suspended { "suspended" } else { "enabled" }.into(),
+            target.map(|target| target.full_name()).into(),
+            triggers.ok().into(),
+            object.comment.clone().into(),
+            time(object.created_at),
+            time(object.changed_at),
+        ])
+    };
+    objects(asked, Noun::Pipeline)?.into_iter().map(row).collect()
+}
+
+fn pipeline_versions(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let store = asked.engine.store();
+    let mut rows = Vec::new();
+    for version in store.versions(None).map_err(catalog_error)? {
+        let now = store.object_by_id(version.id).map_err(catalog_error)?;
+        if now.as_ref().is_some_and(|object| object.kind != Noun::Pipeline) {
+            continue;
+        }
+        let ObjectVersion { id, version, definition, alters: texts, changed_at, changed_by } = version;
+        if now.is_none() && !definition.to_ascii_uppercase().contains("PIPELINE") {
+            continue;
+        }
+        rows.push(vec![
+            now.as_ref().map(|object| object.name.clone()).into(),
+            now.as_ref().map(|object| object.schema.clone()).into(),
+            id.0.into(),
+            version.into(),
+            definition.into(),
+            alters(&texts),
+            time(changed_at),
+            changed_by.into(),
+        ]);
+    }
+    Ok(rows)
+}
+
+fn all_sources(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let row = |object: Object| {
+        let store = asked.engine.store();
+        let body: RelationBody = serde_json::from_value(object.body.clone()).unwrap_or_default();
+        let definition = definition::source(&object).ok();
+        let on = store.depends_on(object.id).map_err(catalog_error)?;
+        let connection = on.into_iter().find(|other| other.kind == Noun::Connection).map(|other| other.full_name());
+        let versions = store.schema_versions(Some(object.id)).map_err(catalog_error)?;
+        Ok(vec![
+            object.name.as_str().into(),
+            object.schema.as_str().into(),
+            object.owner.as_str().into(),
+            object.definition.as_str().into(),
+            alters(&object.alters),
+            object.version.into(),
+            connection.into(),
+            definition.and_then(|d| d.format).map(|format| format.name.value).into(),
+            if body.last_error.is_some() { "failing" } else { "ok" }.into(),
+            Cell::Null,
+            body.columns.as_ref().map(|columns| schema_json(columns)).into(),
+            versions.last().map(|version| version.version).into(),
+            time(body.last_ok_at),
+            body.last_error.into(),
+            used_by(asked, &object)?,
+            object.comment.clone().into(),
+        ])
+    };
+    objects(asked, Noun::Source)?.into_iter().map(row).collect()
+}
+
+fn connections(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let row = |object: Object| {
+        let definition = definition::connection(&object).ok();
+        Ok(vec![
+            object.name.as_str().into(),
+            object.schema.as_str().into(),
+            object.owner.as_str().into(),
+            definition.map(|d| d.connection_type.value).into(),
+            object.definition.as_str().into(),
+            alters(&object.alters),
+            object.version.into(),
+            used_by(asked, &object)?,
+            object.comment.clone().into(),
+        ])
+    };
+    objects(asked, Noun::Connection)?.into_iter().map(row).collect()
+}
+
+fn secrets(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    use weir_sql::statements::create_secret::SecretValue;
+    let row = |object: Object| {
+        let (provider, reference) = match definition::secret(&object) {
+            Ok(SecretValue::Reference { provider, reference, .. }) => (Some(format!("{provider:?}").to_lowercase()), Some(reference)),
+            Ok(SecretValue::Value(_)) => (Some("hub".to_owned()), None),
+            Err(_) => (None, None),
+        };
+        Ok(vec![
+            object.name.as_str().into(),
+            object.schema.as_str().into(),
+            object.owner.as_str().into(),
+            provider.into(),
+            reference.into(),
+            object.version.into(),
+            time(object.changed_at),
+            used_by(asked, &object)?,
+            object.comment.clone().into(),
+        ])
+    };
+    objects(asked, Noun::Secret)?.into_iter().map(row).collect()
+}
+
+fn settings(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let settings = asked.engine.store().settings().map_err(catalog_error)?;
+    Ok(settings.into_iter().map(|(name, value)| vec![name.into(), value.into()]).collect())
+}
+
+fn options(_: &Asked<'_>) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    let mut add = |applies_to: &str, spec: &Spec| {
+        for option in spec.options {
+            rows.push(vec![
+                applies_to.into(),
+                spec.name.into(),
+                option.key.into(),
+                option.kind.label().into(),
+                option.required.into(),
+                option.default.into(),
+                option.doc.into(),
+            ]);
+        }
+    };
+    for connector in sources::CONNECTORS {
+        add("connection", connector.spec());
+        add("source", connector.source_spec());
+    }
+    for format in formats::FORMATS {
+        add("format", format.spec());
+    }
+    Ok(rows)
+}

@@ -1,0 +1,139 @@
+//! What tables and schemas were, and where columns come from.
+
+use std::collections::HashMap;
+
+use weir_catalog::{Definitions as _, Kind as Noun, Lineage, ObjectId, RunStatus};
+
+use super::super::errors::catalog_error;
+use super::super::schema_json;
+use super::runs::name_of;
+use super::table::{Asked, Kind, Row, Rows, SystemTable, time};
+use crate::error::Result;
+
+pub(super) const TABLES: &[SystemTable] = &[
+    SystemTable {
+        schema: "hub",
+        name: "schema_versions",
+        comment: "Every set of columns that a relation has had.",
+        columns: &[
+            ("relation", Kind::Text),
+            ("version", Kind::Big),
+            ("columns", Kind::Json),
+            ("valid_from", Kind::Time),
+            ("run_id", Kind::Uuid),
+        ],
+        rows: Rows::Now(schema_versions),
+    },
+    SystemTable {
+        schema: "hub",
+        name: "table_history",
+        comment: "Every version of every lake table that the hub committed.",
+        columns: &[
+            ("relation", Kind::Text),
+            ("version", Kind::Big),
+            ("timestamp", Kind::Time),
+            ("operation", Kind::Text),
+            ("run_id", Kind::Uuid),
+            ("user", Kind::Text),
+        ],
+        rows: Rows::Now(table_history),
+    },
+    SystemTable {
+        schema: "hub",
+        name: "lineage",
+        comment: "Which relation feeds which, and through which pipeline.",
+        columns: &[("from_relation", Kind::Text), ("to_relation", Kind::Text), ("pipeline", Kind::Text), ("last_run", Kind::Uuid)],
+        rows: Rows::Now(lineage),
+    },
+    SystemTable {
+        schema: "hub",
+        name: "column_lineage",
+        comment: "Which column comes from which; indirect ones pass through a filter, a join, a grouping or an order.",
+        columns: &[
+            ("from_relation", Kind::Text),
+            ("from_column", Kind::Text),
+            ("to_relation", Kind::Text),
+            ("to_column", Kind::Text),
+            ("pipeline", Kind::Text),
+            ("transformation", Kind::Text),
+            ("direct", Kind::Bool),
+        ],
+        rows: Rows::Now(column_lineage),
+    },
+];
+
+fn schema_versions(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let store = asked.engine.store();
+    let row = |version: weir_catalog::SchemaVersion| {
+        Ok(vec![
+            name_of(store.as_ref(), version.relation_id)?.into(),
+            version.version.into(),
+            schema_json(&version.columns).into(),
+            time(version.valid_from),
+            version.run_id.into(),
+        ])
+    };
+    store.schema_versions(None).map_err(catalog_error)?.into_iter().map(row).collect()
+}
+
+fn table_history(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let store = asked.engine.store();
+    let mut rows = Vec::new();
+    for table in store.objects(Some(Noun::Table), None).map_err(catalog_error)? {
+        for commit in store.table_commits(table.id).map_err(catalog_error)? {
+            rows.push(vec![
+                table.full_name().into(),
+                commit.version.into(),
+                time(commit.committed_at),
+                commit.operation.into(),
+                commit.run_id.into(),
+                commit.user.into(),
+            ]);
+        }
+    }
+    Ok(rows)
+}
+
+/// The lineage of each pipeline's newest version that has any.
+fn newest(asked: &Asked<'_>) -> Result<Vec<Lineage>> {
+    let edges = asked.engine.store().lineage().map_err(catalog_error)?;
+    let mut versions: HashMap<ObjectId, i64> = HashMap::new();
+    for edge in &edges {
+        let newest = versions.entry(edge.pipeline_id).or_insert(edge.pipeline_version);
+        *newest = (*newest).max(edge.pipeline_version);
+    }
+    Ok(edges.into_iter().filter(|edge| versions.get(&edge.pipeline_id) == Some(&edge.pipeline_version)).collect())
+}
+
+fn lineage(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let store = asked.engine.store();
+    let mut rows = Vec::new();
+    for edge in newest(asked)?.into_iter().filter(|edge| edge.from_column.is_none() && edge.to_column.is_none()) {
+        let health = store.pipeline_health(edge.pipeline_id).map_err(catalog_error)?;
+        let last_run = health.last_run_id.filter(|_| health.last_status != Some(RunStatus::Skipped));
+        rows.push(vec![
+            edge.from_relation.into(),
+            edge.to_relation.into(),
+            name_of(store.as_ref(), edge.pipeline_id)?.into(),
+            last_run.into(),
+        ]);
+    }
+    Ok(rows)
+}
+
+fn column_lineage(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let store = asked.engine.store();
+    let mut rows = Vec::new();
+    for edge in newest(asked)?.into_iter().filter(|edge| edge.from_column.is_some() || edge.to_column.is_some()) {
+        rows.push(vec![
+            edge.from_relation.into(),
+            edge.from_column.into(),
+            edge.to_relation.into(),
+            edge.to_column.into(),
+            name_of(store.as_ref(), edge.pipeline_id)?.into(),
+            edge.transformation.into(),
+            edge.direct.into(),
+        ]);
+    }
+    Ok(rows)
+}

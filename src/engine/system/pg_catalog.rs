@@ -1,0 +1,268 @@
+//! The rest of pg_catalog that speaks of this hub: schemas, databases, roles, settings, connections.
+
+use weir_catalog::{Definitions as _, Kind as Noun};
+
+use super::super::definition;
+use super::super::errors::catalog_error;
+use super::super::state::database;
+use super::pg_relations::{SCHEMAS, role_oids};
+use super::table::{Asked, Cell, Kind, Row, Rows, SystemTable};
+use crate::error::Result;
+
+pub(super) const TABLES: &[SystemTable] = &[
+    SystemTable {
+        schema: "pg_catalog",
+        name: "pg_namespace",
+        comment: "Schemas.",
+        columns: &[("oid", Kind::Oid), ("nspname", Kind::Text), ("nspowner", Kind::Oid), ("nspacl", Kind::Array)],
+        rows: Rows::Now(pg_namespace),
+    },
+    SystemTable { schema: "pg_catalog", name: "pg_database", comment: "Databases: this one.", columns: PG_DATABASE, rows: Rows::Now(pg_database) },
+    SystemTable { schema: "pg_catalog", name: "pg_roles", comment: "Roles.", columns: PG_ROLES, rows: Rows::Now(pg_roles) },
+    SystemTable {
+        schema: "pg_catalog",
+        name: "pg_user",
+        comment: "Roles that can log in.",
+        columns: &[
+            ("usename", Kind::Text),
+            ("usesysid", Kind::Oid),
+            ("usecreatedb", Kind::Bool),
+            ("usesuper", Kind::Bool),
+            ("userepl", Kind::Bool),
+            ("usebypassrls", Kind::Bool),
+            ("passwd", Kind::Text),
+            ("valuntil", Kind::Time),
+            ("useconfig", Kind::Array),
+        ],
+        rows: Rows::Now(pg_user),
+    },
+    SystemTable {
+        schema: "pg_catalog",
+        name: "pg_settings",
+        comment: "Settings of this session.",
+        columns: &[
+            ("name", Kind::Text),
+            ("setting", Kind::Text),
+            ("unit", Kind::Text),
+            ("category", Kind::Text),
+            ("short_desc", Kind::Text),
+            ("context", Kind::Text),
+            ("vartype", Kind::Text),
+            ("source", Kind::Text),
+        ],
+        rows: Rows::Now(pg_settings),
+    },
+    SystemTable {
+        schema: "pg_catalog",
+        name: "pg_foreign_server",
+        comment: "Connections.",
+        columns: &[
+            ("oid", Kind::Oid),
+            ("srvname", Kind::Text),
+            ("srvowner", Kind::Oid),
+            ("srvfdw", Kind::Oid),
+            ("srvtype", Kind::Text),
+            ("srvversion", Kind::Text),
+            ("srvacl", Kind::Array),
+            ("srvoptions", Kind::Array),
+        ],
+        rows: Rows::Now(pg_foreign_server),
+    },
+    SystemTable { schema: "pg_catalog", name: "pg_stat_activity", comment: "Nothing yet.", columns: PG_STAT_ACTIVITY, rows: Rows::Now(none) },
+    SystemTable { schema: "pg_catalog", name: "pg_locks", comment: "Nothing: readers never wait.", columns: PG_LOCKS, rows: Rows::Now(none) },
+    SystemTable {
+        schema: "pg_catalog",
+        name: "pg_indexes",
+        comment: "Nothing: lake tables have no indexes.",
+        columns: &[
+            ("schemaname", Kind::Text),
+            ("tablename", Kind::Text),
+            ("indexname", Kind::Text),
+            ("tablespace", Kind::Text),
+            ("indexdef", Kind::Text),
+        ],
+        rows: Rows::Now(none),
+    },
+];
+
+fn none(_: &Asked<'_>) -> Result<Vec<Row>> {
+    Ok(Vec::new())
+}
+
+fn pg_namespace(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let roles = role_oids(asked)?;
+    let objects = asked.engine.store().objects(Some(Noun::Schema), None).map_err(catalog_error)?;
+    let fixed = SCHEMAS.iter().filter(|(name, _)| !objects.iter().any(|schema| schema.name == *name));
+    let mut rows: Vec<Row> = fixed.map(|(name, oid)| vec![(*oid).into(), (*name).into(), Cell::Int(10), Cell::Null]).collect();
+    for schema in objects {
+        let owner = roles.get(&schema.owner).copied().unwrap_or(10);
+        rows.push(vec![schema.id.0.into(), schema.name.into(), owner.into(), Cell::Null]);
+    }
+    Ok(rows)
+}
+
+const PG_DATABASE: &[(&str, Kind)] = &[
+    ("oid", Kind::Oid),
+    ("datname", Kind::Text),
+    ("datdba", Kind::Oid),
+    ("encoding", Kind::Int),
+    ("datlocprovider", Kind::Text),
+    ("datistemplate", Kind::Bool),
+    ("datallowconn", Kind::Bool),
+    ("datconnlimit", Kind::Int),
+    ("datfrozenxid", Kind::Int),
+    ("datminmxid", Kind::Int),
+    ("dattablespace", Kind::Oid),
+    ("datcollate", Kind::Text),
+    ("datctype", Kind::Text),
+    ("daticulocale", Kind::Text),
+    ("daticurules", Kind::Text),
+    ("datcollversion", Kind::Text),
+    ("datacl", Kind::Array),
+];
+
+/// Encoding number of UTF8.
+const UTF8: i64 = 6;
+
+fn pg_database(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    Ok(vec![vec![
+        Cell::Int(5),
+        database(asked.scope).into(),
+        Cell::Int(10),
+        Cell::Int(UTF8),
+        "c".into(),
+        false.into(),
+        true.into(),
+        Cell::Int(-1),
+        Cell::Int(0),
+        Cell::Int(0),
+        Cell::Int(1663),
+        "C.UTF-8".into(),
+        "C.UTF-8".into(),
+        Cell::Null,
+        Cell::Null,
+        Cell::Null,
+        Cell::Null,
+    ]])
+}
+
+const PG_ROLES: &[(&str, Kind)] = &[
+    ("oid", Kind::Oid),
+    ("rolname", Kind::Text),
+    ("rolsuper", Kind::Bool),
+    ("rolinherit", Kind::Bool),
+    ("rolcreaterole", Kind::Bool),
+    ("rolcreatedb", Kind::Bool),
+    ("rolcanlogin", Kind::Bool),
+    ("rolreplication", Kind::Bool),
+    ("rolconnlimit", Kind::Int),
+    ("rolpassword", Kind::Text),
+    ("rolvaliduntil", Kind::Time),
+    ("rolbypassrls", Kind::Bool),
+    ("rolconfig", Kind::Array),
+];
+
+fn pg_roles(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let row = |role: weir_catalog::Role| -> Row {
+        vec![
+            role.id.0.into(),
+            role.name.into(),
+            role.superuser.into(),
+            true.into(),
+            role.superuser.into(),
+            role.superuser.into(),
+            true.into(),
+            false.into(),
+            Cell::Int(-1),
+            "********".into(),
+            Cell::Null,
+            role.superuser.into(),
+            Cell::Null,
+        ]
+    };
+    Ok(asked.engine.store().roles().map_err(catalog_error)?.into_iter().map(row).collect())
+}
+
+fn pg_user(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let row = |role: weir_catalog::Role| -> Row {
+        let superuser = role.superuser;
+        vec![
+            role.name.into(),
+            role.id.0.into(),
+            superuser.into(),
+            superuser.into(),
+            false.into(),
+            superuser.into(),
+            "********".into(),
+            Cell::Null,
+            Cell::Null,
+        ]
+    };
+    Ok(asked.engine.store().roles().map_err(catalog_error)?.into_iter().map(row).collect())
+}
+
+fn pg_settings(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let row = |(name, value): &(String, String)| -> Row {
+        vec![
+            name.as_str().into(),
+            value.as_str().into(),
+            Cell::Null,
+            "Session".into(),
+            "".into(),
+            "user".into(),
+            "string".into(),
+            "session".into(),
+        ]
+    };
+    Ok(asked.scope.settings.iter().map(row).collect())
+}
+
+fn pg_foreign_server(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let roles = role_oids(asked)?;
+    let connections = asked.engine.store().objects(Some(Noun::Connection), None).map_err(catalog_error)?;
+    let row = |connection: weir_catalog::Object| -> Row {
+        let kind = definition::connection(&connection).ok().map(|definition| definition.connection_type.value);
+        let owner = roles.get(&connection.owner).copied().unwrap_or(10);
+        vec![
+            connection.id.0.into(),
+            connection.full_name().into(),
+            owner.into(),
+            Cell::Int(0),
+            kind.into(),
+            Cell::Null,
+            Cell::Null,
+            Cell::Null,
+        ]
+    };
+    Ok(connections.into_iter().map(row).collect())
+}
+
+const PG_STAT_ACTIVITY: &[(&str, Kind)] = &[
+    ("datid", Kind::Oid),
+    ("datname", Kind::Text),
+    ("pid", Kind::Int),
+    ("usesysid", Kind::Oid),
+    ("usename", Kind::Text),
+    ("application_name", Kind::Text),
+    ("client_addr", Kind::Text),
+    ("client_hostname", Kind::Text),
+    ("client_port", Kind::Int),
+    ("backend_start", Kind::Time),
+    ("xact_start", Kind::Time),
+    ("query_start", Kind::Time),
+    ("state_change", Kind::Time),
+    ("wait_event_type", Kind::Text),
+    ("wait_event", Kind::Text),
+    ("state", Kind::Text),
+    ("query", Kind::Text),
+    ("backend_type", Kind::Text),
+];
+
+const PG_LOCKS: &[(&str, Kind)] = &[
+    ("locktype", Kind::Text),
+    ("database", Kind::Oid),
+    ("relation", Kind::Oid),
+    ("pid", Kind::Int),
+    ("mode", Kind::Text),
+    ("granted", Kind::Bool),
+];

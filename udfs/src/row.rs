@@ -1,0 +1,173 @@
+//! A function given as a closure over the values of one row.
+//!
+//! For functions that are called on few rows, or whose work per row outweighs the boxing of its values.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion_common::{DataFusionError, Result, ScalarValue};
+use datafusion_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+
+type Body = Arc<dyn Fn(&[ScalarValue]) -> Result<ScalarValue> + Send + Sync>;
+
+/// A function in the making.
+pub struct RowFunction {
+    name: String,
+    aliases: Vec<String>,
+    signature: Signature,
+    returns: DataType,
+    mark: Option<&'static str>,
+    takes_null: bool,
+}
+
+impl RowFunction {
+    pub fn new(name: &str, signature: Signature, returns: DataType) -> Self {
+        Self { name: name.to_owned(), aliases: Vec::new(), signature, returns, mark: None, takes_null: false }
+    }
+
+    /// Any number of arguments of any type.
+    pub fn any(name: &str, returns: DataType) -> Self {
+        Self::new(name, Signature::variadic_any(Volatility::Immutable), returns)
+    }
+
+    /// Exactly these argument types, what fits is cast.
+    pub fn exact(name: &str, arguments: Vec<DataType>, returns: DataType) -> Self {
+        let signature = match arguments.is_empty() {
+            true => Signature::nullary(Volatility::Immutable),
+            false => Signature::exact(arguments, Volatility::Immutable),
+        };
+        Self::new(name, signature, returns)
+    }
+
+    #[must_use]
+    pub fn alias(mut self, name: &str) -> Self {
+        self.aliases.push(name.to_owned());
+        self
+    }
+
+    /// The value of `weir.type` on the result's field.
+    #[must_use]
+    pub fn marked(mut self, mark: &'static str) -> Self {
+        self.mark = Some(mark);
+        self
+    }
+
+    /// Is called for NULL arguments too; otherwise NULL gives NULL.
+    #[must_use]
+    pub fn takes_null(mut self) -> Self {
+        self.takes_null = true;
+        self
+    }
+
+    #[must_use]
+    pub fn volatility(mut self, volatility: Volatility) -> Self {
+        self.signature.volatility = volatility;
+        self
+    }
+
+    pub fn body(self, body: impl Fn(&[ScalarValue]) -> Result<ScalarValue> + Send + Sync + 'static) -> ScalarUDF {
+        ScalarUDF::new_from_impl(PerRow { function: self, body: Arc::new(body) })
+    }
+}
+
+struct PerRow {
+    function: RowFunction,
+    body: Body,
+}
+
+impl fmt::Debug for PerRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.function.name)
+    }
+}
+
+impl PartialEq for PerRow {
+    fn eq(&self, other: &Self) -> bool {
+        self.function.name == other.function.name && Arc::ptr_eq(&self.body, &other.body)
+    }
+}
+
+impl Eq for PerRow {}
+
+impl Hash for PerRow {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.function.name.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for PerRow {
+    fn name(&self) -> &str {
+        &self.function.name
+    }
+
+    fn aliases(&self) -> &[String] {
+        &self.function.aliases
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.function.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(self.function.returns.clone())
+    }
+
+    fn return_field_from_args(&self, _: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        let mark = self.function.mark.map(|mark| ("weir.type".to_owned(), mark.to_owned()));
+        let metadata: HashMap<String, String> = mark.into_iter().collect();
+        Ok(Arc::new(Field::new(&self.function.name, self.function.returns.clone(), true).with_metadata(metadata)))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let null = ScalarValue::try_new_null(&self.function.returns)?;
+        let call = |values: &[ScalarValue]| match !self.function.takes_null && values.iter().any(ScalarValue::is_null) {
+            true => Ok(null.clone()),
+            false => (self.body)(values),
+        };
+        if args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_))) && self.function.signature.volatility != Volatility::Volatile {
+            let values: Vec<ScalarValue> = args.args.into_iter().filter_map(scalar).collect();
+            return Ok(ColumnarValue::Scalar(call(&values)?));
+        }
+        let mut results = Vec::with_capacity(args.number_rows);
+        let mut values = Vec::with_capacity(args.args.len());
+        for row in 0..args.number_rows {
+            values.clear();
+            for arg in &args.args {
+                values.push(match arg {
+                    ColumnarValue::Scalar(value) => value.clone(),
+                    ColumnarValue::Array(array) => ScalarValue::try_from_array(array, row)?,
+                });
+            }
+            results.push(call(&values)?);
+        }
+        match results.is_empty() {
+            true => Ok(ColumnarValue::Array(arrow::array::new_empty_array(&self.function.returns))),
+            false => Ok(ColumnarValue::Array(ScalarValue::iter_to_array(results)?)),
+        }
+    }
+}
+
+fn scalar(value: ColumnarValue) -> Option<ScalarValue> {
+    match value {
+        ColumnarValue::Scalar(value) => Some(value),
+        ColumnarValue::Array(_) => None,
+    }
+}
+
+/// The text of an argument, whichever string type it came as.
+///
+/// # Errors
+/// When it is no text.
+pub fn text(value: &ScalarValue) -> Result<&str> {
+    let inner = match value {
+        ScalarValue::Dictionary(_, inner) => inner,
+        other => other,
+    };
+    match inner {
+        ScalarValue::Utf8(Some(text)) | ScalarValue::LargeUtf8(Some(text)) | ScalarValue::Utf8View(Some(text)) => Ok(text),
+        other => Err(DataFusionError::Execution(format!("text expected, not {}", other.data_type()))),
+    }
+}

@@ -1,0 +1,102 @@
+//! Each function against values known from PostgreSQL.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field};
+use datafusion_common::config::ConfigOptions;
+use datafusion_common::{Result, ScalarValue};
+use datafusion_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
+
+use crate::FUNCTIONS;
+
+fn function(name: &str) -> ScalarUDF {
+    FUNCTIONS.iter().map(|make| make()).find(|function| function.name() == name).unwrap()
+}
+
+fn call(name: &str, args: &[ScalarValue]) -> Result<ScalarValue> {
+    let fields = args.iter().map(|arg| Arc::new(Field::new("a", arg.data_type(), true))).collect();
+    let result = function(name).invoke_with_args(ScalarFunctionArgs {
+        args: args.iter().cloned().map(ColumnarValue::Scalar).collect(),
+        arg_fields: fields,
+        number_rows: 1,
+        return_field: Arc::new(Field::new("r", DataType::Utf8, true)),
+        config_options: Arc::new(ConfigOptions::default()),
+    })?;
+    match result {
+        ColumnarValue::Scalar(value) => Ok(value),
+        ColumnarValue::Array(array) => ScalarValue::try_from_array(&array, 0),
+    }
+}
+
+fn text(value: &str) -> ScalarValue {
+    ScalarValue::Utf8(Some(value.to_owned()))
+}
+
+#[test]
+fn jsonb_normalises_and_refuses() {
+    assert_eq!(call("jsonb", &[text(r#"{ "a" : 1, "a": 2 }"#)]).unwrap(), text(r#"{"a":2}"#));
+    assert_eq!(call("json", &[text(r#"{ "a" : 1 }"#)]).unwrap(), text(r#"{ "a" : 1 }"#));
+    assert!(call("jsonb", &[text("{")]).is_err());
+    assert_eq!(call("jsonb", &[ScalarValue::Utf8(None)]).unwrap(), ScalarValue::Utf8(None));
+}
+
+#[test]
+fn jsonb_set_replaces_and_creates() {
+    let cases = [
+        (r#"{"a":1}"#, "{a}", "2", r#"{"a":2}"#),
+        (r#"{"a":1}"#, "{b}", r#""x""#, r#"{"a":1,"b":"x"}"#),
+        (r#"{"a":[1,2]}"#, "{a,-1}", "9", r#"{"a":[1,9]}"#),
+        (r#"{"a":1}"#, "{b,c}", "2", r#"{"a":1}"#),
+        (r#"[1]"#, "{5}", "2", "[1,2]"),
+    ];
+    for (document, path, value, expected) in cases {
+        assert_eq!(call("jsonb_set", &[text(document), text(path), text(value)]).unwrap(), text(expected), "{document} {path}");
+    }
+}
+
+#[test]
+fn uuids_have_one_spelling() {
+    let one = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11";
+    for typed in ["A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}", "a0eebc999c0b4ef8bb6d6bb9bd380a11"] {
+        assert_eq!(call("to_uuid", &[text(typed)]).unwrap(), text(one));
+    }
+    assert!(call("to_uuid", &[text("nonsense")]).is_err());
+}
+
+/// RFC 4231, test cases 2 and 6.
+#[test]
+fn hmac_follows_the_standard() {
+    let hex = |value: ScalarValue| match value {
+        ScalarValue::Binary(Some(bytes)) => bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+        other => panic!("{other:?}"),
+    };
+    let short = call("hmac", &[text("what do ya want for nothing?"), text("Jefe"), text("sha256")]).unwrap();
+    assert_eq!(hex(short), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    let key = ScalarValue::Binary(Some(vec![0xaa; 131]));
+    let data = ScalarValue::Binary(Some(b"Test Using Larger Than Block-Size Key - Hash Key First".to_vec()));
+    assert_eq!(hex(call("hmac", &[data, key, text("sha256")]).unwrap()), "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
+#[test]
+fn to_char_reads_the_patterns_of_postgresql() {
+    // 2026-03-07 05:04:03.021 UTC
+    let at = ScalarValue::TimestampMicrosecond(Some(1_772_859_843_021_000), Some("UTC".into()));
+    let cases = [
+        ("YYYY-MM-DD HH24:MI:SS", "2026-03-07 05:04:03"),
+        ("yyyymmdd", "20260307"),
+        ("DD Mon YYYY HH12:MI AM", "07 Mar 2026 05:04 AM"),
+        ("FMDD.FMMM.YY", "7.3.26"),
+        ("SS.MS", "03.021"),
+        ("\"week\" IW Q", "week 10 1"),
+    ];
+    for (pattern, expected) in cases {
+        assert_eq!(call("to_char", &[at.clone(), text(pattern)]).unwrap(), text(expected), "{pattern}");
+    }
+}
+
+#[test]
+fn objects_are_built_in_order() {
+    let args = [text("b"), ScalarValue::Int64(Some(1)), text("a"), ScalarValue::Utf8(None)];
+    assert_eq!(call("jsonb_build_object", &args).unwrap(), text(r#"{"b":1,"a":null}"#));
+    assert!(call("jsonb_build_object", &[text("b")]).is_err());
+}

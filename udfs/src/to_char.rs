@@ -1,0 +1,131 @@
+//! `to_char(timestamp, pattern) -> text` with PostgreSQL's patterns: YYYY, MM, DD, HH24, MI, SS, MS, US, Mon, Day, ..
+//!
+//! FM takes padding away; text in double quotes is copied. Numbers are not formatted yet.
+
+use arrow::datatypes::{DataType, TimeUnit};
+use chrono::{DateTime, Datelike, NaiveDateTime, Timelike};
+use datafusion_common::{DataFusionError, Result, ScalarValue};
+use datafusion_expr::{ScalarUDF, Signature, TypeSignature, Volatility};
+
+use crate::row::{RowFunction, text};
+
+pub fn to_char() -> ScalarUDF {
+    let any = TypeSignature::Any(2);
+    RowFunction::new("to_char", Signature::one_of(vec![any], Volatility::Immutable), DataType::Utf8).body(|args| {
+        let [value, pattern] = args else { return Ok(ScalarValue::Utf8(None)) };
+        let local = local_time(value)?;
+        Ok(ScalarValue::Utf8(Some(format(&local, text(pattern)?))))
+    })
+}
+
+/// The time on the wall clock of the value's own zone.
+fn local_time(value: &ScalarValue) -> Result<NaiveDateTime> {
+    let wrong = || DataFusionError::NotImplemented(format!("to_char of {}", value.data_type()));
+    let zone = match value.data_type() {
+        DataType::Timestamp(_, zone) => zone,
+        DataType::Date32 | DataType::Date64 => None,
+        _ => return Err(wrong()),
+    };
+    let naive = match &zone {
+        // Arrow shifts to local time when the zone is dropped through text only, so the offset is added here.
+        Some(zone) => {
+            let shown = value.cast_to(&DataType::Timestamp(TimeUnit::Microsecond, Some(zone.clone())))?.cast_to(&DataType::Utf8)?;
+            let shown = text(&shown)?.to_owned();
+            return DateTime::parse_from_rfc3339(&shown).map(|time| time.naive_local()).map_err(|_| wrong());
+        }
+        None => value.cast_to(&DataType::Timestamp(TimeUnit::Microsecond, None))?,
+    };
+    match naive {
+        ScalarValue::TimestampMicrosecond(Some(micros), _) => DateTime::from_timestamp_micros(micros).map(|time| time.naive_utc()).ok_or_else(wrong),
+        _ => Err(wrong()),
+    }
+}
+
+type Part = fn(&NaiveDateTime) -> String;
+
+/// Longest first, so that HH24 is not read as HH.
+const PARTS: &[(&str, Part)] = &[
+    ("HH24", |t| format!("{:02}", t.hour())),
+    ("HH12", |t| format!("{:02}", t.hour12().1)),
+    ("YYYY", |t| format!("{:04}", t.year())),
+    ("MONTH", |t| format!("{:<9}", t.format("%B").to_string().to_uppercase())),
+    ("Month", |t| format!("{:<9}", t.format("%B"))),
+    ("month", |t| format!("{:<9}", t.format("%B").to_string().to_lowercase())),
+    ("IYYY", |t| format!("{:04}", t.iso_week().year())),
+    ("SSSS", |t| t.num_seconds_from_midnight().to_string()),
+    ("DDD", |t| format!("{:03}", t.ordinal())),
+    ("DAY", |t| format!("{:<9}", t.format("%A").to_string().to_uppercase())),
+    ("Day", |t| format!("{:<9}", t.format("%A"))),
+    ("day", |t| format!("{:<9}", t.format("%A").to_string().to_lowercase())),
+    ("MON", |t| t.format("%b").to_string().to_uppercase()),
+    ("Mon", |t| t.format("%b").to_string()),
+    ("mon", |t| t.format("%b").to_string().to_lowercase()),
+    ("YY", |t| format!("{:02}", t.year().rem_euclid(100))),
+    ("MM", |t| format!("{:02}", t.month())),
+    ("DD", |t| format!("{:02}", t.day())),
+    ("HH", |t| format!("{:02}", t.hour12().1)),
+    ("MI", |t| format!("{:02}", t.minute())),
+    ("SS", |t| format!("{:02}", t.second())),
+    ("MS", |t| format!("{:03}", t.nanosecond() / 1_000_000)),
+    ("US", |t| format!("{:06}", t.nanosecond() / 1_000)),
+    ("IW", |t| format!("{:02}", t.iso_week().week())),
+    ("WW", |t| format!("{:02}", (t.ordinal0() / 7) + 1)),
+    ("DY", |t| t.format("%a").to_string().to_uppercase()),
+    ("Dy", |t| t.format("%a").to_string()),
+    ("dy", |t| t.format("%a").to_string().to_lowercase()),
+    ("ID", |t| t.weekday().number_from_monday().to_string()),
+    ("AM", |t| t.format("%p").to_string()),
+    ("PM", |t| t.format("%p").to_string()),
+    ("am", |t| t.format("%P").to_string()),
+    ("pm", |t| t.format("%P").to_string()),
+    ("Q", |t| (t.month0() / 3 + 1).to_string()),
+    ("D", |t| t.weekday().number_from_sunday().to_string()),
+];
+
+fn format(time: &NaiveDateTime, pattern: &str) -> String {
+    let mut written = String::with_capacity(pattern.len() + 8);
+    let mut rest = pattern;
+    let mut bare = false;
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix("FM") {
+            (rest, bare) = (after, true);
+            continue;
+        }
+        if let Some((literal, after)) = rest.strip_prefix('"').and_then(|inner| inner.split_once('"')) {
+            written.push_str(literal);
+            rest = after;
+            continue;
+        }
+        let lower = |word: &str| rest.strip_prefix(word.to_lowercase().as_str());
+        let found = PARTS.iter().find_map(|(word, part)| {
+            let numeric = !matches!(word.to_uppercase().as_str(), "MONTH" | "MON" | "DAY" | "DY" | "AM" | "PM");
+            rest.strip_prefix(word).or_else(|| lower(word).filter(|_| numeric)).map(|after| (part, after))
+        });
+        match found {
+            Some((part, after)) => {
+                let text = part(time);
+                match bare {
+                    true => written.push_str(unpadded(&text)),
+                    false => written.push_str(&text),
+                }
+                (rest, bare) = (after, false);
+            }
+            None => {
+                let mut chars = rest.chars();
+                written.extend(chars.next());
+                rest = chars.as_str();
+            }
+        }
+    }
+    written
+}
+
+/// FM: no leading zeros, no trailing spaces.
+fn unpadded(text: &str) -> &str {
+    let text = text.trim_end();
+    match text.trim_start_matches('0') {
+        "" => "0",
+        rest if rest.starts_with(|c: char| c.is_ascii_digit()) => rest,
+        _ => text,
+    }
+}
