@@ -259,7 +259,7 @@ impl Session {
     /// Removes folders that no table names. One that cannot be removed costs space, nothing else.
     pub async fn remove_folders(&self, locations: Vec<String>) {
         for location in locations {
-            if let Err(error) = self.hub.engine().lake().drop(&location).await {
+            if let Err(error) = self.hub.engine().lake().drop_table(&location).await {
                 tracing::warn!(error = %error, location, "a folder that no table uses could not be removed");
             }
         }

@@ -10,7 +10,6 @@ mod vars;
 
 pub use client::{Local, Prepared, Session};
 pub use cursor::Cursor;
-pub use guard::Guard;
 pub use outcome::{Description, Notice, Outcome, TransactionStatus};
-pub use transaction::{Block, Modes};
+pub use transaction::Modes;
 pub use vars::Vars;

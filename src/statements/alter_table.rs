@@ -116,7 +116,7 @@ impl Altering<'_> {
                 .hint("Add it, fill it with UPDATE, then ALTER COLUMN .. SET NOT NULL.".to_owned())
                 .at(column.name.position));
         }
-        let element = Element::Column(column.clone());
+        let element = Element::Column(Box::new(column.clone()));
         create_table::check_elements(self.session, self.definitions, std::slice::from_ref(&element), &self.schema()).await?;
         self.added.push(columns::field(column, false)?);
         Ok(true)
@@ -197,7 +197,7 @@ impl Altering<'_> {
         table.body = columns::body(&body)?;
         let change: Change = definition::alter(session, definitions, table, text, depends_on)?;
         session.stage(&[change])?;
-        let Some(committed) = evolved else { return Ok(()) };
+        let Some(committed) = evolved.flatten() else { return Ok(()) };
         session.record_commits(vec![TableCommit {
             table_id: id,
             version: committed.version,
