@@ -201,11 +201,22 @@ fn read_date_style(text: &str) -> Option<String> {
 }
 
 fn read_moment(text: &str, time_zone: &str) -> Option<Micros> {
-    let text = text.trim();
+    let text = &with_seconds(text.trim());
     let moment = match (time_zone.parse::<chrono_tz::Tz>(), time_zone.parse::<FixedOffset>()) {
         (Ok(zone), _) => string_to_datetime(&zone, text).ok()?.with_timezone(&Utc),
         (_, Ok(offset)) => string_to_datetime(&offset, text).ok()?.with_timezone(&Utc),
         _ => return None,
     };
     Some(moment.timestamp_micros())
+}
+
+/// `12:00` as `12:00:00`: the reader wants all three, people write two.
+fn with_seconds(text: &str) -> String {
+    let Some((date, time)) = text.split_once([' ', 'T']) else { return text.to_owned() };
+    let time = time.trim_start();
+    let end = time.find(|c: char| !(c.is_ascii_digit() || c == ':' || c == '.')).unwrap_or(time.len());
+    match time.split_at_checked(end) {
+        Some((clock, zone)) if clock.matches(':').count() == 1 => format!("{date} {clock}:00{zone}"),
+        _ => text.to_owned(),
+    }
 }

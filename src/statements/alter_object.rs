@@ -16,6 +16,7 @@ pub(super) async fn execute(session: &Session, statement: &AlterObject, text: &s
     let AlterObject { kind, name, if_exists, change } = statement;
     let done = Outcome::done(alter_command(*kind));
     let kind = names::kind_of(*kind);
+    names::refuse_reserved_name(kind, name)?;
     let definitions = session.definitions();
     let Some(object) = names::find(session, &*definitions, kind, name)? else {
         drop_object::missing(session, &*definitions, kind, name, *if_exists)?;

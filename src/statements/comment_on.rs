@@ -16,6 +16,7 @@ pub(super) fn execute(session: &Session, statement: &CommentOn) -> Result<Outcom
                 .at(table.position()));
         }
     };
+    names::refuse_reserved_name(names::kind_of(kind), name)?;
     let definitions = session.definitions();
     let object = names::get(session, &*definitions, names::kind_of(kind), name)?;
     names::refuse_system(&object, name.position())?;

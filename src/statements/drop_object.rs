@@ -16,6 +16,7 @@ pub(super) async fn execute(session: &Session, statement: &DropObject) -> Result
     let definitions = session.definitions();
     let mut named: Vec<Object> = Vec::new();
     for name in &statement.names {
+        names::refuse_reserved_name(kind, name)?;
         match names::find(session, &*definitions, kind, name)? {
             Some(object) => {
                 names::refuse_system(&object, name.position())?;

@@ -26,6 +26,7 @@ mod drop_object;
 mod effect;
 mod explain;
 mod explain_pipeline;
+mod hub_run;
 mod import_foreign_schema;
 mod names;
 mod prepared;

@@ -75,6 +75,18 @@ pub(super) fn refuse_system(object: &Object, position: usize) -> Result<()> {
     refuse_reserved(&Ident { value: schema.clone(), position })
 }
 
+/// As [`refuse_reserved`], for the name of an object that is to be changed or dropped.
+///
+/// # Errors
+/// `NoPrivilege`.
+pub(super) fn refuse_reserved_name(kind: Kind, name: &Name) -> Result<()> {
+    match &name.schema {
+        Some(schema) => refuse_reserved(schema),
+        None if kind == Kind::Schema => refuse_reserved(&name.name),
+        None => Ok(()),
+    }
+}
+
 /// The object of that kind and name, along the search path.
 ///
 /// # Errors

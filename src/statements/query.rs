@@ -6,11 +6,15 @@ use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use weir_sql::Query;
 
+use super::hub_run;
 use crate::engine::Planned;
 use crate::error::Result;
 use crate::session::{Description, Notice, Outcome, Session};
 
 pub(super) async fn describe(session: &Session, query: &Query, hints: &[Option<DataType>]) -> Result<Description> {
+    if let Some(arguments) = hub_run::call(query) {
+        return Ok(hub_run::describe(&arguments, hints));
+    }
     let planned = session.hub().engine().plan(query, &session.scope(Vec::new()), &*session.definitions(), None).await?;
     let found = planned.plan.get_parameter_types().map_err(crate::engine::Engine::error)?;
     let found: Vec<(usize, Option<DataType>)> =
@@ -45,6 +49,9 @@ pub(super) async fn plan(session: &Session, query: &Query, parameters: Vec<Scala
 }
 
 pub(super) async fn execute(session: &Session, query: &Query, parameters: Vec<ScalarValue>) -> Result<Outcome> {
+    if let Some(arguments) = hub_run::call(query) {
+        return hub_run::execute(session, query, &arguments, &parameters).await;
+    }
     let planned = plan(session, query, parameters).await?;
     Ok(Outcome::rows(session.hub().engine().rows(planned).await?, "SELECT"))
 }
