@@ -4,6 +4,8 @@
 
 mod error;
 mod clock;
+mod config;
+mod observe;
 mod spec;
 mod formats;
 mod stores;

@@ -56,6 +56,15 @@ pub fn parse(text: &str) -> Result<Vec<Statement>> {
     })
 }
 
+/// Reads every statement on its own, so that one that is wrong hides no other: for tools that report all errors at once.
+///
+/// # Errors
+/// The outer one when the text cannot be cut into statements at all; the inner ones as [`parse`].
+pub fn parse_each(text: &str) -> Result<Vec<Result<Statement>>> {
+    let input = Input::read(text)?;
+    Ok(input.statements().into_iter().map(|range| statements::parse(&mut Cursor::new(&input, range))).collect())
+}
+
 /// Reads one query, such as the stored text of a view.
 ///
 /// # Errors

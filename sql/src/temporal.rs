@@ -93,6 +93,18 @@ pub(crate) fn take_out(input: &Input<'_>, range: Range<usize>) -> Result<Part> {
         if frame.table_next && NO_TABLE.iter().any(|word| tok.is_word(word)) {
             return Err(cursor.expected("a table"));
         }
+        if is_table_query(&cursor, part.tokens.last()) {
+            select_all(&mut part, tok, cursor.index());
+            set(
+                &mut frames,
+                Frame {
+                    in_from: true,
+                    table_next: true,
+                },
+            );
+            cursor.move_to(cursor.index() + 1);
+            continue;
+        }
         refuse_misplaced(&cursor, frame, part.tokens.last())?;
         step(&mut frames, frame, tok);
         part.tokens.push(tok.token.clone());
@@ -100,6 +112,39 @@ pub(crate) fn take_out(input: &Input<'_>, range: Range<usize>) -> Result<Part> {
         cursor.move_to(cursor.index() + 1);
     }
     Ok(part)
+}
+
+/// `TABLE name` where a query begins. The planner knows only what it is short for: `SELECT * FROM name`.
+fn is_table_query(cursor: &Cursor<'_>, before: Option<&TokenWithSpan>) -> bool {
+    let begins = match before.map(|token| &token.token) {
+        // A closing bracket: behind the WITH queries.
+        None | Some(Token::LParen | Token::RParen) => true,
+        Some(Token::Word(word)) => matches!(
+            word.keyword,
+            Keyword::UNION
+                | Keyword::EXCEPT
+                | Keyword::INTERSECT
+                | Keyword::ALL
+                | Keyword::DISTINCT
+        ),
+        _ => false,
+    };
+    let name_behind = cursor
+        .nth(1)
+        .is_some_and(|tok| matches!(tok.token.token, Token::Word(_)));
+    begins && name_behind && cursor.sees(&["TABLE"])
+}
+
+fn select_all(part: &mut Part, tok: &Tok, origin: usize) {
+    let span = tok.token.span;
+    for token in [
+        Token::make_keyword("SELECT"),
+        Token::Mul,
+        Token::make_keyword("FROM"),
+    ] {
+        part.tokens.push(TokenWithSpan { token, span });
+        part.origins.push(origin);
+    }
 }
 
 /// Follows the brackets and clauses.

@@ -2,6 +2,30 @@
 //!
 //! One commit carries rows, the run's token and its facts. Local commits are fsynced. No commit's work grows with the table.
 
+mod addressed;
+mod changes;
+mod commit;
 mod contract;
+mod failure;
+mod files;
+mod history;
+mod lake;
+mod log;
+mod planner;
+mod rewrite;
+mod schema;
+mod stats;
+mod table;
+mod upsert;
+mod writer;
+
+#[cfg(test)]
+mod tests;
 
 pub use contract::{Committed, Facts, HistoryEntry, RowCounts, Token, UpsertSpec};
+pub use lake::Lake;
+pub use planner::query_planner;
+pub use rewrite::Matching;
+pub use schema::{normalise, normalise_batch};
+pub use table::Table;
+pub use writer::{Writer, WriterOptions, Written};

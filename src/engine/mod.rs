@@ -23,6 +23,9 @@ mod system;
 mod types;
 mod version;
 
+#[cfg(test)]
+mod tests;
+
 pub use contract::{Planned, RelationKey, Relations, Scope, Used, Wanted};
 pub use engine::Engine;
 pub use errors::catalog_error;

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{BinaryArray, Int64Array};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Field, SchemaRef};
 use arrow::record_batch::RecordBatch;
 
+use super::types::Logical;
 use crate::error::Result;
 use crate::spec::{Options, Spec};
 
@@ -16,12 +17,36 @@ use crate::spec::{Options, Spec};
 pub struct ColumnSpec {
     pub name: String,
     pub data_type: DataType,
+    /// What the Arrow type alone does not tell.
+    pub logical: Logical,
     pub not_null: bool,
     /// Where the value lies inside a record: SQL/JSON path for nested formats, header name for flat ones. None = the column's name.
     pub path: Option<String>,
     pub on_error: OnError,
     /// Text of the value for an absent field.
     pub default: Option<String>,
+}
+
+impl ColumnSpec {
+    /// A nullable column found under its own name.
+    pub fn new(name: impl Into<String>, data_type: DataType, logical: Logical) -> Self {
+        Self { name: name.into(), data_type, logical, not_null: false, path: None, on_error: OnError::Reject, default: None }
+    }
+
+    /// The column of a schema found earlier.
+    pub fn from_field(field: &Field) -> Self {
+        Self { not_null: !field.is_nullable(), ..Self::new(field.name(), field.data_type().clone(), Logical::of(field)) }
+    }
+
+    /// As it stands in a schema, with the metadata that names its logical type.
+    pub fn field(&self) -> Field {
+        self.logical.mark(Field::new(&self.name, self.data_type.clone(), !self.not_null))
+    }
+
+    /// What the field is called inside a record.
+    pub fn field_name(&self) -> &str {
+        self.path.as_deref().unwrap_or(&self.name)
+    }
 }
 
 /// What a value that does not convert costs.
@@ -68,16 +93,30 @@ pub enum Input {
     File(PathBuf),
 }
 
+/// What the start of a delimited file says about all its records.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Layout {
+    /// Names of a record's fields, in order; None when the file has no header.
+    pub fields: Option<Vec<String>>,
+    pub delimiter: u8,
+}
+
 /// A piece of a file that can be decoded alone, in any order and on any thread.
 pub struct Block {
     /// Position of its first record.
     pub first_position: i64,
+    /// What the start of the file says about all its records. None: nothing, or the block does not come from a file.
+    pub layout: Option<Arc<Layout>>,
     pub content: BlockContent,
 }
 
 pub enum BlockContent {
     /// Whole records of a text format.
     Bytes(bytes::Bytes),
+    /// Whole records, each ending at the given offset: for formats whose records do not end with their line.
+    Records { bytes: bytes::Bytes, ends: Vec<u32> },
+    /// What was found while cutting not to be a record; it is one record for the counts.
+    Refused(Reject),
     /// A row group of a columnar file.
     RowGroup { file: PathBuf, index: usize },
 }

@@ -1,7 +1,10 @@
 //! Connectors that read: one file or folder each, one list `CONNECTORS`.
 
+mod columns;
 mod contract;
+mod local;
 
+pub use columns::declared_columns;
 pub use contract::{
     BatchLimit, Check, Connector, OpenRequest, Position, Range, RawRecord, RejectSink, RemoteRelation, ScanRequest, Source, SourceReject,
     StartPoint,
@@ -12,7 +15,7 @@ pub const SOURCE_COLUMN: &str = "_source";
 pub const POSITION_COLUMN: &str = "_source_position";
 
 /// Every connector. This list is the registry.
-pub static CONNECTORS: &[&dyn Connector] = &[];
+pub static CONNECTORS: &[&dyn Connector] = &[&local::Local];
 
 /// The connector of that `TYPE`.
 pub fn connector(name: &str) -> Option<&'static dyn Connector> {

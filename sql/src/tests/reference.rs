@@ -762,6 +762,44 @@ fn queries_and_changes() {
 }
 
 #[test]
+fn table_is_short_for_select() {
+    is!("WITH x AS (TABLE s.t) TABLE x", StatementKind::Query(query) => {
+        assert_eq!(query.ast.to_string(), "WITH x AS (SELECT * FROM s.t) SELECT * FROM x");
+    });
+    is!("TABLE s.t", StatementKind::Query(query) => assert_eq!(query.ast.to_string(), "SELECT * FROM s.t"));
+}
+
+/// What psql 15 and pgjdbc send on their own.
+#[test]
+fn what_clients_ask() {
+    for text in [
+        r#"SELECT n.nspname as "Schema", c.relname as "Name",
+  CASE c.relkind WHEN 'r' THEN 'table' WHEN 'v' THEN 'view' WHEN 'f' THEN 'foreign table' END as "Type",
+  pg_catalog.pg_get_userbyid(c.relowner) as "Owner"
+FROM pg_catalog.pg_class c
+     LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
+WHERE c.relkind IN ('r','p','') AND n.nspname <> 'pg_catalog' AND n.nspname !~ '^pg_toast'
+  AND pg_catalog.pg_table_is_visible(c.oid)
+ORDER BY 1,2"#,
+        r#"SELECT c.oid, n.nspname, c.relname FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname OPERATOR(pg_catalog.~) '^(orders)$' COLLATE pg_catalog.default AND pg_catalog.pg_table_is_visible(c.oid) ORDER BY 2, 3"#,
+        r#"SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
+  (SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid, true) FROM pg_catalog.pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.atthasdef),
+  a.attnotnull, (SELECT c.collname FROM pg_catalog.pg_collation c, pg_catalog.pg_type t WHERE c.oid = a.attcollation AND t.oid = a.atttypid) AS attcollation
+FROM pg_catalog.pg_attribute a WHERE a.attrelid = '16384' AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"#,
+        r#"SELECT d.datname as "Name", pg_catalog.array_to_string(d.datacl, E'\n') AS "Access privileges" FROM pg_catalog.pg_database d ORDER BY 1"#,
+        "SELECT c2.relname FROM pg_catalog.pg_class c2 WHERE c2.oid = ANY (ARRAY(SELECT 1::pg_catalog.regclass)) ",
+        "SELECT 1 FROM pg_catalog.unnest(ARRAY[1]) AS x(a), pg_catalog.pg_class c",
+    ] {
+        is!(text, StatementKind::Query(_) => ());
+    }
+    is!("SET extra_float_digits = 3", StatementKind::SetVariable(_) => ());
+    is!("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", StatementKind::Transaction(_) => ());
+    is!("SHOW TRANSACTION ISOLATION LEVEL", StatementKind::ShowVariable(_) => ());
+}
+
+#[test]
 fn what_comes_later_has_a_name() {
     for (text, expected) in [
         (

@@ -1,0 +1,10 @@
+//! The command line: `weir serve`, `demo`, `check`. Flags become a configuration; what a command does is in its own file.
+
+mod admin;
+mod args;
+mod check;
+mod demo;
+mod serve;
+mod serving;
+
+pub use args::run;

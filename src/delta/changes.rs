@@ -1,0 +1,113 @@
+//! What changed from version to version, and going back to one.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, TimeUnit};
+use datafusion::catalog::TableProvider;
+use datafusion::catalog::view::ViewTable;
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast, ident};
+use deltalake::DeltaTable;
+use deltalake::delta_datafusion::DeltaCdfTableProvider;
+use deltalake::kernel::{EagerSnapshot, Snapshot};
+
+use super::commit::{Draft, Reads};
+use super::contract::{Committed, Facts, RowCounts};
+use super::failure::{delta_failed, plan_failed};
+use super::files::LiveFile;
+use super::log::{Action, MetaData};
+use super::table::Table;
+use crate::error::{Code, Error, Result};
+
+/// Columns of `changes` that say which commit made the change.
+const COMMIT_VERSION: &str = "_commit_version";
+const COMMIT_TIMESTAMP: &str = "_commit_timestamp";
+
+impl Table {
+    /// Every row that was inserted, updated or deleted by the versions from `from` to `to`, both included, with the columns `_change_type`
+    /// (`insert`, `update_preimage`, `update_postimage`, `delete`), `_commit_version` (Int64) and `_commit_timestamp` (UTC).
+    ///
+    /// # Errors
+    /// `InvalidParameter` when a version does not exist or changes were not recorded at `from`.
+    pub async fn changes(&self, from: u64, to: Option<u64>) -> Result<Arc<dyn TableProvider>> {
+        let newest = self.refresh().await?.version;
+        let to = to.unwrap_or(newest);
+        self.check_kept(from).await?;
+        self.check_kept(to).await?;
+        if from > to {
+            return Err(Error::new(Code::InvalidParameter, format!("version {from} comes after version {to}")));
+        }
+        let first = Snapshot::try_new(&self.log, Some(from)).await.map_err(delta_failed)?;
+        if !first.metadata().configuration().get("delta.enableChangeDataFeed").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+            let message = format!("table \"{}\" did not record its changes at version {from}", self.location);
+            return Err(Error::new(Code::InvalidParameter, message));
+        }
+        let mut table = DeltaTable::new(self.log.clone());
+        table.load_version(to).await.map_err(delta_failed)?;
+        let feed = table.scan_cdf().with_starting_version(from).with_ending_version(to);
+        let feed: Arc<dyn TableProvider> = Arc::new(DeltaCdfTableProvider::try_new(feed).map_err(delta_failed)?);
+        let columns: Vec<Expr> = feed
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| match field.name().as_str() {
+                COMMIT_VERSION => cast(ident(COMMIT_VERSION), DataType::Int64).alias(COMMIT_VERSION),
+                COMMIT_TIMESTAMP => {
+                    let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+                    cast(ident(COMMIT_TIMESTAMP), utc).alias(COMMIT_TIMESTAMP)
+                }
+                name => ident(name),
+            })
+            .collect();
+        let plan = LogicalPlanBuilder::scan("changes", provider_as_source(feed), None)
+            .and_then(|plan| plan.project(columns))
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(plan_failed)?;
+        Ok(Arc::new(ViewTable::new(plan, None)))
+    }
+
+    /// Makes a new version that holds the rows and columns of an old one. It can be undone the same way.
+    ///
+    /// # Errors
+    /// `InvalidParameter` when the version does not exist; `WrongState` when one of its files is gone.
+    pub async fn restore(&self, version: u64, facts: &Facts) -> Result<Committed> {
+        let _turn = self.turn().await?;
+        self.check_writable()?;
+        let state = self.refresh().await?;
+        self.check_kept(version).await?;
+        let then = EagerSnapshot::try_new(&self.log, Some(version)).await.map_err(delta_failed)?;
+        let old = self.live_files(&then).await?;
+        let now = self.live_files(&*self.snapshot().await?).await?;
+        let names = |files: &[LiveFile]| files.iter().map(|file| file.name.clone()).collect::<HashSet<_>>();
+        let (old_names, now_names) = (names(&old), names(&now));
+
+        let mut actions = Vec::new();
+        let mut rows = RowCounts::default();
+        let metadata: MetaData = serde_json::to_value(then.metadata())
+            .and_then(serde_json::from_value)
+            .map_err(|source| Error::internal("a table's description cannot be taken over").from_source(source))?;
+        if metadata != *state.metadata {
+            actions.push(Action::MetaData(metadata));
+        }
+        for file in now.iter().filter(|file| !old_names.contains(&file.name)) {
+            rows.deleted += file.rows()?;
+            actions.push(file.remove(self.clock.now())?);
+        }
+        for file in old.iter().filter(|file| !now_names.contains(&file.name)) {
+            if !file.data.path.exists() {
+                return Err(Error::new(Code::WrongState, format!("version {version} of table \"{}\" has lost files", self.location)));
+            }
+            rows.inserted += file.rows()?;
+            actions.push(file.add()?);
+        }
+        let draft = Draft {
+            actions,
+            parameters: vec![("version", version.to_string())],
+            reads: Reads::Rows(state.version),
+            rows,
+            ..Draft::new("RESTORE", facts)
+        };
+        self.commit(draft).await
+    }
+}

@@ -1,0 +1,72 @@
+//! Failures of the layers below as the hub's own errors: a full disk and broken storage are told apart from broken data.
+
+use std::error::Error as StdError;
+use std::io;
+
+use datafusion::error::DataFusionError;
+use deltalake::DeltaTableError;
+use parquet::errors::ParquetError;
+
+use crate::error::{Code, Error};
+
+pub(super) fn io_failed(message: &str, source: io::Error) -> Error {
+    Error::new(io_code(&source), message).from_source(source)
+}
+
+pub(super) fn parquet_failed(source: ParquetError) -> Error {
+    let code = cause(&source).map_or(Code::Internal, io_code);
+    Error::new(code, "a data file cannot be read or written").from_source(source)
+}
+
+pub(super) fn delta_failed(source: DeltaTableError) -> Error {
+    let code = match (cause(&source), &source) {
+        (Some(io), _) => io_code(io),
+        (None, DeltaTableError::ObjectStore { .. }) => Code::Io,
+        (None, _) => Code::DataException,
+    };
+    Error::new(code, "the table's log cannot be read or written").from_source(source)
+}
+
+pub(super) fn store_failed(source: deltalake::ObjectStoreError) -> Error {
+    let code = cause(&source).map_or(Code::Io, io_code);
+    Error::new(code, "the table's log cannot be read or written").from_source(source)
+}
+
+pub(super) fn blocking_failed(source: tokio::task::JoinError) -> Error {
+    Error::internal("work beside the session broke off").from_source(source)
+}
+
+fn io_code(error: &io::Error) -> Code {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Code::DiskFull,
+        _ => Code::Io,
+    }
+}
+
+/// The input or output error at the bottom, if there is one.
+fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return Some(io);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// What went wrong while rows were computed: an error of ours that travelled through the plan, or the plan's own as the source.
+pub(super) fn plan_failed(source: DataFusionError) -> Error {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(&source);
+    while let Some(error) = next {
+        if let Some(own) = error.downcast_ref::<Error>() {
+            return own.clone();
+        }
+        next = error.source();
+    }
+    let code = match source.find_root() {
+        DataFusionError::ResourcesExhausted(_) => Code::OutOfMemory,
+        _ => Code::DataException,
+    };
+    Error::new(code, "the rows cannot be computed").from_source(source)
+}

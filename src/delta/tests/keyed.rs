@@ -1,0 +1,244 @@
+//! Upserts against a model in memory, however the events are cut; what they count and record.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::DataType;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::stream;
+use proptest::prelude::*;
+
+use super::setting::*;
+use crate::delta::{Committed, RowCounts, Table, Token, UpsertSpec};
+use crate::error::Code;
+
+#[derive(Debug, Clone, PartialEq)]
+struct Event {
+    id: i64,
+    seq: Option<i64>,
+    name: Option<String>,
+    price: Option<i64>,
+    gone: bool,
+}
+
+const COLUMNS: &[(&str, DataType)] =
+    &[("id", DataType::Int64), ("seq", DataType::Int64), ("name", DataType::Utf8), ("price", DataType::Int64)];
+
+fn spec() -> UpsertSpec {
+    UpsertSpec { key: vec!["id".into()], sequence: Some("seq".into()), delete: Some("gone".into()), ignore_null_updates: false }
+}
+
+fn batch(events: &[Event]) -> RecordBatch {
+    let columns: [(&str, ArrayRef); 5] = [
+        ("price", Arc::new(events.iter().map(|event| event.price).collect::<Int64Array>())),
+        ("id", Arc::new(Int64Array::from_iter_values(events.iter().map(|event| event.id)))),
+        ("seq", Arc::new(events.iter().map(|event| event.seq).collect::<Int64Array>())),
+        ("name", Arc::new(events.iter().map(|event| event.name.clone()).collect::<StringArray>())),
+        ("gone", Arc::new(events.iter().map(|event| Some(event.gone)).collect::<BooleanArray>())),
+    ];
+    RecordBatch::try_from_iter_with_nullable(columns.map(|(name, array)| (name, array, true))).unwrap()
+}
+
+fn streamed(batches: Vec<RecordBatch>, schema: arrow::datatypes::SchemaRef) -> SendableRecordBatchStream {
+    Box::pin(RecordBatchStreamAdapter::new(schema, stream::iter(batches.into_iter().map(Ok))))
+}
+
+async fn upsert(table: &Table, events: &[Event], spec: &UpsertSpec, token: Option<&Token>) -> Committed {
+    let rows = batch(events);
+    let schema = rows.schema();
+    let middle = rows.num_rows() / 2;
+    let halves = vec![rows.slice(0, middle), rows.slice(middle, rows.num_rows() - middle)];
+    table.upsert(streamed(halves, schema), spec, token, &facts()).await.unwrap()
+}
+
+fn event(id: i64, seq: i64, name: &str) -> Event {
+    Event { id, seq: Some(seq), name: Some(name.into()), price: None, gone: false }
+}
+
+fn counts(inserted: i64, updated: i64, deleted: i64, ignored: i64) -> RowCounts {
+    RowCounts { inserted, updated, deleted, ignored }
+}
+
+/// The rows that a table must have after one event upon another.
+#[derive(Default, Clone)]
+struct Model(BTreeMap<i64, Event>);
+
+impl Model {
+    fn apply(&mut self, event: &Event, keeps_nulls: bool) {
+        let stored = self.0.get(&event.id);
+        if stored.is_some_and(|stored| event.seq < stored.seq) {
+            return;
+        }
+        if event.gone {
+            self.0.remove(&event.id);
+            return;
+        }
+        let mut row = event.clone();
+        if let (Some(stored), true) = (stored, keeps_nulls) {
+            row.name = row.name.or_else(|| stored.name.clone());
+            row.price = row.price.or(stored.price);
+            row.seq = row.seq.or(stored.seq);
+        }
+        self.0.insert(event.id, row);
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let text = |value: Option<String>| value.unwrap_or_else(|| "-".into());
+        let line = |row: &Event| {
+            format!("{} {} {} {}", row.id, text(row.seq.map(|v| v.to_string())), text(row.name.clone()), text(row.price.map(|v| v.to_string())))
+        };
+        let mut lines: Vec<_> = self.0.values().map(line).collect();
+        lines.sort();
+        lines
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_row_has_one_fate() {
+    let setting = setting();
+    let table = setting.table(COLUMNS, &[]).await;
+    let first = upsert(&table, &[event(1, 5, "a"), event(2, 5, "b"), event(1, 4, "old"), event(3, 1, "c")], &spec(), None).await;
+    assert_eq!(first.rows, counts(3, 0, 0, 1));
+    let delete = |id, seq| Event { gone: true, ..event(id, seq, "") };
+    let rows = [event(1, 5, "tie wins"), event(2, 4, "late"), delete(3, 2), delete(9, 1), event(4, 1, "d"), delete(4, 2)];
+    let second = upsert(&table, &rows, &spec(), Some(&token(1))).await;
+    assert_eq!(second.rows, counts(0, 1, 1, 4));
+    assert_eq!(newest(&table).await, ["1 5 tie wins -", "2 5 b -"]);
+    let again = upsert(&table, &rows, &spec(), Some(&token(1))).await;
+    assert_eq!((again.repeated, again.rows, again.version), (true, second.rows, second.version));
+    let changes = lines(table.changes(2, Some(2)).await.unwrap()).await;
+    let stamp = "2 2026-01-01T00:00:00Z";
+    assert_eq!(
+        changes,
+        [
+            format!("1 5 a - update_preimage {stamp}"),
+            format!("1 5 tie wins - update_postimage {stamp}"),
+            format!("3 1 c - delete {stamp}")
+        ]
+    );
+    assert_eq!(lines(table.changes(0, None).await.unwrap()).await.len(), 6);
+    assert_eq!(table.changes(3, None).await.unwrap_err().code(), Code::InvalidParameter);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nulls_keep_what_is_stored() {
+    let setting = setting();
+    let table = setting.table(COLUMNS, &[]).await;
+    let spec = UpsertSpec { ignore_null_updates: true, ..spec() };
+    upsert(&table, &[Event { price: Some(7), ..event(1, 1, "a") }], &spec, None).await;
+    let rows = [Event { name: None, price: Some(8), ..event(1, 2, "") }, Event { name: Some("z".into()), ..event(1, 3, "") }];
+    assert_eq!(upsert(&table, &rows, &spec, None).await.rows, counts(0, 1, 0, 1));
+    assert_eq!(newest(&table).await, ["1 3 z 8"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_must_be_there() {
+    let setting = setting();
+    let table = setting.table(PAIRS, &[]).await;
+    let ids: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None]));
+    let rows = RecordBatch::try_from_iter_with_nullable([("id", ids, true)]).unwrap();
+    let spec = UpsertSpec { key: vec!["id".into()], sequence: None, delete: None, ignore_null_updates: false };
+    let error = table.upsert(streamed(vec![rows.clone()], rows.schema()), &spec, None, &facts()).await.unwrap_err();
+    assert_eq!(error.code(), Code::NotNullViolated);
+    let spec = UpsertSpec { key: vec!["nobody".into()], ..spec };
+    let error = table.upsert(streamed(vec![rows.clone()], rows.schema()), &spec, None, &facts()).await.unwrap_err();
+    assert_eq!(error.code(), Code::UndefinedColumn);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_two_columns_in_a_partitioned_table() {
+    let setting = setting();
+    let columns = [("day", DataType::Date32), ("id", DataType::Utf8), ("n", DataType::Int64)];
+    let table = setting.table(&columns, &["day"]).await;
+    let rows = |rows: &[(i32, &str, i64)]| {
+        let arrays: Vec<ArrayRef> = vec![
+            Arc::new(arrow::array::Date32Array::from_iter_values(rows.iter().map(|row| row.0))),
+            Arc::new(arrow::array::StringViewArray::from_iter_values(rows.iter().map(|row| row.1))),
+            Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.2))),
+        ];
+        let schema = schema(&[("day", DataType::Date32), ("id", DataType::Utf8View), ("n", DataType::Int64)]);
+        streamed(vec![RecordBatch::try_new(schema.clone(), arrays).unwrap()], schema)
+    };
+    let spec = UpsertSpec { key: vec!["day".into(), "id".into()], sequence: None, delete: None, ignore_null_updates: false };
+    table.upsert(rows(&[(0, "a", 1), (0, "b", 2), (1, "a", 3)]), &spec, None, &facts()).await.unwrap();
+    let done = table.upsert(rows(&[(0, "a", 10), (1, "b", 20)]), &spec, None, &facts()).await.unwrap();
+    assert_eq!(done.rows, counts(1, 1, 0, 0));
+    assert_eq!(newest(&table).await, ["1970-01-01 a 10", "1970-01-01 b 2", "1970-01-02 a 3", "1970-01-02 b 20"]);
+    let lines = lines(table.changes(2, None).await.unwrap()).await;
+    assert_eq!(lines.len(), 3);
+}
+
+fn any_events(deletes: bool) -> impl Strategy<Value = Vec<Event>> {
+    let event = (0..6_i64, prop::option::weighted(0.9, 0..8_i64), prop::option::of("[a-c]"), prop::option::of(0..4_i64), prop::bool::weighted(0.3))
+        .prop_map(move |(id, seq, name, price, gone)| Event { id, seq, name, price, gone: gone && deletes });
+    prop::collection::vec(event, 1..24)
+}
+
+fn check(events: &[Event], cuts: &[usize], keeps_nulls: bool) -> Result<(), TestCaseError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let setting = setting();
+        let table = setting.table(COLUMNS, &[]).await;
+        let spec = UpsertSpec { ignore_null_updates: keeps_nulls, ..spec() };
+        let mut model = Model::default();
+        let mut cuts: Vec<_> = cuts.iter().map(|cut| cut % events.len()).chain([events.len()]).collect();
+        cuts.sort_unstable();
+        let mut start = 0;
+        for end in cuts {
+            let part = &events[start..end];
+            start = end;
+            if part.is_empty() {
+                continue;
+            }
+            let before = model.0.len() as i64;
+            part.iter().for_each(|event| model.apply(event, keeps_nulls));
+            let rows = upsert(&table, part, &spec, None).await.rows;
+            prop_assert_eq!(rows.inserted + rows.updated + rows.deleted + rows.ignored, part.len() as i64);
+            prop_assert_eq!(before + rows.inserted - rows.deleted, model.0.len() as i64);
+        }
+        prop_assert_eq!(newest(&table).await, model.lines());
+        prop_assert_eq!(replayed(&table).await, model.lines());
+        Ok(())
+    })
+}
+
+/// The table as its change feed tells it.
+async fn replayed(table: &Table) -> Vec<String> {
+    let mut rows: Vec<(i64, bool, String)> = Vec::new();
+    for line in lines(table.changes(0, None).await.unwrap()).await {
+        let words: Vec<&str> = line.split(' ').collect();
+        let adds = matches!(words[4], "insert" | "update_postimage");
+        rows.push((words[5].parse().unwrap(), adds, words[..4].join(" ")));
+    }
+    rows.sort();
+    let mut table: Vec<String> = Vec::new();
+    for (_, adds, row) in rows {
+        if adds {
+            table.push(row);
+        } else {
+            let at = table.iter().position(|known| *known == row).expect("a change takes away a row that is there");
+            table.remove(at);
+        }
+    }
+    table.sort();
+    table
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// However late events come and however they are cut, the table is that of one event after the other.
+    #[test]
+    fn any_cut_gives_the_same_table(events in any_events(false), cuts in prop::collection::vec(0..24_usize, 0..4), keeps_nulls: bool) {
+        check(&events, &cuts, keeps_nulls)?;
+    }
+
+    /// Deletions too, as long as nothing older than a deletion comes after it.
+    #[test]
+    fn deletions_in_order_give_the_same_table(events in any_events(true), cuts in prop::collection::vec(0..24_usize, 0..4), keeps_nulls: bool) {
+        let ordered: Vec<Event> = events.into_iter().zip(0..).map(|(event, seq)| Event { seq: Some(seq), ..event }).collect();
+        check(&ordered, &cuts, keeps_nulls)?;
+    }
+}

@@ -1,0 +1,232 @@
+//! A block to columns: records are taken apart first, then each column is converted on its own.
+//!
+//! A value that fails marks its row; marked rows become rejects and leave the batch at the end, so good rows never pay for bad ones.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{BinaryArray, BooleanArray, Int64Array};
+use bytes::Bytes;
+use memchr::memchr_iter;
+
+use super::dialect::Dialect;
+use super::split::{KEPT_OF_LONG, too_long};
+use super::tokens::{Found, Marks, Span};
+use crate::error::{Error, Result};
+use crate::formats::column::{Column, Failure, batch, projected};
+use crate::formats::contract::{ColumnSpec, Decoded, Layout, Reject};
+
+/// Records of a block, taken apart.
+pub(super) struct Table {
+    bytes: Bytes,
+    /// Texts of fields that had escapes.
+    unescaped: Vec<u8>,
+    /// `width` spans per row.
+    spans: Vec<Span>,
+    rows: Vec<Row>,
+    width: usize,
+    rejects: Vec<Reject>,
+}
+
+#[derive(Clone, Copy)]
+struct Row {
+    start: usize,
+    end: usize,
+    line: i64,
+}
+
+impl Table {
+    /// `width` None: as wide as the first record.
+    pub(super) fn read(bytes: Bytes, marks: &Marks, width: Option<usize>, first_line: i64) -> Self {
+        let mut table = Self { bytes, unescaped: Vec::new(), spans: Vec::new(), rows: Vec::new(), width: width.unwrap_or(0), rejects: Vec::new() };
+        let is_utf8 = std::str::from_utf8(&table.bytes).is_ok();
+        let bytes = table.bytes.clone();
+        let (mut at, mut line) = (0, first_line);
+        while at < bytes.len() {
+            let before = table.spans.len();
+            let found = marks.record(&bytes, at, &mut table.spans, &mut table.unescaped);
+            let next = match found {
+                Found::Nothing { next } => next,
+                Found::Broken { text_end, next, reason } => {
+                    table.refuse(&bytes, at..text_end, line, reason.to_owned());
+                    next
+                }
+                Found::Record { text_end, next } => {
+                    table.keep(at..text_end, line, before, width.is_none(), is_utf8);
+                    next
+                }
+            };
+            let taken = bytes.get(at..next).unwrap_or_default();
+            line += i64::try_from(memchr_iter(b'\n', taken).count()).unwrap_or(0);
+            at = next;
+        }
+        table
+    }
+
+    fn keep(&mut self, record: std::ops::Range<usize>, line: i64, before: usize, free_width: bool, is_utf8: bool) {
+        let found = self.spans.len() - before;
+        if free_width && self.rows.is_empty() {
+            self.width = found;
+        }
+        let text = self.bytes.get(record.clone()).unwrap_or_default();
+        let wrong = if found != self.width {
+            Some(format!("expected {} fields, found {found}", self.width))
+        } else if !is_utf8 && std::str::from_utf8(text).is_err() {
+            Some("record is not valid UTF-8".to_owned())
+        } else {
+            None
+        };
+        match wrong {
+            None => self.rows.push(Row { start: record.start, end: record.end, line }),
+            Some(error) => {
+                self.spans.truncate(before);
+                let bytes = self.bytes.clone();
+                self.refuse(&bytes, record, line, error);
+            }
+        }
+    }
+
+    fn refuse(&mut self, bytes: &[u8], record: std::ops::Range<usize>, position: i64, error: String) {
+        let raw = bytes.get(record).unwrap_or_default();
+        self.rejects.push(match raw.get(..KEPT_OF_LONG) {
+            Some(start) if error.starts_with("record is longer") => too_long(start.to_vec(), position),
+            _ => Reject { rule: "record".to_owned(), error, raw: raw.to_vec(), position },
+        });
+    }
+
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    pub(super) fn row_count(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The text of a field and whether it was quoted.
+    #[inline]
+    pub(super) fn field(&self, row: usize, index: usize) -> (&str, bool) {
+        let Some(span) = self.spans.get(row * self.width + index).copied() else {
+            return ("", false);
+        };
+        let from = if span.is_unescaped() { self.unescaped.as_slice() } else { &self.bytes };
+        // Every record that was kept is valid, and fields are cut at ASCII characters.
+        (std::str::from_utf8(from.get(span.range()).unwrap_or_default()).unwrap_or_default(), span.is_quoted())
+    }
+
+    fn raw(&self, row: &Row) -> &[u8] {
+        self.bytes.get(row.start..row.end).unwrap_or_default()
+    }
+}
+
+/// Which field of a record each column takes.
+pub(super) struct Mapping {
+    /// Per column; None where the file has no such field.
+    pub sources: Vec<Option<usize>>,
+    pub unknown: Vec<String>,
+    pub width: usize,
+}
+
+impl Mapping {
+    /// By name where there is a header (exactly, then whatever the case), otherwise by place.
+    pub(super) fn new(columns: &[ColumnSpec], layout: Option<&Layout>) -> Self {
+        let Some(fields) = layout.and_then(|layout| layout.fields.as_ref()) else {
+            return Self { sources: (0..columns.len()).map(Some).collect(), unknown: Vec::new(), width: columns.len() };
+        };
+        let sources: Vec<Option<usize>> = columns
+            .iter()
+            .map(|column| {
+                let name = column.field_name();
+                let exact = fields.iter().position(|field| field == name);
+                exact.or_else(|| fields.iter().position(|field| field.to_lowercase() == name.to_lowercase()))
+            })
+            .collect();
+        let is_taken = |index: usize| sources.contains(&Some(index));
+        let unknown = fields.iter().enumerate().filter(|(index, _)| !is_taken(*index)).map(|(_, name)| name.clone()).collect();
+        Self { sources, unknown, width: fields.len() }
+    }
+}
+
+/// All that one block needs to become rows.
+pub(super) struct Job<'a> {
+    pub dialect: &'a Dialect,
+    pub columns: &'a [ColumnSpec],
+    pub projection: Option<&'a [usize]>,
+    pub want_raw: bool,
+}
+
+impl Job<'_> {
+    pub(super) fn run(&self, bytes: Bytes, first_line: i64, layout: Option<&Layout>, delimiter: u8) -> Result<Decoded> {
+        let marks = Marks::new(self.dialect, delimiter);
+        let mapping = Mapping::new(self.columns, layout);
+        let mut table = Table::read(bytes, &marks, Some(mapping.width), first_line);
+        let mut failures: BTreeMap<usize, Failure> = BTreeMap::new();
+        let mut arrays: Vec<Option<arrow::array::ArrayRef>> = vec![None; self.columns.len()];
+        for (index, spec) in self.columns.iter().enumerate() {
+            let is_wanted = self.projection.is_none_or(|wanted| wanted.contains(&index));
+            let mut column = Column::new(spec, &self.dialect.patterns, table.row_count())?;
+            if !is_wanted && column.is_text() && !spec.not_null {
+                continue;
+            }
+            self.fill(&mut column, &table, mapping.sources.get(index).copied().flatten(), &mut failures);
+            if is_wanted && let Some(slot) = arrays.get_mut(index) {
+                *slot = Some(column.finish());
+            }
+        }
+        let mut rejects = std::mem::take(&mut table.rejects);
+        rejects.extend(failures.iter().filter_map(|(row, failure)| {
+            let row = table.rows.get(*row)?;
+            Some(Reject { rule: failure.rule.clone(), error: failure.error.clone(), raw: table.raw(row).to_vec(), position: row.line })
+        }));
+        rejects.sort_by_key(|reject| reject.position);
+        self.assemble(&table, &failures, arrays, rejects, mapping.unknown)
+    }
+
+    fn fill(&self, column: &mut Column<'_>, table: &Table, source: Option<usize>, failures: &mut BTreeMap<usize, Failure>) {
+        let is_text = column.is_text();
+        let empty_is_null = self.dialect.nulls.iter().any(String::is_empty);
+        let only_empty = empty_is_null && self.dialect.nulls.len() == 1;
+        for row in 0..table.row_count() {
+            let outcome = match source {
+                None => column.absent(),
+                Some(index) => {
+                    let (text, is_quoted) = table.field(row, index);
+                    let is_null = if text.is_empty() {
+                        !is_text || (empty_is_null && !is_quoted)
+                    } else {
+                        (!only_empty && !is_quoted && self.dialect.nulls.iter().any(|null| null == text)) || (!is_text && text.trim_ascii().is_empty())
+                    };
+                    if is_null { column.null() } else { column.text(text) }
+                }
+            };
+            if let Err(failure) = outcome {
+                failures.entry(row).or_insert(failure);
+            }
+        }
+    }
+
+    fn assemble(
+        &self,
+        table: &Table,
+        failures: &BTreeMap<usize, Failure>,
+        mut arrays: Vec<Option<arrow::array::ArrayRef>>,
+        rejects: Vec<Reject>,
+        unknown_fields: Vec<String>,
+    ) -> Result<Decoded> {
+        let rows = table.row_count();
+        let good = (!failures.is_empty()).then(|| (0..rows).map(|row| Some(!failures.contains_key(&row))).collect::<BooleanArray>());
+        let wanted: Vec<usize> = self.projection.map_or_else(|| (0..self.columns.len()).collect(), <[usize]>::to_vec);
+        let mut taken = Vec::with_capacity(wanted.len());
+        for (place, index) in wanted.iter().enumerate() {
+            let again = wanted.iter().skip(place + 1).any(|later| later == index);
+            let slot = arrays.get_mut(*index);
+            let array = if again { slot.and_then(|slot| slot.clone()) } else { slot.and_then(Option::take) };
+            taken.push(array.ok_or_else(|| Error::internal("a projected column was not decoded"))?);
+        }
+        let specs = projected(self.columns, self.projection);
+        let batch = batch(&specs, taken, good.as_ref(), rows)?;
+        let is_good = |row: usize| !failures.contains_key(&row);
+        let kept = || table.rows.iter().enumerate().filter(|(index, _)| is_good(*index)).map(|(_, row)| row);
+        let positions: Int64Array = kept().map(|row| row.line).collect();
+        let raw = self.want_raw.then(|| BinaryArray::from_iter_values(kept().map(|row| table.raw(row))));
+        Ok(Decoded { batch, positions, raw, rejects, unknown_fields })
+    }
+}

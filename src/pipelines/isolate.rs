@@ -1,0 +1,300 @@
+//! Projections and filters in which a row that cannot be computed costs only itself.
+//!
+//! After planning, every projection and filter whose rows still know their provenance is replaced by a node that evaluates the batch as
+//! a whole and, only when that fails, cuts it down to the guilty rows. Those become rejects of stage `transform`.
+
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use arrow::array::{Array, AsArray, BooleanArray};
+use arrow::compute::{cast, filter_record_batch};
+use arrow::datatypes::{DataType, Int64Type, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::error::Result as DfResult;
+use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::{
+    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties, ReplaceChildrenOptions,
+};
+use datafusion::physical_expr::EquivalenceProperties;
+use futures::{Stream, StreamExt};
+use parking_lot::Mutex;
+
+use super::carry::{CARRIED_POSITION, CARRIED_SOURCE};
+use crate::rules::evaluate_rows;
+
+/// A row that the query could not compute.
+#[derive(Debug, Clone)]
+pub(super) struct TransformReject {
+    /// What the failing step had of the row, one row.
+    pub(super) row: RecordBatch,
+    pub(super) error: String,
+    pub(super) source: Option<String>,
+    pub(super) position: Option<i64>,
+}
+
+/// What the isolating steps of one execution found.
+#[derive(Debug, Default)]
+pub(super) struct Isolated {
+    rejects: Mutex<Vec<TransformReject>>,
+    filtered: AtomicI64,
+    /// A step that may drop or multiply rows without counting them: then only parts of the sum can be checked.
+    uncounted: AtomicBool,
+}
+
+impl Isolated {
+    pub(super) fn drain(&self) -> Vec<TransformReject> {
+        std::mem::take(&mut *self.rejects.lock())
+    }
+
+    /// Rows that a WHERE left out.
+    pub(super) fn filtered(&self) -> i64 {
+        self.filtered.load(Ordering::Relaxed)
+    }
+
+    /// Whether every row of the input is accounted for by `filtered`, rejects and output.
+    pub(super) fn is_complete(&self) -> bool {
+        !self.uncounted.load(Ordering::Relaxed)
+    }
+}
+
+/// Replaces the steps of a finished physical plan.
+pub(super) fn isolate(plan: Arc<dyn ExecutionPlan>, found: &Arc<Isolated>) -> DfResult<Arc<dyn ExecutionPlan>> {
+    let new = plan.transform_up(|node| {
+        if let Some(projection) = node.downcast_ref::<ProjectionExec>() {
+            if traced(&projection.input().schema()) {
+                let exprs = projection.expr().iter().map(|e| Arc::clone(&e.expr)).collect();
+                let step = Step::Project(exprs);
+                return Ok(Transformed::yes(IsolatingExec::build(step, Arc::clone(projection.input()), node.schema(), found)));
+            }
+            return Ok(Transformed::no(node));
+        }
+        if let Some(filter) = node.downcast_ref::<FilterExec>() {
+            if filter.fetch().is_none() && traced(&filter.input().schema()) {
+                let kept = filter.projection().as_ref().map(|projection| projection.to_vec());
+                let step = Step::Filter { predicate: Arc::clone(filter.predicate()), kept };
+                return Ok(Transformed::yes(IsolatingExec::build(step, Arc::clone(filter.input()), node.schema(), found)));
+            }
+            return Ok(Transformed::no(node));
+        }
+        if changes_rows(node.name()) {
+            found.uncounted.store(true, Ordering::Relaxed);
+        }
+        Ok(Transformed::no(node))
+    })?;
+    Ok(new.data)
+}
+
+fn traced(schema: &SchemaRef) -> bool {
+    schema.column_with_name(CARRIED_SOURCE).is_some() && schema.column_with_name(CARRIED_POSITION).is_some()
+}
+
+/// Nodes known to hand on each row exactly once; any other node may not.
+fn changes_rows(name: &str) -> bool {
+    const FAITHFUL: &[&str] = &[
+        "RepartitionExec",
+        "CoalescePartitionsExec",
+        "CoalesceBatchesExec",
+        "SortExec",
+        "SortPreservingMergeExec",
+        "CooperativeExec",
+        "WindowAggExec",
+        "BoundedWindowAggExec",
+        "UnionExec",
+        "BufferExec",
+    ];
+    !(FAITHFUL.contains(&name) || name.ends_with("ScanExec") || name == "StreamingTableExec" || name == "DataSourceExec" || name == "IsolatingExec")
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Project(Vec<Arc<dyn PhysicalExpr>>),
+    Filter { predicate: Arc<dyn PhysicalExpr>, kept: Option<Vec<usize>> },
+}
+
+#[derive(Debug)]
+struct IsolatingExec {
+    step: Step,
+    input: Arc<dyn ExecutionPlan>,
+    schema: SchemaRef,
+    properties: Arc<PlanProperties>,
+    found: Arc<Isolated>,
+}
+
+impl IsolatingExec {
+    fn build(step: Step, input: Arc<dyn ExecutionPlan>, schema: SchemaRef, found: &Arc<Isolated>) -> Arc<dyn ExecutionPlan> {
+        let properties = Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(Arc::clone(&schema)),
+            datafusion::physical_expr::Partitioning::UnknownPartitioning(input.output_partitioning().partition_count()),
+            input.pipeline_behavior(),
+            input.boundedness(),
+        ));
+        Arc::new(Self { step, input, schema, properties, found: Arc::clone(found) })
+    }
+}
+
+impl DisplayAs for IsolatingExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.step {
+            Step::Project(exprs) => {
+                let exprs: Vec<String> = exprs.iter().map(ToString::to_string).collect();
+                write!(f, "IsolatingExec: project=[{}]", exprs.join(", "))
+            }
+            Step::Filter { predicate, .. } => write!(f, "IsolatingExec: filter={predicate}"),
+        }
+    }
+}
+
+impl ExecutionPlan for IsolatingExec {
+    fn name(&self) -> &'static str {
+        "IsolatingExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn apply_expressions(&self, f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DfResult<TreeNodeRecursion>) -> DfResult<TreeNodeRecursion> {
+        let exprs: Vec<&Arc<dyn PhysicalExpr>> = match &self.step {
+            Step::Project(exprs) => exprs.iter().collect(),
+            Step::Filter { predicate, .. } => vec![predicate],
+        };
+        for expr in exprs {
+            if f(expr)? == TreeNodeRecursion::Stop {
+                return Ok(TreeNodeRecursion::Stop);
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>, _: ReplaceChildrenOptions) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let input = children.into_iter().next().unwrap_or_else(|| Arc::clone(&self.input));
+        Ok(Self::build(self.step.clone(), input, Arc::clone(&self.schema), &self.found))
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> DfResult<Arc<dyn ExecutionPlan>> {
+        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
+        let input = self.input.execute(partition, context)?;
+        let (step, schema, found) = (self.step.clone(), Arc::clone(&self.schema), Arc::clone(&self.found));
+        let rows = input.map(move |batch| step.apply(&batch?, &schema, &found));
+        Ok(Box::pin(Steps { schema: Arc::clone(&self.schema), rows: Box::pin(rows) }))
+    }
+}
+
+struct Steps {
+    schema: SchemaRef,
+    rows: std::pin::Pin<Box<dyn Stream<Item = DfResult<RecordBatch>> + Send>>,
+}
+
+impl Stream for Steps {
+    type Item = DfResult<RecordBatch>;
+
+    fn poll_next(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Option<Self::Item>> {
+        self.rows.as_mut().poll_next(cx)
+    }
+}
+
+impl RecordBatchStream for Steps {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+}
+
+impl Step {
+    fn apply(&self, batch: &RecordBatch, schema: &SchemaRef, found: &Isolated) -> DfResult<RecordBatch> {
+        match self {
+            Step::Project(exprs) => {
+                let mut columns = Vec::with_capacity(exprs.len());
+                let mut failed: Vec<(usize, String)> = Vec::new();
+                for expr in exprs {
+                    let (values, errors) = evaluate_rows(expr, batch)?;
+                    columns.push(values);
+                    for (row, error) in errors {
+                        if !failed.iter().any(|(known, _)| *known == row) {
+                            failed.push((row, error));
+                        }
+                    }
+                }
+                let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+                if failed.is_empty() {
+                    return Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?);
+                }
+                // A failed row may hold a NULL where none is allowed: take it out before the schema is checked.
+                let keep = refuse(batch, &failed, found);
+                let columns = columns.iter().map(|column| arrow::compute::filter(column, &keep)).collect::<Result<Vec<_>, _>>()?;
+                let options = options.with_row_count(Some(keep.true_count()));
+                Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+            }
+            Step::Filter { predicate, kept } => {
+                let (values, failed) = evaluate_rows(predicate, batch)?;
+                let values = match values.data_type() {
+                    DataType::Boolean => values,
+                    _ => cast(&values, &DataType::Boolean)?,
+                };
+                let passes = values.as_boolean();
+                if !failed.is_empty() {
+                    refuse(batch, &failed, found);
+                }
+                let filtered = batch.num_rows() - passes.true_count() - failed.len();
+                found.filtered.fetch_add(i64::try_from(filtered).unwrap_or(i64::MAX), Ordering::Relaxed);
+                let rows = match kept {
+                    Some(columns) => batch.project(columns)?,
+                    None => batch.clone(),
+                };
+                Ok(filter_record_batch(&rows, passes)?)
+            }
+        }
+    }
+}
+
+/// Puts the failed rows aside; the mask of the others.
+fn refuse(batch: &RecordBatch, failed: &[(usize, String)], found: &Isolated) -> BooleanArray {
+    let mut rejects = found.rejects.lock();
+    let mut keep = vec![true; batch.num_rows()];
+    for (row, error) in failed {
+        if let Some(flag) = keep.get_mut(*row) {
+            *flag = false;
+        }
+        let one = batch.slice(*row, 1);
+        let (source, position) = provenance(&one, 0);
+        rejects.push(TransformReject { row: compact(&one), error: error.clone(), source, position });
+    }
+    BooleanArray::from(keep)
+}
+
+/// A slice keeps its whole batch alive; a reject must not.
+fn compact(row: &RecordBatch) -> RecordBatch {
+    let first = arrow::array::UInt32Array::from(vec![0]);
+    arrow::compute::take_record_batch(row, &first).unwrap_or_else(|_| row.clone())
+}
+
+/// Where a row came from.
+pub(super) fn provenance(batch: &RecordBatch, row: usize) -> (Option<String>, Option<i64>) {
+    let source = batch.column_by_name(CARRIED_SOURCE).and_then(|column| {
+        let text = cast(&column.slice(row, 1), &DataType::Utf8).ok()?;
+        let text = text.as_string_opt::<i32>()?;
+        text.is_valid(0).then(|| text.value(0).to_owned())
+    });
+    let position = batch.column_by_name(CARRIED_POSITION).and_then(|column| {
+        let numbers = column.as_primitive_opt::<Int64Type>()?;
+        numbers.is_valid(row).then(|| numbers.value(row))
+    });
+    (source, position)
+}
+

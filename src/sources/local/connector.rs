@@ -1,0 +1,239 @@
+//! The connector `local`: its options, and opening a source on it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use weir_sql::Options as Written;
+use weir_sql::statements::create_source::{CreateSource, Envelope, Format, Include, Meta, SchemaChange};
+
+use super::feed::Reading;
+use super::offer::Offer;
+use super::source::LocalSource;
+use crate::error::{Code, Error, Result};
+use crate::formats::{self, ColumnSpec, Decoder, Input, Logical};
+use crate::sources::columns::declared_columns;
+use crate::sources::contract::{Check, Connector, OpenRequest, RemoteRelation, Source};
+use crate::spec::{Opt, Options, Spec};
+use crate::stores::{Compression, Folder, Pattern, decompressed};
+
+/// How much of a file is looked at to find its columns, and of how many files.
+const INFER_BYTES: usize = 1 << 20;
+const INFER_FILES: usize = 3;
+
+const SPEC: Spec = Spec {
+    name: "local",
+    summary: "A folder of the machine that the hub runs on.",
+    options: &[Opt::text("root").required().doc("The folder; sources see nothing outside it.")],
+};
+
+const SOURCE_SPEC: Spec = Spec {
+    name: "local source",
+    summary: "Files of a folder that match a pattern.",
+    options: &[
+        Opt::text("path").required().doc("A pattern relative to the root: 'orders/*.csv', '**/*.json.gz'."),
+        Opt::duration("settle").default("2 s").doc("A file changed more recently than this is not offered yet."),
+        Opt::duration("poll").default("5 s").doc("How often to look for new files."),
+        Opt::integer("max_files").doc("At most this many files in one batch."),
+        Opt::choice("compression", &["auto", "none", "gzip", "zstd"]).default("auto").doc("auto goes by the file's name."),
+        Opt::size("max_decompressed").doc("How large one file may grow; by default 200 times its size and at most 64 GiB."),
+    ],
+};
+
+pub(in crate::sources) struct Local;
+
+#[async_trait]
+impl Connector for Local {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn source_spec(&self) -> &'static Spec {
+        &SOURCE_SPEC
+    }
+
+    fn takes_format(&self) -> bool {
+        true
+    }
+
+    async fn open(&self, request: OpenRequest) -> Result<Arc<dyn Source>> {
+        let OpenRequest { source_id, name, connection, options, definition, found, store, clock } = request;
+        let CreateSource { format, envelope, incremental, include, verify, schema_change, .. } = &definition;
+        refuse_what_files_cannot(*envelope, incremental.is_some(), verify.is_some(), *schema_change)?;
+        let decoder = open_format(format.as_ref())?;
+        let folder = Folder::new(connection.text("root").unwrap_or_default());
+        let pattern = Pattern::new(options.text("path").unwrap_or_default())?;
+        let includes = include.iter().map(included).collect::<Result<Vec<_>>>()?;
+        let mut columns = declared_columns(&definition)?;
+        let mut reading = Reading {
+            folder,
+            decoder,
+            columns: Arc::new([]),
+            includes,
+            compression: options.text("compression").unwrap_or("auto").to_owned(),
+            max_decompressed: options.size("max_decompressed"),
+            unknown_fields_fail: *schema_change == Some(SchemaChange::Fail),
+        };
+        if columns.is_empty() {
+            let schema = match found {
+                Some(found) => found,
+                None => {
+                    let (reading, pattern) = (reading.clone(), pattern.clone());
+                    blocking(move || infer(&reading, &pattern)).await?
+                }
+            };
+            columns = schema.fields().iter().map(|field| ColumnSpec::from_field(field)).collect();
+        }
+        // INCLUDE columns of an inferred source are found again with the rest of its columns.
+        columns.retain(|column| reading.includes.iter().all(|(_, name)| *name != column.name) || !definition.elements.is_empty());
+        reading.columns = columns.into();
+        let offer = Offer {
+            source_id,
+            pattern,
+            settle: options.duration("settle").unwrap_or_default(),
+            max_files: options.integer("max_files").and_then(|files| usize::try_from(files).ok()).filter(|files| *files > 0),
+            store,
+            clock,
+            known: Mutex::new(HashMap::new()),
+        };
+        Ok(Arc::new(LocalSource::new(name, Arc::new(reading), Arc::new(offer))?))
+    }
+
+    async fn validate(&self, connection: &Options) -> Vec<Check> {
+        let folder = Folder::new(connection.text("root").unwrap_or_default());
+        let checks = blocking(move || {
+            let root = folder.resolve();
+            let found = root.as_ref().map_or_else(detail_of, |root| root.display().to_string());
+            let mut checks = vec![Check { check: "folder exists".to_owned(), ok: root.is_ok(), detail: found }];
+            if let Ok(root) = root {
+                let listed = std::fs::read_dir(root).map(Iterator::count);
+                checks.push(Check {
+                    check: "folder can be listed".to_owned(),
+                    ok: listed.is_ok(),
+                    detail: listed.map_or_else(|error| error.to_string(), |count| format!("{count} entries")),
+                });
+            }
+            Ok(checks)
+        });
+        checks.await.unwrap_or_else(|error| vec![Check { check: "folder exists".to_owned(), ok: false, detail: detail_of(&error) }])
+    }
+
+    async fn list_schema(&self, _connection: &Options, _schema: &str) -> Result<Vec<RemoteRelation>> {
+        Err(Error::new(Code::NotSupported, "a folder has no schema to import").hint("Write CREATE SOURCE for each set of files.".to_owned()))
+    }
+}
+
+fn detail_of(error: &Error) -> String {
+    match error.detail_text() {
+        Some(detail) => format!("{}: {detail}", error.message()),
+        None => error.message().to_owned(),
+    }
+}
+
+/// Runs file work on a thread that may wait.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => Err(Error::internal("a file task ended early").from_source(error)),
+    }
+}
+
+fn refuse_what_files_cannot(envelope: Option<Envelope>, incremental: bool, verify: bool, change: Option<SchemaChange>) -> Result<()> {
+    let refused = |what: &str| Err(Error::new(Code::NotSupported, format!("{what} is not supported for files")));
+    match envelope {
+        None | Some(Envelope::None) => {}
+        Some(Envelope::Upsert | Envelope::Debezium) => return refused("ENVELOPE"),
+    }
+    if incremental {
+        return Err(Error::new(Code::InvalidDefinition, "INCREMENTAL BY does not apply to files")
+            .hint("Files are incremental by themselves: each version of a file is read once.".to_owned()));
+    }
+    if verify {
+        return refused("VERIFY");
+    }
+    match change {
+        None | Some(SchemaChange::Ignore | SchemaChange::Fail) => Ok(()),
+        Some(SchemaChange::Evolve) => refused("ON SCHEMA CHANGE EVOLVE"),
+        Some(SchemaChange::Rescue) => refused("ON SCHEMA CHANGE RESCUE"),
+    }
+}
+
+fn open_format(format: Option<&Format>) -> Result<Arc<dyn Decoder>> {
+    let Some(Format { name, options }) = format else {
+        return Err(Error::new(Code::InvalidDefinition, "a source of files needs FORMAT")
+            .hint(format!("One of {}.", formats::FORMATS.iter().map(|format| format.spec().name).collect::<Vec<_>>().join(", "))));
+    };
+    let found = formats::format(&name.value).ok_or_else(|| unknown_format(&name.value).at(name.position))?;
+    let written: &Written = options;
+    found.open(&found.spec().read(written)?)
+}
+
+fn unknown_format(name: &str) -> Error {
+    let names: Vec<&str> = formats::FORMATS.iter().map(|format| format.spec().name).collect();
+    let near = weir_sql::nearest(name, names.iter().copied()).map(|near| format!("Did you mean \"{near}\"?"));
+    Error::new(Code::UndefinedObject, format!("format \"{name}\" does not exist")).hint(near.unwrap_or_else(|| format!("One of {}.", names.join(", "))))
+}
+
+fn included(include: &Include) -> Result<(Meta, String)> {
+    let name = match include.meta {
+        Meta::File => "file",
+        Meta::Line => "line",
+        Meta::Raw => "raw",
+        Meta::Key | Meta::Partition | Meta::Offset | Meta::Timestamp | Meta::Headers => {
+            return Err(Error::new(Code::InvalidDefinition, "files have no such metadata")
+                .hint("INCLUDE takes FILE, LINE and RAW here.".to_owned())
+                .at(include.position));
+        }
+    };
+    Ok((include.meta, include.alias.as_ref().map_or_else(|| name.to_owned(), |alias| alias.value.clone())))
+}
+
+/// Columns of the first files that have any.
+fn infer(reading: &Reading, pattern: &Pattern) -> Result<SchemaRef> {
+    let mut merged: Option<Schema> = None;
+    let mut files = 0;
+    for listed in reading.folder.list(pattern)? {
+        let path = listed.file.path;
+        let (place, file, _) = reading.folder.open(&path)?;
+        let compression = Compression::of(&reading.compression, &path);
+        let input = match compression {
+            Compression::None => Input::File(place),
+            _ => {
+                let plain = decompressed(file, compression, reading.max_decompressed);
+                Input::Stream(plain.map_err(|error| Error::new(Code::DataException, format!("file \"{path}\" cannot be read")).from_source(error))?)
+            }
+        };
+        let Ok(schema) = reading.decoder.infer(input, INFER_BYTES) else { continue };
+        if schema.fields().is_empty() {
+            continue;
+        }
+        merged = Some(merged.map_or_else(|| schema.as_ref().clone(), |merged| widened(&merged, &schema)));
+        files += 1;
+        if files == INFER_FILES {
+            break;
+        }
+    }
+    merged.map(Arc::new).ok_or_else(|| {
+        Error::new(Code::DataException, format!("no file matches \"{}\", so the columns cannot be found", pattern.text()))
+            .hint("Declare the columns in CREATE SOURCE, or put a file there first.".to_owned())
+    })
+}
+
+/// The columns of both, with types that hold the values of both.
+fn widened(one: &Schema, other: &Schema) -> Schema {
+    let mut fields: Vec<Field> = one.fields().iter().map(|field| field.as_ref().clone()).collect();
+    for new in other.fields() {
+        match fields.iter_mut().find(|field| field.name() == new.name()) {
+            None => fields.push(new.as_ref().clone()),
+            Some(field) if field.data_type() == new.data_type() && Logical::of(field) == Logical::of(new) => {}
+            Some(field) => {
+                let number = |field: &Field| matches!(field.data_type(), DataType::Int64 | DataType::Float64);
+                let wide = if number(field) && number(new) { DataType::Float64 } else { DataType::Utf8 };
+                *field = Field::new(field.name(), wide, true);
+            }
+        }
+    }
+    Schema::new(fields)
+}
