@@ -94,6 +94,9 @@ fn time(value: ScalarValue, scope: &Scope) -> Result<Micros> {
     }
     // Without a zone of its own, the value is local time of the session.
     let local = DataType::Timestamp(TimeUnit::Microsecond, Some(scope.time_zone.as_str().into()));
+    if let ScalarValue::Utf8(Some(text)) | ScalarValue::LargeUtf8(Some(text)) | ScalarValue::Utf8View(Some(text)) = &value {
+        return weir_udfs::timestamps::parse(text, &scope.time_zone).ok_or_else(wrong);
+    }
     let value = match value.data_type() {
         DataType::Date32 | DataType::Date64 => value.cast_to(&DataType::Timestamp(TimeUnit::Microsecond, None)).map_err(|_| wrong())?,
         _ => value.clone(),

@@ -269,6 +269,9 @@ fn type_in(text: &str) -> &'static str {
 fn pg_name(arrow: &str) -> &'static str {
     match arrow {
         "Boolean" => "boolean",
+        "Uuid" => "uuid",
+        "timestamptz" => "timestamp with time zone",
+        "timestamp" => "timestamp",
         "Int8" | "Int16" => "smallint",
         "Int32" => "integer",
         "Int64" => "bigint",

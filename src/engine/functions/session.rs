@@ -17,7 +17,7 @@ const VERSION: &str = concat!("PostgreSQL 16.9 (Weir ", env!("CARGO_PKG_VERSION"
 
 pub(super) fn functions(scope: &Scope) -> Vec<ScalarUDF> {
     let path: Vec<String> = resolve::path(scope).filter(|schema| *schema != scope.role).map(str::to_owned).collect();
-    vec![
+    let mut functions = vec![
         constant("version", VERSION),
         constant("current_database", database(scope)),
         constant("current_catalog", database(scope)),
@@ -32,7 +32,9 @@ pub(super) fn functions(scope: &Scope) -> Vec<ScalarUDF> {
         current_schemas(path),
         current_setting(scope),
         set_config(),
-    ]
+    ];
+    functions.extend(weir_udfs::timestamps::in_zone(&scope.time_zone));
+    functions
 }
 
 fn constant(name: &str, value: &str) -> ScalarUDF {

@@ -1,6 +1,6 @@
 //! The rest of pg_catalog that speaks of this hub: schemas, databases, roles, settings, connections.
 
-use weir_catalog::{Definitions as _, Kind as Noun};
+use weir_catalog::{Kind as Noun};
 
 use super::super::definition;
 use super::super::errors::catalog_error;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use arrow::datatypes::SchemaRef;
-use weir_catalog::{Definitions as _, Kind as Noun, Object, RelationBody, TableBody};
+use weir_catalog::{Kind as Noun, Object, RelationBody, TableBody};
 
 use super::super::errors::catalog_error;
 use super::super::types::{pg_type, type_modifier};

@@ -1,7 +1,7 @@
 //! What ran, what came of it, and how far each pipeline has read.
 
 use serde_json::Value as Json;
-use weir_catalog::{Definitions as _, Input, Kind as Noun, ObjectId, Run, RunFilter, RunKind, RunStatus, Store};
+use weir_catalog::{Input, Kind as Noun, ObjectId, Run, RunFilter, RunKind, RunStatus, Store};
 
 use super::super::errors::catalog_error;
 use super::table::{Asked, Cell, Kind, Row, Rows, SystemTable, time};

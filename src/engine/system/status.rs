@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use weir_catalog::{Definitions as _, Kind as Noun, Object, PipelineBody, RunStatus};
+use weir_catalog::{Kind as Noun, Object, PipelineBody, RunStatus};
 use weir_sql::OptionValue;
 
 use super::super::errors::catalog_error;

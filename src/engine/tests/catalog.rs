@@ -33,7 +33,7 @@ async fn definitions_are_listed() {
     assert_eq!(class, [format!("{}|v|2", object.id.0)]);
     let sql = "SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull FROM pg_attribute a WHERE a.attrelid = 'totals'::regclass ORDER BY attnum";
     assert_eq!(bench.rows(sql).await.unwrap(), ["id|bigint|true", "total|numeric(12,2)|false"]);
-    let sql = "SELECT table_type, column_name, data_type FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name) WHERE table_name = 'totals' ORDER BY ordinal_position";
+    let sql = "SELECT table_type, column_name, data_type FROM information_schema.columns c JOIN information_schema.tables t ON c.table_schema = t.table_schema AND c.table_name = t.table_name WHERE c.table_name = 'totals' ORDER BY ordinal_position";
     assert_eq!(bench.rows(sql).await.unwrap(), ["VIEW|id|bigint", "VIEW|total|numeric"]);
     let sql = "SELECT pg_get_viewdef(oid), pg_get_userbyid(relowner), pg_table_is_visible(oid) FROM pg_class WHERE relname = 'totals'";
     assert_eq!(bench.rows(sql).await.unwrap(), ["SELECT 1::bigint AS id, 1.5 AS total|ana|true"]);

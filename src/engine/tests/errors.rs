@@ -34,7 +34,6 @@ const CASES: &[Case] = &[
     case("SELECT * FROM other.public.orders", "0A000", "cross-database references are not implemented: other.public.orders", Some("other"), None),
     case("SELECT * FROM STREAM(orders)", "0A000", "STREAM is only understood in the query of a pipeline", Some("STREAM"), None),
     case("SELECT current_setting('nope')", "42704", "unrecognized configuration parameter \"nope\"", None, None),
-    case("SELECT * FROM weir_at(7)", "42883", "function weir_at does not exist", Some("weir_at"), None),
     case("SELECT * FROM hub.runs VERSION AS OF 1", "0A000", "system table \"hub.runs\" has no earlier versions", Some("hub.runs"), None),
 ];
 

@@ -11,7 +11,7 @@ use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::TryStreamExt;
 use tempfile::TempDir;
-use weir_catalog::{Change, Definitions as _, Kind, Object, Role, Store};
+use weir_catalog::{Change, Kind, Object, Role, Store};
 use weir_sql::StatementKind;
 
 use super::{Engine, EngineLimits, Scope};
