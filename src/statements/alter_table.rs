@@ -98,8 +98,7 @@ impl Altering<'_> {
     }
 
     fn schema(&self) -> Schema {
-        let fields = self.body.columns.fields().iter().map(|field| field.as_ref().clone());
-        Schema::new(fields.chain(self.added.iter().cloned()).collect::<Vec<_>>())
+        columns::together(&self.body.columns, &self.added)
     }
 
     async fn add_column(&mut self, column: &Column, if_not_exists: bool) -> Result<bool> {
@@ -191,7 +190,7 @@ impl Altering<'_> {
             let lake_table = session.hub().engine().table(&table).await?;
             let facts = Facts { run_id: None, user: session.role().to_owned(), extra: BTreeMap::new() };
             let committed = lake_table.evolve(&added, &facts).await?;
-            body.columns = lake_table.schema();
+            body.columns = columns::as_known(&lake_table.schema(), &columns::together(&body.columns, &added));
             evolved = Some(committed);
         }
         table.body = columns::body(&body)?;

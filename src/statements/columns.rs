@@ -103,6 +103,21 @@ pub(super) fn with_include(schema: &Schema, include: &[Include]) -> Result<Schem
     Ok(Arc::new(Schema::new(fields)))
 }
 
+/// The columns that the lake has, with what the catalog knows of them beyond their type.
+pub(super) fn as_known(found: &Schema, known: &Schema) -> SchemaRef {
+    let fields = found.fields().iter().map(|field| match known.field_with_name(field.name()) {
+        Ok(known) => field.as_ref().clone().with_metadata(known.metadata().clone()),
+        Err(_) => field.as_ref().clone(),
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// Columns and after them new ones.
+pub(super) fn together(columns: &Schema, added: &[Field]) -> Schema {
+    let fields = columns.fields().iter().map(|field| field.as_ref().clone());
+    Schema::new(fields.chain(added.iter().cloned()).collect::<Vec<_>>())
+}
+
 /// The body of an object as the catalog keeps it.
 ///
 /// # Errors

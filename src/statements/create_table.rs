@@ -81,7 +81,7 @@ async fn make(session: &Session, statement: &CreateTable, making: Making<'_>, pl
             commits.push((committed.version, committed.committed_at, "WRITE"));
         }
         let key = columns::key(&statement.elements);
-        let body = TableBody { location, columns: table.schema(), key, made_by: None };
+        let body = TableBody { location, columns: schema.clone(), key, made_by: None };
         let comment = statement.comment.clone();
         let new = New { kind: Kind::Table, place, definition: text, body: columns::body(&body)?, comment, depends_on };
         let (table_id, change) = definition::put(session, &*definitions, new, None)?;
@@ -95,8 +95,7 @@ async fn make(session: &Session, statement: &CreateTable, making: Making<'_>, pl
             user: session.role().to_owned(),
         };
         session.record_commits(commits.into_iter().map(commit).collect())?;
-        let columns = table.schema();
-        session.record_schema(SchemaVersion { relation_id: table_id, version: 1, columns, valid_from: session.now(), run_id: None })?;
+        session.record_schema(SchemaVersion { relation_id: table_id, version: 1, columns: schema, valid_from: session.now(), run_id: None })?;
         Ok(rows)
     };
     match result.await {
@@ -181,7 +180,7 @@ fn schema(statement: &CreateTable, planned: Option<&Planned>) -> Result<SchemaRe
         }
         (Some(planned), true) => distinct(planned.plan.schema().as_arrow(), statement)?,
     };
-    Ok(normalise(&Arc::new(fields)))
+    Ok(columns::as_known(&normalise(&fields), &fields))
 }
 
 fn distinct(found: &Schema, statement: &CreateTable) -> Result<Schema> {

@@ -43,8 +43,9 @@ pub(super) async fn execute(session: &Session, statement: &RestoreTable) -> Resu
         user: session.role().to_owned(),
     }])?;
     let mut body: TableBody = column_list::read_body(&object)?;
-    if body.columns != table.schema() {
-        body.columns = table.schema();
+    let restored = column_list::as_known(&table.schema(), &body.columns);
+    if body.columns != restored {
+        body.columns = restored;
         session.stage(&[Change::Body { id: object.id, body: column_list::body(&body)? }])?;
     }
     let arrays = vec![
