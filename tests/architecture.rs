@@ -6,8 +6,28 @@ use crate::tidy::sources;
 
 /// Rooms of `src/`, lowest first. A room may use only rooms before it.
 const ROOMS: &[&str] = &[
-    "error", "clock", "config", "observe", "spec", "formats", "stores", "delta", "rules", "buffer", "sources", "sinks", "engine", "functions",
-    "pipelines", "hub", "session", "statements", "wire", "cli", "main", "lib",
+    "error",
+    "clock",
+    "config",
+    "observe",
+    "spec",
+    "formats",
+    "stores",
+    "delta",
+    "rules",
+    "buffer",
+    "sources",
+    "sinks",
+    "engine",
+    "functions",
+    "pipelines",
+    "hub",
+    "session",
+    "statements",
+    "wire",
+    "cli",
+    "main",
+    "lib",
 ];
 
 /// Words that only one room may say.

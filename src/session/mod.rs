@@ -8,6 +8,9 @@ mod transaction;
 mod value;
 mod vars;
 
+#[cfg(test)]
+mod tests;
+
 pub use client::{Local, Prepared, Session};
 pub use cursor::Cursor;
 pub use outcome::{Description, Notice, Outcome, TransactionStatus};

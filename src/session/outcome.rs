@@ -54,12 +54,12 @@ pub struct Notice {
 }
 
 impl Notice {
-    pub fn notice(sqlstate: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(sqlstate: &'static str, message: impl Into<String>) -> Self {
         Self { severity: "NOTICE", sqlstate, message: message.into(), detail: None, hint: None }
     }
 
     pub fn warning(sqlstate: &'static str, message: impl Into<String>) -> Self {
-        Self { severity: "WARNING", ..Self::notice(sqlstate, message) }
+        Self { severity: "WARNING", ..Self::new(sqlstate, message) }
     }
 
     #[must_use]

@@ -15,7 +15,10 @@ use crate::error::{Code, Error, Result};
 pub enum Shape {
     Text,
     Flag,
-    Integer { min: i64, max: i64 },
+    Integer {
+        min: i64,
+        max: i64,
+    },
     /// A length of time in milliseconds; 0 switches it off.
     Millis,
     Choice(&'static [&'static str]),
@@ -75,9 +78,9 @@ impl Shape {
         let refused = || Error::new(Code::InvalidParameter, format!("invalid value for parameter \"{name}\": \"{text}\""));
         match self {
             Shape::Text => Ok(Value::Text(text)),
-            Shape::Flag => read_flag(&text).map(Value::Flag).ok_or_else(|| {
-                Error::new(Code::InvalidParameter, format!("parameter \"{name}\" requires a Boolean value"))
-            }),
+            Shape::Flag => read_flag(&text)
+                .map(Value::Flag)
+                .ok_or_else(|| Error::new(Code::InvalidParameter, format!("parameter \"{name}\" requires a Boolean value"))),
             Shape::Integer { min, max } => {
                 let number: i64 = text.trim().parse().map_err(|_| refused())?;
                 if (min..=max).contains(&number) {
@@ -101,7 +104,9 @@ impl Shape {
             }
             Shape::Names => Ok(Value::Names(read_names(words))),
             Shape::TimeZone => read_zone(&text).map(Value::Text).ok_or_else(refused),
-            Shape::DateStyle => read_date_style(&text).map(Value::Text).ok_or_else(|| refused().hint("Dates are always written as ISO 8601.".to_owned())),
+            Shape::DateStyle => {
+                read_date_style(&text).map(Value::Text).ok_or_else(|| refused().hint("Dates are always written as ISO 8601.".to_owned()))
+            }
             Shape::Encoding => match text.trim().to_ascii_lowercase().replace(['-', '_'], "").as_str() {
                 "utf8" | "unicode" => Ok(Value::Text("UTF8".to_owned())),
                 _ => Err(refused().hint("Text is always UTF-8.".to_owned())),

@@ -182,7 +182,8 @@ impl Vars {
 
     /// Every name, value and meaning, for SHOW ALL and `current_setting()`.
     pub fn all(&self) -> Vec<(String, String, &'static str)> {
-        let known = VARIABLES.iter().zip(&self.values).map(|(variable, value)| (variable.name.to_owned(), value.to_string(), variable.about));
+        let known =
+            VARIABLES.iter().zip(&self.values).map(|(variable, value)| (variable.name.to_owned(), value.to_string(), variable.about));
         known.chain(self.custom.iter().map(|(name, value)| (name.clone(), value.clone(), ""))).collect()
     }
 

@@ -57,7 +57,9 @@ fn options(session: &Session, definitions: &dyn Definitions, mut object: Object,
 /// Options are checked as stored, whose positions belong to other texts; only those of the change itself can be pointed at.
 pub(super) fn in_this_text(error: Error, change: &ObjectChange) -> Error {
     let position = match change {
-        ObjectChange::Set(options) => options.entries.iter().find(|entry| error.message().contains(&format!("\"{}\"", entry.key))).map(|e| e.position),
+        ObjectChange::Set(options) => {
+            options.entries.iter().find(|entry| error.message().contains(&format!("\"{}\"", entry.key))).map(|e| e.position)
+        }
         ObjectChange::Reset(keys) => keys.iter().find(|key| error.message().contains(&format!("\"{}\"", key.key))).map(|key| key.position),
         ObjectChange::RenameTo(_) | ObjectChange::SetSchema(_) | ObjectChange::OwnerTo(_) => None,
     };

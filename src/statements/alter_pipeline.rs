@@ -52,7 +52,7 @@ async fn definition(session: &Session, definitions: &dyn Definitions, mut pipeli
     bound.header.options.entries.retain(|entry| entry.key != "reset_offsets");
     let checked = session.hub().runner().check(&bound, &session.scope(Vec::new()), definitions).await?;
     for notice in checked.notices {
-        session.notice(Notice::notice("00000", notice));
+        session.notice(Notice::new("00000", notice));
     }
     Ok(Change::Replace { object: pipeline, depends_on: checked.depends_on })
 }

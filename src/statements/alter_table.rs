@@ -40,7 +40,14 @@ pub(super) async fn execute(session: &Session, statement: &AlterTable, text: &st
         session.stage(&[change])?;
         return Ok(done);
     }
-    let mut altering = Altering { session, definitions: &*definitions, body: columns::read_body(&table)?, table, added: Vec::new(), depends_on: Vec::new() };
+    let mut altering = Altering {
+        session,
+        definitions: &*definitions,
+        body: columns::read_body(&table)?,
+        table,
+        added: Vec::new(),
+        depends_on: Vec::new(),
+    };
     let mut any = false;
     for change in changes {
         any |= altering.check(change).await?;
@@ -82,7 +89,9 @@ impl Altering<'_> {
                 })
                 .await?;
             }
-            TableChange::DropNotNull(column) | TableChange::DropDefault(column) => columns::must_have(&schema, std::slice::from_ref(column))?,
+            TableChange::DropNotNull(column) | TableChange::DropDefault(column) => {
+                columns::must_have(&schema, std::slice::from_ref(column))?
+            }
             TableChange::SetDefault { column, default } => {
                 columns::must_have(&schema, std::slice::from_ref(column))?;
                 constant::value(self.session, default).await?;
@@ -105,7 +114,7 @@ impl Altering<'_> {
         if self.schema().field_with_name(&column.name.value).is_ok() {
             let message = format!("column \"{}\" of relation \"{}\" already exists", column.name.value, self.table.name);
             if if_not_exists {
-                self.session.notice(Notice::notice("42701", format!("{message}, skipping")));
+                self.session.notice(Notice::new("42701", format!("{message}, skipping")));
                 return Ok(false);
             }
             return Err(Error::new(Code::DuplicateColumn, message).at(column.name.position));
@@ -150,7 +159,7 @@ impl Altering<'_> {
         }
         let message = format!("constraint \"{}\" of relation \"{}\" does not exist", name.value, self.table.name);
         if if_exists {
-            self.session.notice(Notice::notice("00000", format!("{message}, skipping")));
+            self.session.notice(Notice::new("00000", format!("{message}, skipping")));
             return Ok(false);
         }
         Err(Error::new(Code::UndefinedObject, message).at(name.position))
@@ -207,7 +216,13 @@ impl Altering<'_> {
         }])?;
         let known = session.hub().store().schema_versions(Some(id))?;
         let version = known.iter().map(|known| known.version).max().unwrap_or(0) + 1;
-        session.record_schema(SchemaVersion { relation_id: id, version, columns: body.columns, valid_from: committed.committed_at, run_id: None })
+        session.record_schema(SchemaVersion {
+            relation_id: id,
+            version,
+            columns: body.columns,
+            valid_from: committed.committed_at,
+            run_id: None,
+        })
     }
 }
 

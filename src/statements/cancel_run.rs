@@ -17,7 +17,7 @@ pub(super) fn execute(session: &Session, statement: &CancelRun) -> Result<Outcom
         return Err(Error::new(Code::UndefinedObject, format!("run \"{run_id}\" does not exist")).at(*position));
     }
     if !session.hub().runner().cancel(id)? {
-        session.notice(Notice::notice("00000", format!("run \"{run_id}\" is over already")));
+        session.notice(Notice::new("00000", format!("run \"{run_id}\" is over already")));
     }
     Ok(Outcome::done("CANCEL RUN"))
 }

@@ -35,7 +35,8 @@ pub(super) fn fields(elements: &[Element]) -> Result<Vec<Field>> {
 /// A type that the hub does not have.
 pub(super) fn field(column: &Column, in_key: bool) -> Result<Field> {
     let not_null = column.not_null || column.primary_key || in_key;
-    let typed = formats::arrow_field(&column.name.value, &column.data_type.ast, not_null).map_err(|error| error.at(column.data_type.position))?;
+    let typed =
+        formats::arrow_field(&column.name.value, &column.data_type.ast, not_null).map_err(|error| error.at(column.data_type.position))?;
     Ok(match &column.comment {
         Some(comment) => {
             let mut metadata: HashMap<String, String> = typed.metadata().clone();
@@ -135,6 +136,7 @@ pub(super) fn read_body<T: DeserializeOwned>(object: &Object) -> Result<T> {
         serde_json::Value::Null => serde_json::json!({}),
         body => body.clone(),
     };
-    serde_json::from_value(body)
-        .map_err(|error| Error::internal(format!("the body of {} {} cannot be read", object.kind.noun(), object.full_name())).from_source(error))
+    serde_json::from_value(body).map_err(|error| {
+        Error::internal(format!("the body of {} {} cannot be read", object.kind.noun(), object.full_name())).from_source(error)
+    })
 }

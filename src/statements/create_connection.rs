@@ -24,8 +24,25 @@ const AT_ONCE: Spec = Spec {
 
 /// Types that the language knows and that are not built yet.
 const LATER: &[&str] = &[
-    "http", "graphql", "grpc", "soap", "mysql", "sqlserver", "oracle", "db2", "odbc", "kafka", "rabbitmq", "kinesis", "s3", "azure_blob",
-    "gcs", "sftp", "ftp", "as2", "smtp",
+    "http",
+    "graphql",
+    "grpc",
+    "soap",
+    "mysql",
+    "sqlserver",
+    "oracle",
+    "db2",
+    "odbc",
+    "kafka",
+    "rabbitmq",
+    "kinesis",
+    "s3",
+    "azure_blob",
+    "gcs",
+    "sftp",
+    "ftp",
+    "as2",
+    "smtp",
 ];
 
 pub(super) async fn execute(session: &Session, statement: &CreateConnection, text: &str) -> Result<Outcome> {

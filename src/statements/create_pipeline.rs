@@ -43,7 +43,7 @@ pub(super) async fn execute(session: &Session, statement: &CreatePipeline, text:
     bound.header.options = options;
     let checked = session.hub().runner().check(&bound, &session.scope(Vec::new()), &*definitions).await?;
     for notice in checked.notices {
-        session.notice(Notice::notice("00000", notice));
+        session.notice(Notice::new("00000", notice));
     }
     let vanished = match &old {
         Some(old) => vanished(session, &*definitions, old, &checked.depends_on)?,

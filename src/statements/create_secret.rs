@@ -28,14 +28,7 @@ pub(super) fn execute(session: &Session, statement: &CreateSecret, text: &str) -
         Existing::Replace(old) => Some(*old),
     };
     let kept = redact::create_secret(statement, text);
-    let new = New {
-        kind: Kind::Secret,
-        place,
-        definition: &kept,
-        body: serde_json::Value::Null,
-        comment: None,
-        depends_on: Vec::new(),
-    };
+    let new = New { kind: Kind::Secret, place, definition: &kept, body: serde_json::Value::Null, comment: None, depends_on: Vec::new() };
     let (id, change) = definition::put(session, &*definitions, new, old)?;
     session.stage(&[change, sealed(id, value)])?;
     Ok(Outcome::done("CREATE SECRET"))

@@ -22,12 +22,8 @@ pub(super) async fn execute(session: &Session, statement: &CreateSource, text: &
     let definitions = session.definitions();
     let place = names::place(session, &*definitions, name)?;
     let occupant = names::occupant(&*definitions, Kind::Source, &place)?;
-    let wanted = Wanted {
-        kind: Kind::Source,
-        or_replace: statement.or_replace,
-        if_not_exists: statement.if_not_exists,
-        position: name.position(),
-    };
+    let wanted =
+        Wanted { kind: Kind::Source, or_replace: statement.or_replace, if_not_exists: statement.if_not_exists, position: name.position() };
     let old = match names::existing(session, occupant, &wanted)? {
         Existing::Skip => return Ok(Outcome::done("CREATE SOURCE")),
         Existing::Free => None,

@@ -95,7 +95,13 @@ async fn make(session: &Session, statement: &CreateTable, making: Making<'_>, pl
             user: session.role().to_owned(),
         };
         session.record_commits(commits.into_iter().map(commit).collect())?;
-        session.record_schema(SchemaVersion { relation_id: table_id, version: 1, columns: schema, valid_from: session.now(), run_id: None })?;
+        session.record_schema(SchemaVersion {
+            relation_id: table_id,
+            version: 1,
+            columns: schema,
+            valid_from: session.now(),
+            run_id: None,
+        })?;
         Ok(rows)
     };
     match result.await {
@@ -129,9 +135,7 @@ impl NewFolder<'_> {
 
 /// Readable for people, unique whatever is renamed or dropped later.
 fn location(place: &Place, unique: ObjectId) -> String {
-    let plain = |text: &str| -> String {
-        text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect()
-    };
+    let plain = |text: &str| -> String { text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect() };
     format!("{}/{}-{}", plain(&place.schema), plain(&place.name), unique.0)
 }
 
@@ -226,12 +230,7 @@ pub(super) async fn check_elements(
 
 /// # Errors
 /// As [`check_elements`].
-pub(super) async fn check_rule(
-    session: &Session,
-    definitions: &dyn Definitions,
-    rule: &Rule,
-    schema: &Schema,
-) -> Result<Option<ObjectId>> {
+pub(super) async fn check_rule(session: &Session, definitions: &dyn Definitions, rule: &Rule, schema: &Schema) -> Result<Option<ObjectId>> {
     match &rule.kind {
         RuleKind::Expect(expr) | RuleKind::Check(expr) => bind(session, expr, schema).await.map(|()| None),
         RuleKind::NotNull(listed) | RuleKind::Unique(listed) => columns::must_have(schema, listed).map(|()| None),

@@ -33,10 +33,9 @@ pub(super) async fn execute(session: &Session, statement: &CreateView, text: &st
     {
         return Err(Error::new(Code::InvalidDefinition, format!("view \"{}\" would read itself", old.name)).at(query.position));
     }
-    let found = renamed(statement, &Schema::from(planned.plan.schema().as_arrow().clone()))?;
+    let found = renamed(statement, planned.plan.schema().as_arrow())?;
     let body = RelationBody { columns: Some(found), last_ok_at: None, last_error: None };
-    let new =
-        New { kind: Kind::View, place, definition: text, body: columns::body(&body)?, comment: comment.clone(), depends_on };
+    let new = New { kind: Kind::View, place, definition: text, body: columns::body(&body)?, comment: comment.clone(), depends_on };
     let (_, change) = definition::put(session, &*definitions, new, old)?;
     session.stage(&[change])?;
     Ok(Outcome::done("CREATE VIEW"))

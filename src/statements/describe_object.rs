@@ -121,10 +121,7 @@ fn properties(session: &Session, object: &Object) -> Result<Vec<ArrayRef>> {
         let on = session.definitions().depends_on(object.id)?;
         pairs.extend(on.iter().map(|other| ("depends_on".to_owned(), Some(format!("{} {}", other.kind.noun(), other.full_name())))));
     }
-    Ok(vec![
-        answer::words(pairs.iter().map(|(property, _)| property.as_str())),
-        answer::text(pairs.iter().map(|(_, value)| value.clone())),
-    ])
+    Ok(vec![answer::words(pairs.iter().map(|(property, _)| property.as_str())), answer::text(pairs.iter().map(|(_, value)| value.clone()))])
 }
 
 fn options(options: &Options) -> Vec<(String, Option<String>)> {

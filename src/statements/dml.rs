@@ -62,12 +62,8 @@ fn target_columns(session: &Session, dml: &Dml, target: &ast::ObjectName) -> Res
         Some(_) => ident.value.clone(),
         None => ident.value.to_lowercase(),
     };
-    let mut parts: Vec<Ident> = target
-        .0
-        .iter()
-        .filter_map(|part| part.as_ident())
-        .map(|ident| Ident { value: fold(ident), position: dml.position })
-        .collect();
+    let mut parts: Vec<Ident> =
+        target.0.iter().filter_map(|part| part.as_ident()).map(|ident| Ident { value: fold(ident), position: dml.position }).collect();
     let Some(name) = parts.pop() else { return Ok(None) };
     let name = Name { schema: parts.pop(), name };
     let definitions = session.definitions();

@@ -43,7 +43,7 @@ pub(super) fn missing(session: &Session, definitions: &dyn Definitions, kind: Ki
     if !if_exists {
         return Err(names::undefined(definitions, kind, name)?);
     }
-    session.notice(Notice::notice("00000", format!("{} \"{}\" does not exist, skipping", kind.noun(), names::plain(name))));
+    session.notice(Notice::new("00000", format!("{} \"{}\" does not exist, skipping", kind.noun(), names::plain(name))));
     Ok(())
 }
 
@@ -94,10 +94,10 @@ fn tell_cascade(session: &Session, named: &[Object], dropped: &[Object]) {
     let line = |object: &&Object| format!("drop cascades to {} {}", object.kind.noun(), object.full_name());
     match others.as_slice() {
         [] => {}
-        [one] => session.notice(Notice::notice("00000", line(one))),
+        [one] => session.notice(Notice::new("00000", line(one))),
         many => {
             let lines: Vec<String> = many.iter().take(LISTED).map(line).collect();
-            session.notice(Notice::notice("00000", format!("drop cascades to {} other objects", many.len())).detail(lines.join("\n")));
+            session.notice(Notice::new("00000", format!("drop cascades to {} other objects", many.len())).detail(lines.join("\n")));
         }
     }
 }

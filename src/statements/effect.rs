@@ -1,6 +1,5 @@
 //! What a statement does to the world, told before it runs.
 
-use weir_sql::statements::alter_pipeline::PipelineChange;
 use weir_sql::statements::run_pipeline::RunHow;
 use weir_sql::statements::transaction::Transaction;
 use weir_sql::{ObjectKind, StatementKind};
@@ -39,16 +38,7 @@ pub(super) fn effect(kind: &StatementKind) -> Effect {
         StatementKind::CreateTable(_) => Effect::Writes("CREATE TABLE"),
         StatementKind::CreatePipeline(_) => Effect::Writes("CREATE PIPELINE"),
         StatementKind::AlterObject(statement) => Effect::Writes(alter_command(statement.kind)),
-        StatementKind::AlterPipeline(statement) => match statement.change {
-            PipelineChange::Suspend
-            | PipelineChange::Resume
-            | PipelineChange::AddTrigger(_)
-            | PipelineChange::SetTrigger(_)
-            | PipelineChange::DropSchedule
-            | PipelineChange::DropTriggers
-            | PipelineChange::ResetOffsets { .. }
-            | PipelineChange::Object(_) => Effect::Writes("ALTER PIPELINE"),
-        },
+        StatementKind::AlterPipeline(_) => Effect::Writes("ALTER PIPELINE"),
         StatementKind::AlterTable(_) => Effect::Writes("ALTER TABLE"),
         StatementKind::DropObject(statement) => Effect::Writes(drop_command(statement.kind)),
         StatementKind::CommentOn(_) => Effect::Writes("COMMENT"),

@@ -32,7 +32,7 @@ pub(super) async fn execute(session: &Session, statement: &ImportForeignSchema) 
         changes.push(source(session, relation, &found, into)?);
     }
     session.stage(&changes)?;
-    session.notice(Notice::notice("00000", format!("imported {} tables into schema \"{}\"", relations.len(), into.value)));
+    session.notice(Notice::new("00000", format!("imported {} tables into schema \"{}\"", relations.len(), into.value)));
     Ok(Outcome::done("IMPORT FOREIGN SCHEMA"))
 }
 
@@ -70,14 +70,8 @@ fn source(session: &Session, relation: &RemoteRelation, connection: &Object, int
     };
     let checked = create_source::check(session, &*definitions, &place.schema, &statement)?;
     let body = weir_catalog::RelationBody { columns: checked.columns, last_ok_at: None, last_error: None };
-    let new = New {
-        kind: Kind::Source,
-        place,
-        definition: &text,
-        body: columns::body(&body)?,
-        comment: None,
-        depends_on: checked.depends_on,
-    };
+    let new =
+        New { kind: Kind::Source, place, definition: &text, body: columns::body(&body)?, comment: None, depends_on: checked.depends_on };
     Ok(definition::put(session, &*definitions, new, None)?.1)
 }
 

@@ -227,7 +227,7 @@ pub(super) fn existing(session: &Session, occupant: Option<Object>, wanted: &Wan
     };
     let message = format!("{noun} \"{}\" already exists", object.name);
     if wanted.if_not_exists {
-        session.notice(Notice::notice(code.sqlstate(), format!("{message}, skipping")));
+        session.notice(Notice::new(code.sqlstate(), format!("{message}, skipping")));
         return Ok(Existing::Skip);
     }
     if wanted.or_replace && object.kind == wanted.kind {

@@ -43,7 +43,7 @@ pub(super) fn parameters(found: &[(usize, Option<DataType>)], hints: &[Option<Da
 pub(super) async fn plan(session: &Session, query: &Query, parameters: Vec<ScalarValue>) -> Result<Planned> {
     let planned = session.hub().engine().plan(query, &session.scope(parameters), &*session.definitions(), None).await?;
     for notice in &planned.notices {
-        session.notice(Notice::notice("00000", notice.clone()));
+        session.notice(Notice::new("00000", notice.clone()));
     }
     Ok(planned)
 }
