@@ -51,17 +51,22 @@ pub(super) fn place(session: &Session, definitions: &dyn Definitions, name: &Nam
 
 fn default_schema(session: &Session, definitions: &dyn Definitions) -> Result<Option<String>> {
     for schema in session.search_path() {
-        if !RESERVED.contains(&schema.as_str()) && definitions.object(Kind::Schema, "", &schema)?.is_some() {
+        if !is_reserved(&schema) && definitions.object(Kind::Schema, "", &schema)?.is_some() {
             return Ok(Some(schema));
         }
     }
     Ok(None)
 }
 
+/// Whether a schema belongs to the hub itself.
+pub(super) fn is_reserved(schema: &str) -> bool {
+    RESERVED.contains(&schema) || schema.starts_with("pg_")
+}
+
 /// # Errors
 /// `NoPrivilege` for a schema of the hub itself.
 pub(super) fn refuse_reserved(schema: &Ident) -> Result<()> {
-    if RESERVED.contains(&schema.value.as_str()) || schema.value.starts_with("pg_") {
+    if is_reserved(&schema.value) {
         let message = format!("permission denied for schema \"{}\"", schema.value);
         return Err(Error::new(Code::NoPrivilege, message).hint("It belongs to the hub itself.".to_owned()).at(schema.position));
     }

@@ -22,6 +22,10 @@ pub(super) fn execute(session: &Session, statement: &ShowObjects) -> Result<Outc
         return Err(Error::new(Code::UndefinedSchema, format!("schema \"{}\" does not exist", schema.value)).at(schema.position));
     }
     let mut objects = definitions.objects(Some(names::kind_of(*kind)), schema.as_ref().map(|schema| schema.value.as_str()))?;
+    if schema.is_none() {
+        // What the hub keeps for itself is listed only when asked for: SHOW TABLES IN hub.
+        objects.retain(|object| !names::is_reserved(&object.schema));
+    }
     if let Some(pattern) = like {
         objects.retain(|object| matches(pattern, &object.name));
     }
