@@ -10,6 +10,7 @@ mod spec;
 mod formats;
 mod stores;
 mod delta;
+mod rules;
 mod sources;
 mod engine;
 mod pipelines;

@@ -1,0 +1,16 @@
+//! Definition to plan to run to commit: the runner, its triggers and retries, dead letters, lineage.
+//!
+//! A run freezes its input before it reads, commits dead letters before rows, and moves offsets last. A crash between any two steps is
+//! taken up at the next start with the same input and the same batch number.
+
+mod bind;
+mod carry;
+pub mod dead_letters;
+mod fail_points;
+mod isolate;
+mod options;
+mod stream_table;
+
+pub use bind::Checked;
+pub use fail_points::FAIL_POINTS;
+pub use options::SPEC;
