@@ -35,6 +35,8 @@ pub struct Engine {
     /// Tables of pg_catalog that say nothing about the hub's own objects.
     fixed: system::Fixed,
     sources: Mutex<HashMap<ObjectId, (Opened, Arc<dyn Source>)>>,
+    /// Statements that change one table take turns.
+    turns: Mutex<HashMap<ObjectId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Engine {
@@ -47,7 +49,7 @@ impl Engine {
         let tables = PgCatalogStaticTables::try_new().map_err(errors::error)?;
         let fixed = system::Fixed::new(Arc::new(tables)).map_err(errors::error)?;
         let threads = limits.threads.max(1);
-        Ok(Arc::new_cyclic(|me| Engine { me: Weak::clone(me), store, lake, clock, threads, base, fixed, sources: Mutex::default() }))
+        Ok(Arc::new_cyclic(|me| Engine { me: Weak::clone(me), store, lake, clock, threads, base, fixed, sources: Mutex::default(), turns: Mutex::default() }))
     }
 
     pub fn store(&self) -> &Arc<dyn Store> {
@@ -161,6 +163,10 @@ impl Engine {
 
     pub(super) fn fixed(&self, name: &str) -> Result<Arc<dyn TableProvider>> {
         self.fixed.table(name)
+    }
+
+    pub(super) fn turn_of(&self, table: ObjectId) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(self.turns.lock().entry(table).or_default())
     }
 
     pub(super) fn opened(&self, key: &Opened) -> Option<Arc<dyn Source>> {
