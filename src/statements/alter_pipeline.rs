@@ -48,8 +48,7 @@ pub(super) async fn execute(session: &Session, statement: &AlterPipeline, text: 
 async fn definition(session: &Session, definitions: &dyn Definitions, mut pipeline: Object, text: &str) -> Result<Change> {
     pipeline.alters.push(text.to_owned());
     pipeline.changed_at = session.now();
-    let mut bound = effective::pipeline(&pipeline)?;
-    bound.header.options.entries.retain(|entry| entry.key != "reset_offsets");
+    let bound = effective::pipeline(&pipeline)?;
     let checked = session.hub().runner().check(&bound, &session.scope(Vec::new()), definitions).await?;
     for notice in checked.notices {
         session.notice(Notice::new("00000", notice));

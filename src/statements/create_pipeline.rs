@@ -9,15 +9,8 @@ use weir_sql::statements::create_pipeline::CreatePipeline;
 use super::definition::{self, New};
 use super::names::{self, Existing, Wanted};
 use crate::error::{Code, Error, Result};
+use crate::pipelines;
 use crate::session::{Notice, Outcome, Session};
-use crate::spec::{Opt, Spec};
-
-/// What acts once, at OR REPLACE.
-const AT_ONCE: Spec = Spec {
-    name: "pipeline",
-    summary: "Options of CREATE PIPELINE itself.",
-    options: &[Opt::bool("reset_offsets").default("false").doc("Forget the positions of inputs that the new query no longer reads.")],
-};
 
 pub(super) async fn execute(session: &Session, statement: &CreatePipeline, text: &str) -> Result<Outcome> {
     let name = &statement.name;
@@ -38,10 +31,8 @@ pub(super) async fn execute(session: &Session, statement: &CreatePipeline, text:
         Existing::Free => None,
         Existing::Replace(old) => Some(*old),
     };
-    let (reset_offsets, options) = definition::take_flag(&statement.header.options, &AT_ONCE, "reset_offsets")?;
-    let mut bound = statement.clone();
-    bound.header.options = options;
-    let checked = session.hub().runner().check(&bound, &session.scope(Vec::new()), &*definitions).await?;
+    let reset_offsets = pipelines::SPEC.read(&statement.header.options)?.flag("reset_offsets");
+    let checked = session.hub().runner().check(statement, &session.scope(Vec::new()), &*definitions).await?;
     for notice in checked.notices {
         session.notice(Notice::new("00000", notice));
     }

@@ -10,9 +10,10 @@ use sqlparser::ast::{self, AssignmentTarget, Expr, FromTable, SelectItem, SetExp
 use weir_catalog::{Kind, TableBody};
 use weir_sql::{Dml, Ident, Name};
 
-use super::{columns, effect, names, query};
+use super::{columns, names, query};
+use crate::engine::DmlKind;
 use crate::error::{Code, Error, Result};
-use crate::session::{Description, Outcome, Session};
+use crate::session::{Description, Notice, Outcome, Session};
 
 pub(super) async fn describe(session: &Session, dml: &Dml, hints: &[Option<DataType>]) -> Result<Description> {
     let columns = target(&dml.ast).map(|target| target_columns(session, dml, target)).transpose()?.flatten();
@@ -28,9 +29,13 @@ pub(super) async fn execute(session: &Session, dml: &Dml, parameters: Vec<Scalar
             .at(dml.position));
     }
     let done = session.hub().engine().dml(dml, &session.scope(parameters), &*session.definitions()).await?;
-    Ok(Outcome::done(match effect::dml_command(&dml.ast) {
-        "INSERT" => format!("INSERT 0 {}", done.rows),
-        command => format!("{command} {}", done.rows),
+    for notice in done.notices {
+        session.notice(Notice::new("00000", notice));
+    }
+    Ok(Outcome::done(match done.kind {
+        DmlKind::Insert => format!("INSERT 0 {}", done.rows),
+        DmlKind::Update => format!("UPDATE {}", done.rows),
+        DmlKind::Delete => format!("DELETE {}", done.rows),
     }))
 }
 

@@ -71,7 +71,7 @@ pub(super) fn effect(kind: &StatementKind) -> Effect {
     }
 }
 
-pub(super) fn dml_command(ast: &sqlparser::ast::Statement) -> &'static str {
+fn dml_command(ast: &sqlparser::ast::Statement) -> &'static str {
     match ast {
         sqlparser::ast::Statement::Update { .. } => "UPDATE",
         sqlparser::ast::Statement::Delete(_) => "DELETE",
