@@ -3,13 +3,16 @@
 //! A run freezes its input before it reads, commits dead letters before rows, and moves offsets last. A crash between any two steps is
 //! taken up at the next start with the same input and the same batch number.
 
+mod assemble;
 mod bind;
 mod carry;
 pub mod dead_letters;
 mod fail_points;
 mod isolate;
 mod options;
+mod pass;
 mod stream_table;
+mod target;
 
 pub use bind::Checked;
 pub use fail_points::FAIL_POINTS;

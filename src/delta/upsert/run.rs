@@ -14,7 +14,7 @@ use super::apply::{Plan, touched};
 use super::fold::fold;
 use super::incoming::Incoming;
 use super::probe::probe;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 
 impl Table {
     /// Inserts, updates and deletes by key in one commit, and records every change for `changes`.
@@ -24,7 +24,13 @@ impl Table {
     ///
     /// # Errors
     /// `NotNullViolated` for a NULL key; `Conflict` when another writer changed the table meanwhile.
-    pub async fn upsert(&self, rows: SendableRecordBatchStream, spec: &UpsertSpec, token: Option<&Token>, facts: &Facts) -> Result<Committed> {
+    pub async fn upsert(
+        &self,
+        rows: SendableRecordBatchStream,
+        spec: &UpsertSpec,
+        token: Option<&Token>,
+        facts: &Facts,
+    ) -> Result<Committed> {
         let _turn = self.turn().await?;
         if let Some(done) = self.repeated(token).await? {
             return Ok(done);
@@ -38,6 +44,9 @@ impl Table {
         let (outcomes, counts) = fold(&incoming, spec);
         let changed = touched(&incoming, &outcomes, &files);
 
+        if !changed.is_empty() && state.metadata.is_set("delta.appendOnly") {
+            return Err(Error::new(Code::NotSupported, format!("table \"{}\" only takes new rows", self.location())));
+        }
         let mut data = Writer::new(self.layout(), WriterOptions::default(), Purpose::Data)?;
         let records_changes = !changed.is_empty() && state.metadata.is_set("delta.enableChangeDataFeed");
         let mut changes = match records_changes {
@@ -61,7 +70,13 @@ impl Table {
             actions.extend(changes.finish().await?.hand_over().into_iter().map(|file| Action::Cdc(file.into())));
         }
         if actions.is_empty() && token.is_none() {
-            return Ok(Committed { version: state.version, committed_at: state.committed_at, repeated: false, rows: counts, facts: facts.clone() });
+            return Ok(Committed {
+                version: state.version,
+                committed_at: state.committed_at,
+                repeated: false,
+                rows: counts,
+                facts: facts.clone(),
+            });
         }
         let draft = Draft {
             actions,
