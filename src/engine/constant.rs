@@ -77,7 +77,10 @@ fn not_constant() -> Error {
 }
 
 fn version(value: &ScalarValue) -> Result<u64> {
-    let wrong = || Error::new(Code::InvalidParameter, format!("\"{value}\" is not a version of a table")).hint("Versions are whole numbers from 0.".to_owned());
+    let wrong = || {
+        Error::new(Code::InvalidParameter, format!("\"{value}\" is not a version of a table"))
+            .hint("Versions are whole numbers from 0.".to_owned())
+    };
     if value.is_null() {
         return Err(wrong());
     }
@@ -109,7 +112,10 @@ fn time(value: ScalarValue, scope: &Scope) -> Result<Micros> {
 
 /// Seconds or an interval, counted from the statement's time.
 fn offset(value: ScalarValue, state: &SessionState, scope: &Scope) -> Result<Micros> {
-    let wrong = || Error::new(Code::InvalidParameter, format!("\"{value}\" is not a distance in time")).hint("Write OFFSET => -3600 or OFFSET => interval '-1 hour'.".to_owned());
+    let wrong = || {
+        Error::new(Code::InvalidParameter, format!("\"{value}\" is not a distance in time"))
+            .hint("Write OFFSET => -3600 or OFFSET => interval '-1 hour'.".to_owned())
+    };
     if value.is_null() {
         return Err(wrong());
     }
@@ -124,7 +130,9 @@ fn offset(value: ScalarValue, state: &SessionState, scope: &Scope) -> Result<Mic
     }
     let interval = match value.data_type() {
         DataType::Interval(_) => lit(value.clone()),
-        DataType::Utf8 => lit(value.clone()).cast_to(&DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano), &DFSchema::empty()).map_err(|_| wrong())?,
+        DataType::Utf8 => lit(value.clone())
+            .cast_to(&DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano), &DFSchema::empty())
+            .map_err(|_| wrong())?,
         _ => return Err(wrong()),
     };
     let now = lit(ScalarValue::TimestampMicrosecond(Some(scope.now), Some("UTC".into())));

@@ -49,7 +49,17 @@ impl Engine {
         let tables = PgCatalogStaticTables::try_new().map_err(errors::error)?;
         let fixed = system::Fixed::new(Arc::new(tables)).map_err(errors::error)?;
         let threads = limits.threads.max(1);
-        Ok(Arc::new_cyclic(|me| Engine { me: Weak::clone(me), store, lake, clock, threads, base, fixed, sources: Mutex::default(), turns: Mutex::default() }))
+        Ok(Arc::new_cyclic(|me| Engine {
+            me: Weak::clone(me),
+            store,
+            lake,
+            clock,
+            threads,
+            base,
+            fixed,
+            sources: Mutex::default(),
+            turns: Mutex::default(),
+        }))
     }
 
     pub fn store(&self) -> &Arc<dyn Store> {

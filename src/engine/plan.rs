@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider};
-use datafusion::datasource::ViewTable;
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::datasource::ViewTable;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, col};
 use datafusion::sql::parser::Statement as PlannerStatement;
@@ -18,7 +18,9 @@ use weir_sql::Temporal;
 
 use super::position::Place;
 use super::resolve::{Ask, Misplaced, Moment, Target, walk};
-use super::{Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, constant, definition, errors, parameters, rewrite, state, system};
+use super::{
+    Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, constant, definition, errors, parameters, rewrite, state, system,
+};
 use crate::clock::Micros;
 use crate::error::{Code, Error, Result};
 use crate::sources::ScanRequest;
@@ -265,8 +267,11 @@ impl Engine {
         };
         // Following the newest version: nothing has come since.
         if !(after && from == newest.saturating_add(1) && to == newest) && (from > to || to > newest) {
-            return Err(Error::new(Code::InvalidParameter, format!("table \"{}\" has no changes from version {from} to {to}", object.full_name()))
-                .hint(format!("Its newest version is {newest}.")));
+            return Err(Error::new(
+                Code::InvalidParameter,
+                format!("table \"{}\" has no changes from version {from} to {to}", object.full_name()),
+            )
+            .hint(format!("Its newest version is {newest}.")));
         }
         let provider = match from > to {
             true => nothing(table.changes(newest, Some(newest)).await?),

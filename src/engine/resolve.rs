@@ -7,7 +7,8 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Query, TableAlias, TableFactor, Value, VisitMut, VisitorMut, With,
+    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Query, TableAlias, TableFactor, Value, VisitMut, VisitorMut,
+    With,
 };
 use sqlparser::tokenizer::Span;
 use weir_catalog::{Definitions, Object};
@@ -33,11 +34,19 @@ pub(super) struct Ask {
 }
 
 pub(super) enum Target {
-    Object { object: Object, moment: Moment },
+    Object {
+        object: Object,
+        moment: Moment,
+    },
     System(&'static SystemTable),
     /// A table of pg_catalog that never changes.
     Fixed,
-    Changes { object: Object, from: Expr, to: Option<Expr>, after: bool },
+    Changes {
+        object: Object,
+        from: Expr,
+        to: Option<Expr>,
+        after: bool,
+    },
 }
 
 /// Which state of the relation is asked for.
@@ -75,7 +84,12 @@ pub(super) struct Found {
 }
 
 /// Walks any tree that holds queries.
-pub(super) fn walk(tree: &mut impl VisitMut, temporals: &[Temporal], scope: &Scope, definitions: &dyn Definitions) -> Result<Found, Box<Misplaced>> {
+pub(super) fn walk(
+    tree: &mut impl VisitMut,
+    temporals: &[Temporal],
+    scope: &Scope,
+    definitions: &dyn Definitions,
+) -> Result<Found, Box<Misplaced>> {
     let mut walker = Walker { scope, definitions, temporals, frames: Vec::new(), withs: Vec::new(), asks: Vec::new() };
     match tree.visit(&mut walker) {
         ControlFlow::Break(misplaced) => Err(misplaced),
@@ -285,12 +299,19 @@ impl Walker<'_> {
         Ok(())
     }
 
-    fn stream(&mut self, name: &mut ObjectName, alias: &mut Option<TableAlias>, args: &[FunctionArg], span: Span) -> Result<(), Box<Misplaced>> {
+    fn stream(
+        &mut self,
+        name: &mut ObjectName,
+        alias: &mut Option<TableAlias>,
+        args: &[FunctionArg],
+        span: Span,
+    ) -> Result<(), Box<Misplaced>> {
         let parts = match args {
             [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(ident)))] => vec![folded(ident)],
             [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::CompoundIdentifier(idents)))] => idents.iter().map(folded).collect(),
             _ => {
-                let error = Error::new(Code::Syntax, "STREAM takes the name of a source or table").hint("Write STREAM(schema.name).".to_owned());
+                let error =
+                    Error::new(Code::Syntax, "STREAM takes the name of a source or table").hint("Write STREAM(schema.name).".to_owned());
                 return Err(Misplaced::at(span, error));
             }
         };

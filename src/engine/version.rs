@@ -18,8 +18,9 @@ impl Engine {
     pub(super) async fn version_at(&self, object: &Object, table: &Table, at: Micros) -> Result<u64> {
         let now = self.clock().now();
         if at > now {
-            return Err(Error::new(Code::InvalidParameter, format!("{} lies in the future", shown(at)))
-                .hint(format!("It is {} now.", shown(now))));
+            return Err(
+                Error::new(Code::InvalidParameter, format!("{} lies in the future", shown(at))).hint(format!("It is {} now.", shown(now)))
+            );
         }
         match self.complete_index(object, table).await? {
             Some(commits) => match commits.iter().rev().find(|commit| commit.committed_at <= at) {

@@ -74,7 +74,10 @@ fn hmac_follows_the_standard() {
     assert_eq!(hex(short), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     let key = ScalarValue::Binary(Some(vec![0xaa; 131]));
     let data = ScalarValue::Binary(Some(b"Test Using Larger Than Block-Size Key - Hash Key First".to_vec()));
-    assert_eq!(hex(call("hmac", &[data, key, text("sha256")]).unwrap()), "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    assert_eq!(
+        hex(call("hmac", &[data, key, text("sha256")]).unwrap()),
+        "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
+    );
 }
 
 #[test]

@@ -52,7 +52,9 @@ fn completed(text: &str) -> String {
         Some(digits) if digits.len() == 1 => format!("{}0{digits}:00", &offset.get(..1).unwrap_or("+")),
         Some(digits) if digits.len() == 2 => format!("{offset}:00"),
         Some(_) => offset.to_owned(),
-        None if offset.eq_ignore_ascii_case("z") || offset.eq_ignore_ascii_case("utc") || offset.eq_ignore_ascii_case("gmt") => "Z".to_owned(),
+        None if offset.eq_ignore_ascii_case("z") || offset.eq_ignore_ascii_case("utc") || offset.eq_ignore_ascii_case("gmt") => {
+            "Z".to_owned()
+        }
         None if offset.is_empty() => String::new(),
         None => format!(" {offset}"),
     };

@@ -8,7 +8,8 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuil
 use datafusion::physical_plan::execute_stream;
 use futures::TryStreamExt;
 use sqlparser::ast::{
-    AssignmentTarget, Delete, Expr as SqlExpr, FromTable, Ident, ObjectNamePart, Query, SelectItem, SetExpr, TableFactor, TableWithJoins, Update,
+    AssignmentTarget, Delete, Expr as SqlExpr, FromTable, Ident, ObjectNamePart, Query, SelectItem, SetExpr, TableFactor, TableWithJoins,
+    Update,
 };
 
 use super::super::plan::{Context, Reads};
@@ -180,7 +181,10 @@ impl Engine {
         while let Some(batch) = rows.try_next().await.map_err(errors::error)? {
             let batch = RecordBatch::try_new(SchemaRef::clone(schema), batch.columns().to_vec()).map_err(|e| errors::error(e.into()))?;
             if checks.pass(batch.clone(), &mut tally)?.num_rows() < batch.num_rows() {
-                return Err(Error::new(Code::CheckViolated, format!("an updated row of \"{}\" breaks a rule of the table", target.object.name)));
+                return Err(Error::new(
+                    Code::CheckViolated,
+                    format!("an updated row of \"{}\" breaks a rule of the table", target.object.name),
+                ));
             }
             if checks.across_rows() {
                 kept.push(batch);
@@ -204,7 +208,10 @@ fn select(table: TableWithJoins, selection: Option<SqlExpr>, values: &[SqlExpr])
     select.from = vec![table];
     select.selection = selection;
     if !values.is_empty() {
-        let named = |(index, value): (usize, &SqlExpr)| SelectItem::ExprWithAlias { expr: value.clone(), alias: Ident::new(format!("_value_{index}")) };
+        let named = |(index, value): (usize, &SqlExpr)| SelectItem::ExprWithAlias {
+            expr: value.clone(),
+            alias: Ident::new(format!("_value_{index}")),
+        };
         select.projection = values.iter().enumerate().map(named).collect();
     }
     Ok(*query)

@@ -293,11 +293,21 @@ impl Checks {
     }
 
     fn duplicate(&self, unique: &Unique, batch: &RecordBatch, how: &str) -> Error {
-        Error::new(Code::UniqueViolated, format!("duplicate key value violates unique constraint \"{}\"", unique.name))
-            .detail(format!("Key ({})=({}) {how}.", unique.columns.join(", "), shown(batch, 0, Some(&unique.columns))))
+        Error::new(Code::UniqueViolated, format!("duplicate key value violates unique constraint \"{}\"", unique.name)).detail(format!(
+            "Key ({})=({}) {how}.",
+            unique.columns.join(", "),
+            shown(batch, 0, Some(&unique.columns))
+        ))
     }
 
-    async fn check_reference(&self, engine: &Engine, foreign: &Foreign, rows: &LogicalPlan, state: &SessionState, ask: &Ask<'_>) -> Result<()> {
+    async fn check_reference(
+        &self,
+        engine: &Engine,
+        foreign: &Foreign,
+        rows: &LogicalPlan,
+        state: &SessionState,
+        ask: &Ask<'_>,
+    ) -> Result<()> {
         let parts = parts_of(&foreign.table);
         let other = match look_up(&parts, ask.scope, ask.definitions)? {
             Some(Looked::Object(object)) => object,
@@ -308,7 +318,10 @@ impl Checks {
             false => foreign.referenced.clone(),
         };
         if referenced.len() != foreign.columns.len() {
-            return Err(Error::new(Code::InvalidDefinition, format!("foreign key \"{}\" does not fit the key of \"{}\"", foreign.name, other.full_name())));
+            return Err(Error::new(
+                Code::InvalidDefinition,
+                format!("foreign key \"{}\" does not fit the key of \"{}\"", foreign.name, other.full_name()),
+            ));
         }
         let there = scan("there", engine.table(&other).await?.scan(None).await?)?;
         let given = LogicalPlanBuilder::from(rows.clone()).filter(all_given(&foreign.columns)).and_then(LogicalPlanBuilder::build);
@@ -316,7 +329,8 @@ impl Checks {
         match first(plan, state).await? {
             None => Ok(()),
             Some(batch) => {
-                let text = format!("insert or update on table \"{}\" violates foreign key constraint \"{}\"", self.table.name, foreign.name);
+                let text =
+                    format!("insert or update on table \"{}\" violates foreign key constraint \"{}\"", self.table.name, foreign.name);
                 let key = shown(&batch, 0, Some(&foreign.columns));
                 let detail = format!("Key ({})=({key}) is not present in table \"{}\".", foreign.columns.join(", "), other.name);
                 Err(Error::new(Code::ForeignKeyViolated, text).detail(detail))
@@ -363,6 +377,7 @@ fn shown(batch: &RecordBatch, row: usize, columns: Option<&[String]>) -> String 
     let options = FormatOptions::default().with_null("null");
     let schema = batch.schema();
     let wanted = schema.fields().iter().zip(batch.columns()).filter(|(field, _)| columns.is_none_or(|names| names.contains(field.name())));
-    let value = |column: &Arc<dyn Array>| ArrayFormatter::try_new(column, &options).map(|format| format.value(row).to_string()).unwrap_or_default();
+    let value =
+        |column: &Arc<dyn Array>| ArrayFormatter::try_new(column, &options).map(|format| format.value(row).to_string()).unwrap_or_default();
     wanted.map(|(_, column)| value(column)).collect::<Vec<_>>().join(", ")
 }

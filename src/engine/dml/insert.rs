@@ -49,8 +49,7 @@ impl Engine {
             return self.shaped(empty, &[], &schema, target, state, ask);
         };
         let source = without_defaults(source, &listed)?;
-        let context =
-            Context { scope: ask.scope, definitions: ask.definitions, relations: None, views: Vec::new(), pinned: None };
+        let context = Context { scope: ask.scope, definitions: ask.definitions, relations: None, views: Vec::new(), pinned: None };
         let mut reads = Reads::default();
         let plan = self.bind_tree(source, &ask.dml.temporals, None, &ask.place, state, &context, &mut reads).await?;
         let plan = parameters::fill(plan, ask.scope)?;
@@ -142,9 +141,7 @@ fn listed(insert: &Insert, schema: &SchemaRef, target: &Target) -> Result<Vec<St
 /// `DEFAULT` as a value is only known for whole columns: a column that is DEFAULT in every row is left to the column's default.
 fn without_defaults(source: &Query, listed: &[String]) -> Result<Query> {
     if let SetExpr::Values(values) = source.body.as_ref() {
-        let is_default = |expr: &sqlparser::ast::Expr| {
-            matches!(expr, sqlparser::ast::Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default"))
-        };
+        let is_default = |expr: &sqlparser::ast::Expr| matches!(expr, sqlparser::ast::Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default"));
         if values.rows.iter().any(|row| row.content.iter().any(is_default)) {
             return Err(Error::new(Code::NotSupported, "DEFAULT as a value is not supported")
                 .hint(format!("Leave the column out of the list: INSERT INTO .. ({}).", listed.join(", "))));

@@ -60,7 +60,9 @@ impl Engine {
     /// violations of the table's rules with their own codes; `Conflict` when another writer was faster. Nothing is written then.
     pub async fn dml(&self, dml: &weir_sql::Dml, scope: &Scope, definitions: &dyn Definitions) -> Result<DmlDone> {
         if scope.as_of.is_some() {
-            return Err(Error::new(Code::ReadOnly, "nothing can be changed while hub.as_of is set").hint("RESET hub.as_of first.".to_owned()));
+            return Err(
+                Error::new(Code::ReadOnly, "nothing can be changed while hub.as_of is set").hint("RESET hub.as_of first.".to_owned())
+            );
         }
         let ask = Ask { dml, place: Place::dml(dml), scope, definitions };
         match dml.ast.as_ref() {

@@ -38,7 +38,8 @@ fn given() -> Vec<ScalarUDF> {
 
 /// One answer for every argument.
 fn fixed() -> Vec<ScalarUDF> {
-    let yes = ["pg_function_is_visible", "pg_type_is_visible", "pg_operator_is_visible", "pg_collation_is_visible", "pg_opclass_is_visible"];
+    let yes =
+        ["pg_function_is_visible", "pg_type_is_visible", "pg_operator_is_visible", "pg_collation_is_visible", "pg_opclass_is_visible"];
     let no = ["pg_is_in_recovery", "pg_is_wal_replay_paused", "pg_is_other_temp_schema"];
     let nothing = [
         "col_description",

@@ -63,9 +63,7 @@ fn current_setting(scope: &Scope) -> ScalarUDF {
         let found = settings.iter().find(|(own, _)| own.eq_ignore_ascii_case(&name)).map(|(_, value)| value.clone());
         let missing_ok = matches!(args.get(1), Some(ScalarValue::Boolean(Some(true))));
         match (found, missing_ok) {
-            (None, false) => {
-                Err(external(Error::new(Code::UndefinedObject, format!("unrecognized configuration parameter \"{name}\""))))
-            }
+            (None, false) => Err(external(Error::new(Code::UndefinedObject, format!("unrecognized configuration parameter \"{name}\"")))),
             (value, _) => Ok(ScalarValue::Utf8(value)),
         }
     })

@@ -152,7 +152,8 @@ async fn dead_letters_take_repairs_and_nothing_else() {
     let body = weir_catalog::TableBody { location: "hub/dead_letters".to_owned(), columns: schema.clone(), key: Vec::new(), made_by: None };
     bench.create(weir_catalog::Kind::Table, "hub", "dead_letters", "", serde_json::to_value(body).unwrap());
     let text = |value: &str| std::sync::Arc::new(arrow::array::StringArray::from(vec![value])) as arrow::array::ArrayRef;
-    let batch = arrow::record_batch::RecordBatch::try_new(schema, vec![text("x1"), text(r#"{"country":"XX"}"#), text("open"), text("")]).unwrap();
+    let batch =
+        arrow::record_batch::RecordBatch::try_new(schema, vec![text("x1"), text(r#"{"country":"XX"}"#), text("open"), text("")]).unwrap();
     let mut writer = table.writer(crate::delta::WriterOptions::default()).await.unwrap();
     writer.write(batch).await.unwrap();
     table.append(vec![writer.finish().await.unwrap()], None, &super::Facts::default()).await.unwrap();

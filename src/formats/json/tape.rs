@@ -408,3 +408,9 @@ pub(in crate::formats) fn checked(text: &str) -> Result<String, &'static str> {
     let mut tape = Tape::default();
     tape.parse(text).map(|value| value.compact().into_owned())
 }
+
+/// What a JSON string means; None when it is not one.
+pub(super) fn checked_text(text: &str) -> Option<String> {
+    let mut tape = Tape::default();
+    tape.parse(text).ok().map(|value| value.meaning().into_owned())
+}
