@@ -11,6 +11,7 @@ use weir_sql::statements::create_view::CreateView;
 use super::definition::{self, New};
 use super::names::{self, Existing, Wanted};
 use super::{columns, query};
+use crate::delta::normalise;
 use crate::engine::Planned;
 use crate::error::{Code, Error, Result};
 use crate::session::{Outcome, Session};
@@ -34,6 +35,8 @@ pub(super) async fn execute(session: &Session, statement: &CreateView, text: &st
         return Err(Error::new(Code::InvalidDefinition, format!("view \"{}\" would read itself", old.name)).at(query.position));
     }
     let found = renamed(statement, planned.plan.schema().as_arrow())?;
+    // Kept under the names that users know, whatever layout the planner chose for text.
+    let found = columns::as_known(&normalise(&found), &found);
     let body = RelationBody { columns: Some(found), last_ok_at: None, last_error: None };
     let new = New { kind: Kind::View, place, definition: text, body: columns::body(&body)?, comment: comment.clone(), depends_on };
     let (_, change) = definition::put(session, &*definitions, new, old)?;
