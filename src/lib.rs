@@ -17,3 +17,4 @@ mod pipelines;
 mod hub;
 mod session;
 mod statements;
+mod wire;

@@ -60,7 +60,8 @@ fn forbidden_words_do_not_appear() {
 #[test]
 fn tests_do_not_wait_for_time() {
     for (path, text) in sources() {
-        let in_tests = path.iter().any(|part| part == "tests" || part == "tests.rs");
+        // The test of the rooms names these words too, to forbid them.
+        let in_tests = path.iter().any(|part| part == "tests" || part == "tests.rs") && !path.ends_with("architecture.rs");
         for (number, line) in text.lines().enumerate().filter(|_| in_tests) {
             for (first, second) in FORBIDDEN_IN_TESTS {
                 let word = format!("{first}{second}");
