@@ -56,7 +56,20 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("sql", &["sqlparser"]),
     (
         "catalog",
-        &["weir-sql", "arrow-schema", "serde", "serde_json", "rusqlite", "uuid", "chrono", "chacha20poly1305", "getrandom", "rand", "sha2", "fs4"],
+        &[
+            "weir-sql",
+            "arrow-schema",
+            "serde",
+            "serde_json",
+            "rusqlite",
+            "uuid",
+            "chrono",
+            "chacha20poly1305",
+            "getrandom",
+            "rand",
+            "sha2",
+            "fs4",
+        ],
     ),
     ("udfs", &["datafusion-expr", "datafusion-common", "arrow", "sha2", "rand", "uuid", "hmac", "md-5", "sha1", "serde_json", "chrono"]),
 ];

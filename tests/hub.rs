@@ -1,7 +1,7 @@
 //! A real hub: the binary itself, on a data folder and ports of its own.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -17,7 +17,7 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// Stopped and removed when dropped.
 pub struct Hub {
     process: Child,
-    pub pg_port: u16,
+    address: SocketAddr,
     folder: TempDir,
 }
 
@@ -25,15 +25,9 @@ impl Hub {
     pub fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::create_dir(folder.path().join("files")).expect("a folder for files");
-        let (pg_port, http_port) = (free_port(), free_port());
         let mut process = Command::new(env!("CARGO_BIN_EXE_weir"))
-            .arg("serve")
-            .arg("--data-dir")
+            .args(["serve", "--pg", "127.0.0.1:0", "--http", "127.0.0.1:0", "--set", "log.format=json", "--data-dir"])
             .arg(folder.path().join("data"))
-            .arg("--pg")
-            .arg(format!("127.0.0.1:{pg_port}"))
-            .arg("--http")
-            .arg(format!("127.0.0.1:{http_port}"))
             .env("WEIR_ADMIN_PASSWORD", PASSWORD)
             .env("WEIR_TEST_SECRET", "from the environment")
             .stdout(Stdio::null())
@@ -46,20 +40,20 @@ impl Hub {
         std::thread::spawn(move || {
             let mut log = String::new();
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if line.contains("ready") {
-                    let _ = ready.send(Ok(()));
+                if let Some(address) = ready_at(&line) {
+                    let _ = ready.send(Ok(address));
                 }
                 log.push_str(&line);
                 log.push('\n');
             }
             let _ = ready.send(Err(log));
         });
-        match wait.recv_timeout(START_LIMIT) {
-            Ok(Ok(())) => {}
+        let address = match wait.recv_timeout(START_LIMIT) {
+            Ok(Ok(address)) => address,
             Ok(Err(log)) => panic!("the hub ended before it was ready:\n{log}"),
             Err(_) => panic!("the hub was not ready in time"),
-        }
-        Self { process, pg_port, folder }
+        };
+        Self { process, address, folder }
     }
 
     /// Where a test puts the files its sources read.
@@ -73,7 +67,7 @@ impl Hub {
 
     pub async fn connect(&self) -> (tokio_postgres::Client, Notices) {
         let mut config = tokio_postgres::Config::new();
-        config.host("127.0.0.1").port(self.pg_port).user("admin").password(PASSWORD).dbname("weir");
+        config.host(self.address.ip().to_string()).port(self.address.port()).user("admin").password(PASSWORD).dbname("weir");
         let (client, mut connection) = config.connect(tokio_postgres::NoTls).await.expect("a connection");
         let notices = Notices::default();
         let sink = notices.clone();
@@ -112,8 +106,13 @@ impl Notices {
     }
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+/// The address that the log line of a hub that is ready names.
+fn ready_at(line: &str) -> Option<SocketAddr> {
+    let entry: serde_json::Value = serde_json::from_str(line).ok()?;
+    if entry["message"] != "ready" {
+        return None;
+    }
+    entry["pg"].as_str()?.parse().ok()
 }
 
 /// The folder of the test's own fixed files.

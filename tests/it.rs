@@ -3,6 +3,7 @@
 //! Behaviour is told in `tests/slt/**/*.slt`, one hub per file; the other modules hold what SQL cannot say.
 
 mod architecture;
+mod cli;
 mod hub;
 mod sessions;
 mod slt;

@@ -43,6 +43,11 @@ pub(super) async fn execute(session: &Session, statement: &CreatePipeline, text:
     if let (Some(input), false) = (vanished.first(), reset_offsets) {
         return Err(lost_input(input, name.position()));
     }
+    if !vanished.is_empty() && session.in_block() {
+        return Err(Error::new(Code::NotSupported, "positions cannot be forgotten inside a transaction block")
+            .hint("Run it outside BEGIN.".to_owned())
+            .at(name.position()));
+    }
     let body = old.as_ref().map_or_else(|| json!({"suspended": false, "target": null}), |old| old.body.clone());
     let comment = statement.header.comment.clone();
     let new = New { kind: Kind::Pipeline, place, definition: text, body, comment, depends_on: checked.depends_on };
