@@ -163,7 +163,8 @@ impl Engine {
         &self.base
     }
 
-    pub(super) fn threads(&self) -> usize {
+    /// Threads that one run may use.
+    pub fn threads(&self) -> usize {
         self.threads
     }
 

@@ -7,10 +7,14 @@ mod assemble;
 mod bind;
 mod carry;
 pub mod dead_letters;
+mod execute;
 mod fail_points;
+mod inputs;
 mod isolate;
 mod options;
 mod pass;
+mod refresh;
+mod replay;
 mod stream_table;
 mod target;
 

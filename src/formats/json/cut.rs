@@ -218,7 +218,8 @@ impl Cutter {
     fn scan(&mut self, stop: Stop) -> Result<Cut> {
         let mut taken = Vec::new();
         let mut too_long = false;
-        let mut state = State { depth: if let Stop::Outside(depth) = stop { depth } else { 0 }, in_string: false, is_escaped: false, begun: false };
+        let mut state =
+            State { depth: if let Stop::Outside(depth) = stop { depth } else { 0 }, in_string: false, is_escaped: false, begun: false };
         let mut is_done = false;
         while !is_done && self.refill()? {
             let rest = self.buffer.get(self.at..).unwrap_or_default();
@@ -301,7 +302,13 @@ impl State {
             b']' if self.depth == 0 && matches!(stop, Stop::Element) => return Turn::Before,
             b'}' | b']' if self.depth == 0 => {
                 // A closing bracket alone is passed over as a record of its own, so that reading goes on.
-                return if !is_value { Turn::On } else if had_begun { Turn::Before } else { Turn::Behind };
+                return if !is_value {
+                    Turn::On
+                } else if had_begun {
+                    Turn::Before
+                } else {
+                    Turn::Behind
+                };
             }
             b'}' | b']' => {
                 self.depth -= 1;

@@ -21,16 +21,18 @@ const JSON: Spec = Spec {
     summary: "JSON documents: an array of records, one record, or records at a path.",
     options: &[
         Opt::text("records").default("$").doc("Where the records lie: '$.orders[*]'. An array there holds one record per element."),
-        Opt::choice("encoding", Encoding::WORDS).default("auto").doc("How characters are stored; auto is UTF-8 unless a mark at the start says UTF-16."),
+        Opt::choice("encoding", Encoding::WORDS)
+            .default("auto")
+            .doc("How characters are stored; auto is UTF-8 unless a mark at the start says UTF-16."),
     ],
 };
 
 const NDJSON: Spec = Spec {
     name: "ndjson",
     summary: "One JSON value per line.",
-    options: &[
-        Opt::choice("encoding", Encoding::WORDS).default("auto").doc("How characters are stored; auto is UTF-8 unless a mark at the start says UTF-16."),
-    ],
+    options: &[Opt::choice("encoding", Encoding::WORDS)
+        .default("auto")
+        .doc("How characters are stored; auto is UTF-8 unless a mark at the start says UTF-16.")],
 };
 
 pub(in crate::formats) struct Json;
@@ -106,7 +108,9 @@ impl JsonDecoder {
             BlockContent::Records { bytes, ends } => {
                 let starts = std::iter::once(0).chain(ends.iter().map(|end| *end as usize));
                 let ranges = starts.zip(ends).zip(first..);
-                ranges.map(|((start, end), position)| Record { raw: bytes.get(start..*end as usize).unwrap_or_default(), position }).collect()
+                ranges
+                    .map(|((start, end), position)| Record { raw: bytes.get(start..*end as usize).unwrap_or_default(), position })
+                    .collect()
             }
             BlockContent::Bytes(bytes) if self.records.is_some() => vec![Record { raw: bytes, position: first }],
             BlockContent::Bytes(bytes) => {

@@ -19,7 +19,9 @@ pub(super) enum Kind {
     False,
     Number,
     /// With or without escapes in it.
-    String { is_plain: bool },
+    String {
+        is_plain: bool,
+    },
     Object,
     Array,
 }

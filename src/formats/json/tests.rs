@@ -68,13 +68,7 @@ fn lines_paths_and_types() {
                 {\"id\": true}\n\
                 {\"id\": 7";
     let (rows, rejects) = read(open(&Ndjson, &[]).as_ref(), text, &columns);
-    assert_eq!(
-        rows,
-        [
-            "1: 1|aé😀|x|[1.10,2e1]|12.35|2023-12-31T23:00:00Z|{\"e-mail\":\"a\\u00e9\\ud83d\\ude00\"}",
-            "3: 2|∅|∅|∅|∅|∅|∅"
-        ]
-    );
+    assert_eq!(rows, ["1: 1|aé😀|x|[1.10,2e1]|12.35|2023-12-31T23:00:00Z|{\"e-mail\":\"a\\u00e9\\ud83d\\ude00\"}", "3: 2|∅|∅|∅|∅|∅|∅"]);
     let rules: Vec<&str> = rejects.iter().map(|reject| reject.split(" {").next().unwrap()).collect();
     assert_eq!(rules, ["4 type:id", "5 record", "6 record [1]", "7 record", "8 type:id", "9 record"]);
 }
@@ -88,7 +82,12 @@ fn documents_are_cut_into_records() {
         ("$", "{\"a\":1}\n{\"a\":2}[{\"a\":3}]", &["1: 1", "2: 2", "3: 3"], &[]),
         ("$", "[]", &[], &[]),
         ("$", "", &[], &[]),
-        ("$.x.y[*]", "{\"q\":[{}],\"x\":{\"n\":\"}\",\"y\":[{\"a\":1},{\"a\":2}],\"z\":[1]},\"w\":{}} {\"x\":{\"y\":{\"a\":3}}}", &["1: 1", "2: 2", "3: 3"], &[]),
+        (
+            "$.x.y[*]",
+            "{\"q\":[{}],\"x\":{\"n\":\"}\",\"y\":[{\"a\":1},{\"a\":2}],\"z\":[1]},\"w\":{}} {\"x\":{\"y\":{\"a\":3}}}",
+            &["1: 1", "2: 2", "3: 3"],
+            &[],
+        ),
         ("$", "[{\"a\":1} {\"a\":2}, {\"a\":3}]", &["2: 3"], &["1 record {\"a\":1} {\"a\":2}"]),
         ("$", "[{\"a\":1, {\"a\":2}, {\"a\":3}]", &[], &["1 record {\"a\":1, {\"a\":2}, {\"a\":3}]"]),
         ("$", "[{\"a\":1}, {\"a\":\"x\n}, {\"a\":3}]", &["1: 1", "3: 3"], &["2 record {\"a\":\"x\n}"]),
@@ -100,7 +99,11 @@ fn documents_are_cut_into_records() {
     ];
     for (records, text, want, refused) in cases {
         let (rows, rejects) = read(open(&Json, &[("records", records)]).as_ref(), text, &columns);
-        assert_eq!((rows, rejects), (want.iter().map(|w| (*w).to_owned()).collect(), refused.iter().map(|r| (*r).to_owned()).collect()), "{text}");
+        assert_eq!(
+            (rows, rejects),
+            (want.iter().map(|w| (*w).to_owned()).collect(), refused.iter().map(|r| (*r).to_owned()).collect()),
+            "{text}"
+        );
     }
 }
 
@@ -121,7 +124,8 @@ fn unknown_fields_and_inference() {
     let found: Vec<String> = schema.fields().iter().map(|f| format!("{} {} {:?}", f.name(), f.data_type(), Logical::of(f))).collect();
     assert_eq!(found, ["i Int64 Plain", "f Float64 Plain", "s Utf8 Plain", "n Utf8 Plain", "o Utf8 Jsonb", "b Boolean Plain"]);
     let columns = [column("i", DataType::Int64, None)];
-    let block = decoder.blocks(Input::Stream(Box::new(Cursor::new(text.as_bytes().to_vec()))), &columns, 1 << 20).unwrap().next().unwrap().unwrap();
+    let block =
+        decoder.blocks(Input::Stream(Box::new(Cursor::new(text.as_bytes().to_vec()))), &columns, 1 << 20).unwrap().next().unwrap().unwrap();
     assert_eq!(decoder.decode(block, &columns, None, false).unwrap().unknown_fields, ["b", "f", "n", "o", "s"]);
 }
 
@@ -131,7 +135,16 @@ fn hostile_documents_are_rejects() {
     let deep = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     let decoder = open(&Ndjson, &[]);
     assert_eq!(read(decoder.as_ref(), &deep(100), &columns).0.len(), 1);
-    for text in [deep(200), "[".repeat(100_000), "\"\\ud800\"".into(), "\"\\u0000\"".into(), "01".into(), "1e".into(), "\"\t\"".into(), "nul".into()] {
+    for text in [
+        deep(200),
+        "[".repeat(100_000),
+        "\"\\ud800\"".into(),
+        "\"\\u0000\"".into(),
+        "01".into(),
+        "1e".into(),
+        "\"\t\"".into(),
+        "nul".into(),
+    ] {
         let (rows, rejects) = read(decoder.as_ref(), &text, &columns);
         assert_eq!((rows.len(), rejects.len()), (0, 1), "{}", text.get(..20).unwrap_or(&text));
     }
@@ -151,12 +164,16 @@ fn wrong_paths_are_refused() {
 
 fn value() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
-        Just(serde_json::Value::Null), any::<bool>().prop_map(Into::into), any::<i64>().prop_map(Into::into), ".*".prop_map(|s: String| s.replace('\0', "").into()),
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        ".*".prop_map(|s: String| s.replace('\0', "").into()),
     ];
     leaf.prop_recursive(4, 40, 5, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..5).prop_map(Into::into),
-            proptest::collection::btree_map("[a-z\"\\\\]{0,3}", inner, 0..5).prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+            proptest::collection::btree_map("[a-z\"\\\\]{0,3}", inner, 0..5)
+                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
         ]
     })
 }

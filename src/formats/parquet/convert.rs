@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Scalar, StringBuilder, new_null_array};
 use arrow::compute::kernels::cmp::neq;
 use arrow::compute::kernels::zip::zip;
-use arrow::compute::{CastOptions, can_cast_types, cast_with_options, is_not_null, is_null, and_not};
+use arrow::compute::{CastOptions, and_not, can_cast_types, cast_with_options, is_not_null, is_null};
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use arrow::json::writer::{EncoderOptions, make_encoder};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -76,7 +76,10 @@ fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
 
 fn is_nested(data_type: &DataType) -> bool {
     use DataType as T;
-    matches!(data_type, T::Struct(_) | T::List(_) | T::LargeList(_) | T::FixedSizeList(..) | T::Map(..) | T::ListView(_) | T::LargeListView(_))
+    matches!(
+        data_type,
+        T::Struct(_) | T::List(_) | T::LargeList(_) | T::FixedSizeList(..) | T::Map(..) | T::ListView(_) | T::LargeListView(_)
+    )
 }
 
 fn is_number(data_type: &DataType) -> bool {
@@ -169,7 +172,9 @@ pub(super) fn inferred(field: &Field) -> Field {
         T::Float16 | T::Float32 => (T::Float32, Logical::Plain),
         T::Float64 => (T::Float64, Logical::Plain),
         T::Decimal128(precision, scale) if *scale >= 0 => (T::Decimal128(*precision, *scale), Logical::Plain),
-        T::Decimal32(precision, scale) | T::Decimal64(precision, scale) if *scale >= 0 => (T::Decimal128(*precision, *scale), Logical::Plain),
+        T::Decimal32(precision, scale) | T::Decimal64(precision, scale) if *scale >= 0 => {
+            (T::Decimal128(*precision, *scale), Logical::Plain)
+        }
         T::Date32 | T::Date64 => (T::Date32, Logical::Plain),
         T::Timestamp(TimeUnit::Second | TimeUnit::Millisecond | TimeUnit::Microsecond | TimeUnit::Nanosecond, zone) => {
             (if zone.is_some() { timestamptz() } else { timestamp() }, Logical::Plain)

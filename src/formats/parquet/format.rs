@@ -48,18 +48,22 @@ fn damaged(what: &str, detail: String) -> Error {
 
 /// Runs the reader, which has been seen to panic on files made to break it.
 fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(damaged("the file is not sound Parquet", "the reader gave up on it".to_owned())))
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(damaged("the file is not sound Parquet", "the reader gave up on it".to_owned())))
 }
 
 fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
-    let file = File::open(path).map_err(|error| Error::new(Code::Io, "the file cannot be opened").detail(error.to_string()).from_source(error))?;
+    let file =
+        File::open(path).map_err(|error| Error::new(Code::Io, "the file cannot be opened").detail(error.to_string()).from_source(error))?;
     guarded(|| ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged("the file is not sound Parquet", error.to_string())))
 }
 
 fn place(input: Input) -> Result<PathBuf> {
     match input {
         Input::File(path) => Ok(path),
-        Input::Stream(_) => Err(damaged("Parquet cannot be read from a stream", "Files are compressed inside; set compression = 'none'.".to_owned())),
+        Input::Stream(_) => {
+            Err(damaged("Parquet cannot be read from a stream", "Files are compressed inside; set compression = 'none'.".to_owned()))
+        }
     }
 }
 
@@ -88,7 +92,11 @@ fn read(path: &Path, group: usize, first_row: usize, rows: usize, wanted: Option
         let schema = RecordBatchReader::schema(&reader);
         let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|error| unreadable(error.to_string()))?;
         let batch = concat_batches(&schema, &batches).map_err(|error| unreadable(error.to_string()))?;
-        if batch.num_rows() == rows { Ok(batch) } else { Err(unreadable(format!("{rows} rows are promised, {} are there", batch.num_rows()))) }
+        if batch.num_rows() == rows {
+            Ok(batch)
+        } else {
+            Err(unreadable(format!("{rows} rows are promised, {} are there", batch.num_rows())))
+        }
     })
 }
 
@@ -158,7 +166,8 @@ impl Slice {
 /// Rows of a group that cannot be read are one reject: which of them are good is not known.
 fn lost(slice: &Slice, error: &Error) -> Reject {
     let detail = error.detail_text().unwrap_or_default();
-    let error = format!("rows {} to {} cannot be read: {detail}", slice.position, slice.position + i64::try_from(slice.rows).unwrap_or(0) - 1);
+    let error =
+        format!("rows {} to {} cannot be read: {detail}", slice.position, slice.position + i64::try_from(slice.rows).unwrap_or(0) - 1);
     Reject { rule: "record".to_owned(), error, raw: Vec::new(), position: slice.position }
 }
 
@@ -177,7 +186,8 @@ impl Decoder for ParquetDecoder {
         }
         let (mut blocks, mut position) = (Vec::new(), 1);
         for (index, group) in builder.metadata().row_groups().iter().enumerate() {
-            let count = usize::try_from(group.num_rows()).map_err(|_| damaged("the file is not sound Parquet", "a negative row count".to_owned()))?;
+            let count = usize::try_from(group.num_rows())
+                .map_err(|_| damaged("the file is not sound Parquet", "a negative row count".to_owned()))?;
             for first_row in (0..count).step_by(SLICE_ROWS) {
                 let rows = SLICE_ROWS.min(count - first_row);
                 blocks.push(Block {

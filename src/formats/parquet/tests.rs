@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BinaryArray, Date32Array, Float64Array, Int32Array, Int64Array, StringArray, StructArray, TimestampNanosecondArray, UInt64Array,
+    Array, ArrayRef, BinaryArray, Date32Array, Float64Array, Int32Array, Int64Array, StringArray, StructArray, TimestampNanosecondArray,
+    UInt64Array,
 };
 use arrow::datatypes::{DataType, Field};
 use arrow::record_batch::RecordBatch;
@@ -14,8 +15,8 @@ use parquet::file::properties::WriterProperties;
 
 use super::format::Parquet;
 use crate::formats::contract::{Block, BlockContent, ColumnSpec, Decoded, Decoder, Format, Input, OnError};
-use crate::formats::types::{Logical, timestamp};
 use crate::formats::tests::options;
+use crate::formats::types::{Logical, timestamp};
 
 fn decoder() -> Arc<dyn Decoder> {
     Parquet.open(&options(Parquet.spec(), &[])).unwrap()
@@ -37,7 +38,13 @@ fn rows_of(decoded: &Decoded) -> Vec<String> {
     let shown = FormatOptions::default().with_null("∅");
     let cells: Vec<_> = decoded.batch.columns().iter().map(|array| ArrayFormatter::try_new(array, &shown).unwrap()).collect();
     (0..decoded.batch.num_rows())
-        .map(|row| format!("{}: {}", decoded.positions.value(row), cells.iter().map(|cell| cell.value(row).to_string()).collect::<Vec<_>>().join("|")))
+        .map(|row| {
+            format!(
+                "{}: {}",
+                decoded.positions.value(row),
+                cells.iter().map(|cell| cell.value(row).to_string()).collect::<Vec<_>>().join("|")
+            )
+        })
         .collect()
 }
 
@@ -56,7 +63,10 @@ fn read(path: &Path, columns: &[ColumnSpec]) -> (Vec<String>, Vec<String>) {
 fn values_convert_or_cost_their_row() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");
-    let nested = StructArray::from(vec![(Arc::new(Field::new("k", DataType::Int32, true)), Arc::new(Int32Array::from(vec![1, 2, 3, 4])) as ArrayRef)]);
+    let nested = StructArray::from(vec![(
+        Arc::new(Field::new("k", DataType::Int32, true)),
+        Arc::new(Int32Array::from(vec![1, 2, 3, 4])) as ArrayRef,
+    )]);
     write(
         &path,
         vec![
@@ -95,7 +105,8 @@ fn values_convert_or_cost_their_row() {
 #[test]
 fn a_dead_letter_comes_back_from_its_json() {
     let columns = [column("id", DataType::Int64), column("text", DataType::Utf8)];
-    let block = Block { first_position: 7, layout: None, content: BlockContent::Bytes(b"{\"id\":5,\"text\":\"x\",\"other\":1}".as_slice().into()) };
+    let block =
+        Block { first_position: 7, layout: None, content: BlockContent::Bytes(b"{\"id\":5,\"text\":\"x\",\"other\":1}".as_slice().into()) };
     assert_eq!(rows_of(&decoder().decode(block, &columns, None, false).unwrap()), ["7: 5|x"]);
 }
 
