@@ -14,5 +14,7 @@ mod rules;
 mod sources;
 mod engine;
 mod pipelines;
+mod hub;
 mod session;
+mod statements;
 mod wire;

@@ -1,6 +1,8 @@
 //! UPDATE and DELETE: the rows a SELECT with the same condition would give, changed or taken out.
 
-use arrow::datatypes::{Field, SchemaRef};
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::{Column, TableReference};
 use datafusion::execution::session_state::SessionState;
@@ -176,10 +178,13 @@ impl Engine {
         let changed = changed.project(columns).and_then(LogicalPlanBuilder::build).map_err(errors::error)?;
         let physical = state.create_physical_plan(&changed).await.map_err(errors::error)?;
         let mut rows = execute_stream(physical, state.task_ctx()).map_err(errors::error)?;
+        let nullable = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+        let unchecked = Arc::new(Schema::new(nullable.collect::<Vec<_>>()));
         let mut tally = checks.tally();
         let mut kept: Vec<RecordBatch> = Vec::new();
         while let Some(batch) = rows.try_next().await.map_err(errors::error)? {
-            let batch = RecordBatch::try_new(SchemaRef::clone(schema), batch.columns().to_vec()).map_err(|e| errors::error(e.into()))?;
+            // NULLs are for the checks to find: they know what to call them.
+            let batch = RecordBatch::try_new(Arc::clone(&unchecked), batch.columns().to_vec()).map_err(|e| errors::error(e.into()))?;
             if checks.pass(batch.clone(), &mut tally)?.num_rows() < batch.num_rows() {
                 return Err(Error::new(
                     Code::CheckViolated,
@@ -187,7 +192,7 @@ impl Engine {
                 ));
             }
             if checks.across_rows() {
-                kept.push(batch);
+                kept.push(RecordBatch::try_new(SchemaRef::clone(schema), batch.columns().to_vec()).map_err(|e| errors::error(e.into()))?);
             }
         }
         let others = match &chosen.predicate {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, col};
@@ -88,6 +88,8 @@ impl Engine {
 
     async fn write(&self, plan: LogicalPlan, target: &Target, checks: &Checks, state: &SessionState, ask: &Ask<'_>) -> Result<DmlDone> {
         let schema = target.table.schema();
+        let nullable = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+        let unchecked = Arc::new(Schema::new(nullable.collect::<Vec<_>>()));
         let physical = state.create_physical_plan(&plan).await.map_err(errors::error)?;
         let mut rows = execute_stream(physical, state.task_ctx()).map_err(errors::error)?;
         let mut writer = target.table.writer(WriterOptions::default()).await?;
@@ -96,8 +98,10 @@ impl Engine {
         let mut tally = checks.tally();
         while let Some(batch) = rows.next().await {
             let batch = batch.map_err(errors::error)?;
-            let batch = RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec()).map_err(|e| errors::error(e.into()))?;
+            // NULLs are for the checks to find: they know what to call them.
+            let batch = RecordBatch::try_new(Arc::clone(&unchecked), batch.columns().to_vec()).map_err(|e| errors::error(e.into()))?;
             let batch = checks.pass(batch, &mut tally)?;
+            let batch = RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec()).map_err(|e| errors::error(e.into()))?;
             inserted += batch.num_rows();
             if checks.across_rows() {
                 kept.push(batch.clone());
