@@ -113,7 +113,7 @@ impl Orders {
     fn first_day(&self, file: &Path, random: &mut StdRng) -> io::Result<()> {
         let mut out = BufWriter::new(File::create(file)?);
         for id in 1..=300 {
-            let placed = at(2026, 11, 1) + Duration::minutes(id * 4);
+            let placed = at(2026, 11, 1) + Duration::minutes(id * 2);
             let mut order = self.order(id, customer(random), placed, placed, "new", random);
             match id {
                 77 => {
@@ -139,7 +139,7 @@ impl Orders {
             writeln!(out, "{}", self.order(id, customer(random), placed, placed, "new", random))?;
         }
         for id in 1..=40 {
-            let (placed, updated) = (at(2026, 11, 1) + Duration::minutes(id * 4), at(2026, 11, 2) + Duration::hours(9));
+            let (placed, updated) = (at(2026, 11, 1) + Duration::minutes(id * 2), at(2026, 11, 2) + Duration::hours(9));
             writeln!(out, "{}", self.order(id, customer(random), placed, updated, "shipped", random))?;
         }
         out.flush()
@@ -153,7 +153,7 @@ impl Orders {
             writeln!(out, "{}", self.order(id, customer(random), placed, placed, "new", random))?;
         }
         for id in 1..=10 {
-            let placed = at(2026, 11, 1) + Duration::minutes(id * 4);
+            let placed = at(2026, 11, 1) + Duration::minutes(id * 2);
             writeln!(out, "{}", self.order(id, customer(random), placed, placed, "new", random))?;
         }
         out.flush()

@@ -61,7 +61,12 @@ impl Tour {
     /// # Errors
     /// When a statement fails: what follows would make no sense.
     pub(super) async fn give(&mut self, name: &str, text: &str) -> Result<()> {
+        let mut after_statement = false;
         for piece in read(text).map_err(|e| Error::internal(format!("{name}: {e}")))? {
+            if after_statement && matches!(piece, Piece::Told(_)) {
+                print("\n")?;
+            }
+            after_statement = matches!(piece, Piece::Statement { .. });
             match piece {
                 Piece::Title(title) => {
                     self.sections += 1;
