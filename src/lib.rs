@@ -18,3 +18,6 @@ mod hub;
 mod session;
 mod statements;
 mod wire;
+mod cli;
+
+pub use cli::run;
