@@ -15,3 +15,6 @@ mod sources;
 mod engine;
 mod pipelines;
 mod session;
+
+pub use pipelines::FAIL_POINTS;
+pub use pipelines::fail_points::arm as arm_fail_points;

@@ -8,7 +8,7 @@ mod bind;
 mod carry;
 mod cron;
 pub mod dead_letters;
-mod fail_points;
+pub mod fail_points;
 mod isolate;
 pub mod lineage;
 mod options;
