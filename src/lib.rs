@@ -14,7 +14,10 @@ mod rules;
 mod sources;
 mod engine;
 mod pipelines;
+mod hub;
 mod session;
+mod statements;
+mod wire;
 
 pub use pipelines::FAIL_POINTS;
 pub use pipelines::fail_points::arm as arm_fail_points;

@@ -2,17 +2,24 @@
 //!
 //! A record's id is a hash of run, output, place and content, so the attempts of one run never enter it twice.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{BinaryBuilder, Int64Builder, ListBuilder, StringBuilder, TimestampMicrosecondBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::RecordBatch;
+use datafusion::common::{Column, TableReference};
+use datafusion::logical_expr::{Expr, lit};
+use datafusion::physical_plan::memory::MemoryStream;
+use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+use weir_catalog::{Change, Definitions as _, Kind, Object, ObjectId, TableBody};
 
 use crate::clock::Micros;
-use crate::delta::{Table, Writer, WriterOptions, Written};
-use crate::error::{Error, Result};
+use crate::delta::{Committed, Facts, Matching, Table, Token, UpsertSpec, Writer, WriterOptions};
+use crate::engine::{Engine, Scope, catalog_error};
+use crate::error::{Code, Error, Result};
 
 /// Where the table lies in the lake, and its name in the catalog.
 pub const LOCATION: &str = "hub/dead_letters";
@@ -97,22 +104,22 @@ pub(super) struct DeadLetterWriter {
     waiting: Vec<DeadLetter>,
     table: Arc<Table>,
     writer: Option<Writer>,
-    rows: i64,
+    /// Letters on their way back: what fails again changes its old row and makes no new one.
+    again: Option<RecordBatch>,
 }
 
 impl DeadLetterWriter {
     pub(super) fn new(table: Arc<Table>, origin: Origin) -> Self {
-        Self { origin, waiting: Vec::new(), table, writer: None, rows: 0 }
+        Self { origin, waiting: Vec::new(), table, writer: None, again: None }
     }
 
-    pub(super) fn rows(&self) -> i64 {
-        self.rows
+    pub(super) fn again(table: Arc<Table>, origin: Origin, letters: RecordBatch) -> Self {
+        Self { again: Some(letters), ..Self::new(table, origin) }
     }
 
     pub(super) async fn add(&mut self, letter: DeadLetter) -> Result<()> {
-        self.rows += 1;
         self.waiting.push(letter);
-        if self.waiting.len() >= FLUSH_ROWS { self.flush().await } else { Ok(()) }
+        if self.again.is_none() && self.waiting.len() >= FLUSH_ROWS { self.flush().await } else { Ok(()) }
     }
 
     async fn flush(&mut self) -> Result<()> {
@@ -130,13 +137,76 @@ impl DeadLetterWriter {
         }
     }
 
-    /// The files, not yet committed; None when nothing was rejected.
-    pub(super) async fn finish(mut self) -> Result<Option<Written>> {
-        self.flush().await?;
-        match self.writer {
-            Some(writer) => writer.finish().await.map(Some),
-            None => Ok(None),
+    /// Commits what was collected, once per token; None when there was nothing.
+    pub(super) async fn commit(mut self, token: &Token, facts: &Facts) -> Result<Option<Committed>> {
+        if let Some(letters) = self.again.take() {
+            let rows = super::replay::judged(&letters, &self.waiting, self.origin.run_id)?;
+            let schema = rows.schema();
+            let rows = Box::pin(MemoryStream::try_new(vec![rows], schema, None).map_err(Engine::error)?);
+            let spec = UpsertSpec { key: vec!["id".to_owned()], sequence: None, delete: None, ignore_null_updates: false };
+            return self.table.upsert(rows, &spec, Some(token), &|| facts.clone()).await.map(Some);
         }
+        self.flush().await?;
+        let Some(writer) = self.writer else { return Ok(None) };
+        let written = writer.finish().await?;
+        self.table.append(vec![written], Some(token), facts).await.map(Some)
+    }
+}
+
+/// Marks the letters of a failed run: they stay as evidence, and REPLAY passes over them, since the run will read their records again.
+pub(super) async fn void(engine: &Engine, scope: &Scope, run_id: Uuid, facts: &Facts) -> Result<()> {
+    let state = engine.state(scope);
+    let table = engine.lake().table(LOCATION).await?;
+    let column = |name: &str| Expr::Column(Column::new(Some(NAME.1), name));
+    let predicate = column("run_id").eq(lit(run_id.to_string())).and(column("status").eq(lit("open")));
+    let rows = Matching { session: &state, relation: TableReference::bare(NAME.1), predicate: Some(predicate) };
+    table.update(&[("status".to_owned(), lit("void"))], &rows, None, facts).await.map(|_| ())
+}
+
+/// Makes the table at the first start, and its object in the catalog.
+pub async fn ensure(engine: &Engine) -> Result<()> {
+    let store = engine.store();
+    let (schema_name, name) = NAME;
+    let now = engine.clock().now();
+    if store.object(Kind::Schema, "", schema_name).map_err(catalog_error)?.is_none() {
+        let id = store.next_id().map_err(catalog_error)?;
+        let object = object(id, Kind::Schema, "", schema_name, Json::Null, now);
+        store.apply(&[Change::Create { object, depends_on: Vec::new() }], OWNER, now).map_err(catalog_error)?;
+    }
+    if store.object(Kind::Table, schema_name, name).map_err(catalog_error)?.is_some() {
+        return Ok(());
+    }
+    let facts = Facts { run_id: None, user: OWNER.to_owned(), extra: BTreeMap::new() };
+    match engine.lake().create(LOCATION, &schema(), &[], &facts).await {
+        Ok(_) => {}
+        // Made by a start that was cut off before it told the catalog.
+        Err(error) if error.code() == Code::DuplicateTable => {}
+        Err(error) => return Err(error),
+    }
+    let id = store.next_id().map_err(catalog_error)?;
+    let body = TableBody { location: LOCATION.to_owned(), columns: schema(), key: vec!["id".to_owned()], made_by: None };
+    let body = serde_json::to_value(body).map_err(|error| Error::internal("a table's body cannot be written").from_source(error))?;
+    let object = object(id, Kind::Table, schema_name, name, body, now);
+    store.apply(&[Change::Create { object, depends_on: Vec::new() }], OWNER, now).map_err(catalog_error)
+}
+
+/// The role that owns what the hub makes for itself.
+const OWNER: &str = "admin";
+
+fn object(id: ObjectId, kind: Kind, schema: &str, name: &str, body: Json, now: Micros) -> Object {
+    Object {
+        id,
+        kind,
+        schema: schema.to_owned(),
+        name: name.to_owned(),
+        owner: OWNER.to_owned(),
+        version: 1,
+        definition: String::new(),
+        alters: Vec::new(),
+        body,
+        comment: None,
+        created_at: now,
+        changed_at: now,
     }
 }
 

@@ -82,6 +82,11 @@ impl Pass {
         Arc::new(Self { assembled, setting, tally: Tally::default(), written: Arc::new(Schema::new(fields)) })
     }
 
+    /// Columns of the good rows.
+    pub(super) fn written(&self) -> SchemaRef {
+        Arc::clone(&self.written)
+    }
+
     pub(super) fn partitions(&self) -> usize {
         use datafusion::physical_plan::ExecutionPlanProperties as _;
         self.assembled.physical.output_partitioning().partition_count()

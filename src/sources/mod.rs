@@ -3,6 +3,7 @@
 mod columns;
 mod contract;
 mod local;
+mod postgres;
 
 pub use columns::declared_columns;
 pub use contract::{
@@ -15,7 +16,7 @@ pub const SOURCE_COLUMN: &str = "_source";
 pub const POSITION_COLUMN: &str = "_source_position";
 
 /// Every connector. This list is the registry.
-pub static CONNECTORS: &[&dyn Connector] = &[&local::Local];
+pub static CONNECTORS: &[&dyn Connector] = &[&local::Local, &postgres::Postgres];
 
 /// The connector of that `TYPE`.
 pub fn connector(name: &str) -> Option<&'static dyn Connector> {

@@ -50,7 +50,7 @@ async fn upsert(table: &Table, events: &[Event], spec: &UpsertSpec, token: Optio
     let schema = rows.schema();
     let middle = rows.num_rows() / 2;
     let halves = vec![rows.slice(0, middle), rows.slice(middle, rows.num_rows() - middle)];
-    table.upsert(streamed(halves, schema), spec, token, &facts()).await.unwrap()
+    table.upsert(streamed(halves, schema), spec, token, &facts).await.unwrap()
 }
 
 fn event(id: i64, seq: i64, name: &str) -> Event {
@@ -142,10 +142,10 @@ async fn a_key_must_be_there() {
     let ids: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None]));
     let rows = RecordBatch::try_from_iter_with_nullable([("id", ids, true)]).unwrap();
     let spec = UpsertSpec { key: vec!["id".into()], sequence: None, delete: None, ignore_null_updates: false };
-    let error = table.upsert(streamed(vec![rows.clone()], rows.schema()), &spec, None, &facts()).await.unwrap_err();
+    let error = table.upsert(streamed(vec![rows.clone()], rows.schema()), &spec, None, &facts).await.unwrap_err();
     assert_eq!(error.code(), Code::NotNullViolated);
     let spec = UpsertSpec { key: vec!["nobody".into()], ..spec };
-    let error = table.upsert(streamed(vec![rows.clone()], rows.schema()), &spec, None, &facts()).await.unwrap_err();
+    let error = table.upsert(streamed(vec![rows.clone()], rows.schema()), &spec, None, &facts).await.unwrap_err();
     assert_eq!(error.code(), Code::UndefinedColumn);
 }
 
@@ -164,8 +164,8 @@ async fn keys_of_two_columns_in_a_partitioned_table() {
         streamed(vec![RecordBatch::try_new(schema.clone(), arrays).unwrap()], schema)
     };
     let spec = UpsertSpec { key: vec!["day".into(), "id".into()], sequence: None, delete: None, ignore_null_updates: false };
-    table.upsert(rows(&[(0, "a", 1), (0, "b", 2), (1, "a", 3)]), &spec, None, &facts()).await.unwrap();
-    let done = table.upsert(rows(&[(0, "a", 10), (1, "b", 20)]), &spec, None, &facts()).await.unwrap();
+    table.upsert(rows(&[(0, "a", 1), (0, "b", 2), (1, "a", 3)]), &spec, None, &facts).await.unwrap();
+    let done = table.upsert(rows(&[(0, "a", 10), (1, "b", 20)]), &spec, None, &facts).await.unwrap();
     assert_eq!(done.rows, counts(1, 1, 0, 0));
     assert_eq!(newest(&table).await, ["1970-01-01 a 10", "1970-01-01 b 2", "1970-01-02 a 3", "1970-01-02 b 20"]);
     let changes = lines(table.changes(2, None).await.unwrap()).await;
@@ -200,7 +200,7 @@ async fn a_stranger_in_between_is_a_conflict() {
         Ok(rows)
     });
     let stream: SendableRecordBatchStream = Box::pin(RecordBatchStreamAdapter::new(schema, slow));
-    let error = table.upsert(stream, &spec(), Some(&token(1)), &facts()).await.unwrap_err();
+    let error = table.upsert(stream, &spec(), Some(&token(1)), &facts).await.unwrap_err();
     assert_eq!(error.code(), Code::Conflict);
     assert_eq!(newest(&table).await, ["1 3 c -"]);
     assert_eq!(table.applied("pipeline/out").await.unwrap(), None);

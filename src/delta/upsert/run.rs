@@ -16,6 +16,9 @@ use super::incoming::Incoming;
 use super::probe::probe;
 use crate::error::{Code, Error, Result};
 
+/// Facts of a commit that are known only when the last row was read.
+pub type FactsAtEnd<'a> = dyn Fn() -> Facts + Send + Sync + 'a;
+
 impl Table {
     /// Inserts, updates and deletes by key in one commit, and records every change for `changes`.
     ///
@@ -29,7 +32,7 @@ impl Table {
         rows: SendableRecordBatchStream,
         spec: &UpsertSpec,
         token: Option<&Token>,
-        facts: &Facts,
+        facts: &FactsAtEnd<'_>,
     ) -> Result<Committed> {
         let _turn = self.turn().await?;
         if let Some(done) = self.repeated(token).await? {
@@ -38,6 +41,7 @@ impl Table {
         self.check_writable()?;
         let state = self.known();
         let incoming = Incoming::collect(rows, spec, &state.schema).await?;
+        let facts = &facts();
         let files = self.live_files(&*self.snapshot().await?).await?;
         let stored_sequence = spec.sequence.as_deref().filter(|name| state.schema.field_with_name(name).is_ok());
         let incoming = probe(incoming, &files, stored_sequence, &state.schema).await?;

@@ -1,0 +1,4 @@
+//! Protocols: how bytes on a socket become calls of a session, and answers bytes. Nothing is decided here.
+
+mod http;
+mod postgres;
