@@ -18,6 +18,8 @@ mod hub;
 mod session;
 mod statements;
 mod wire;
+mod cli;
 
+pub use cli::run;
 pub use pipelines::FAIL_POINTS;
 pub use pipelines::fail_points::arm as arm_fail_points;

@@ -9,6 +9,7 @@ use datafusion::physical_plan::memory::MemoryStream;
 use datafusion::physical_plan::{ExecutionPlanProperties as _, execute_stream};
 use futures::StreamExt;
 use uuid::Uuid;
+use weir_sql::Argument;
 use weir_catalog::{Counts, Object, Run, RunKind, RunStatus};
 
 use super::Arguments;
@@ -31,10 +32,11 @@ impl Runner {
     ///
     /// # Errors
     /// As a run would, before its first row.
-    pub async fn dry_run(&self, pipeline: &Object, arguments: &Arguments, limit: Option<u64>) -> Result<(SchemaRef, SendableRecordBatchStream)> {
+    pub async fn dry_run(&self, pipeline: &Object, arguments: &[Argument], limit: Option<u64>, scope: &Scope) -> Result<(SchemaRef, SendableRecordBatchStream)> {
         let definition = definition::pipeline(pipeline)?;
-        let scope = self.owner_scope(pipeline);
-        let values = super::arguments::values(&self.engine, &definition, arguments, &scope).await?;
+        let scope = Scope { now: scope.now, ..self.owner_scope(pipeline) };
+        let arguments = Arguments { given: arguments.to_vec(), condition: None };
+        let values = super::arguments::values(&self.engine, &definition, &arguments, &scope).await?;
         let scope = Scope { named: values.clone(), ..scope };
         let store = Arc::clone(self.engine.store());
         let bound = bind(&self.engine, &definition, &scope, store.as_ref(), values).await?;

@@ -32,9 +32,9 @@ mod triggers;
 #[cfg(test)]
 mod tests;
 
-pub use arguments::Arguments;
+use arguments::Arguments;
 pub use bind::Checked;
 pub use fail_points::FAIL_POINTS;
 pub use options::SPEC;
-pub use runner::{RunReport, RunRequest, Runner};
+pub use runner::{RunReport, RunRequest, Runner, search_path};
 pub use schedule::Schedule;

@@ -11,7 +11,9 @@ use uuid::Uuid;
 use weir_catalog::{
     Change, Counts, Definitions as _, Kind, Object, ObjectId, PipelineBody, RuleResult, Run, RunEnd, RunFilter, RunInput, RunKind, RunOutput, RunStatus,
 };
+use weir_sql::Argument;
 use weir_sql::statements::create_pipeline::CreatePipeline;
+use weir_sql::statements::run_pipeline::RunHow;
 
 use super::arguments::{self, Arguments};
 use super::bind::{Bound, bind};
@@ -22,15 +24,26 @@ use crate::clock::Clock;
 use crate::engine::{Engine, Scope, catalog_error, definition};
 use crate::error::{Code, Error, Result};
 
-/// A request to run a pipeline once.
+/// A request of a person to run a pipeline once.
 #[derive(Debug, Clone)]
 pub struct RunRequest {
     pub pipeline: Object,
-    pub arguments: Arguments,
-    pub kind: RunKind,
+    pub arguments: Vec<Argument>,
+    pub how: RunHow,
+    /// Answer when the run has ended, or as soon as it is frozen.
+    pub wait: bool,
+    pub scope: Scope,
+}
+
+/// What a run is made from.
+#[derive(Debug, Clone)]
+pub(super) struct Order {
+    pub(super) pipeline: Object,
+    pub(super) arguments: Arguments,
+    pub(super) kind: RunKind,
     /// What set it off, in words.
-    pub trigger: String,
-    pub requested_by: String,
+    pub(super) trigger: String,
+    pub(super) requested_by: String,
 }
 
 /// How a run went.
@@ -88,22 +101,48 @@ impl Runner {
     }
 
     /// Asks a run to stop; false when it is not running.
-    pub fn cancel(&self, run_id: Uuid) -> bool {
-        match self.active.lock().get(&run_id) {
-            Some(token) => {
-                token.cancel();
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Runs a pipeline and waits for its end.
     ///
     /// # Errors
-    /// Those of the run itself, with its id as detail.
+    /// None today; a shared catalog may be out of reach.
+    pub fn cancel(&self, run_id: Uuid) -> Result<bool> {
+        let active = self.active.lock();
+        let token = active.get(&run_id);
+        if let Some(token) = token {
+            token.cancel();
+        }
+        Ok(token.is_some())
+    }
+
+    /// Runs a pipeline by hand.
+    ///
+    /// # Errors
+    /// Those of the run itself, with its id as detail, when it is waited for.
     pub async fn run(self: &Arc<Self>, request: RunRequest) -> Result<RunReport> {
-        let (report, error) = self.run_once(request).await?;
+        let RunRequest { pipeline, arguments, how, wait, scope } = request;
+        let (kind, trigger) = match how {
+            RunHow::New => (RunKind::Manual, "RUN PIPELINE"),
+            RunHow::FullRefresh => (RunKind::FullRefresh, "RUN PIPELINE .. FULL REFRESH"),
+            RunHow::Backfill { .. } => return Err(Error::new(Code::NotSupported, "RUN PIPELINE .. STARTING AT is not supported yet")),
+            RunHow::Dry { .. } => return Err(Error::internal("a dry run is not a run")),
+        };
+        let arguments = Arguments { given: arguments, condition: None };
+        let order = Order { pipeline, arguments, kind, trigger: trigger.to_owned(), requested_by: scope.role };
+        if wait { self.order(order).await } else { self.order_later(order).await }
+    }
+
+    /// Puts the open dead letters of a pipeline that match a condition back.
+    ///
+    /// # Errors
+    /// As [`Runner::run`].
+    pub async fn replay(self: &Arc<Self>, pipeline: &Object, condition: Option<&weir_sql::Expr>, scope: &Scope) -> Result<RunReport> {
+        let arguments = Arguments { given: Vec::new(), condition: condition.cloned() };
+        let (pipeline, requested_by) = (pipeline.clone(), scope.role.clone());
+        self.order(Order { pipeline, arguments, kind: RunKind::Replay, trigger: "REPLAY PIPELINE".to_owned(), requested_by }).await
+    }
+
+    /// Runs and waits.
+    pub(super) async fn order(self: &Arc<Self>, order: Order) -> Result<RunReport> {
+        let (report, error) = self.run_once(order, None).await?;
         match error {
             Some(error) => {
                 let about = format!("run {}; see hub.runs", report.run.run_id);
@@ -114,15 +153,19 @@ impl Runner {
         }
     }
 
-    /// Runs a pipeline in the background.
-    pub fn run_later(self: &Arc<Self>, request: RunRequest) {
+    /// Answers as soon as the run is frozen; it goes on in the background.
+    async fn order_later(self: &Arc<Self>, order: Order) -> Result<RunReport> {
+        let (frozen, started) = tokio::sync::oneshot::channel();
         let runner = Arc::clone(self);
-        self.tasks.spawn(async move {
-            let pipeline = request.pipeline.full_name();
-            if let Err(error) = runner.run(request).await {
-                tracing::warn!(pipeline, error = %error.chain(), "run failed");
-            }
-        });
+        let running = self.tasks.spawn(async move { runner.run_once(order, Some(frozen)).await });
+        match started.await {
+            Ok(run) => Ok(RunReport { run }),
+            // It never came to a frozen run: there was nothing new, or it failed at once.
+            Err(_) => match running.await.map_err(|error| Error::internal("a run ended early").from_source(error))?? {
+                (_, Some(error)) => Err(error),
+                (report, None) => Ok(report),
+            },
+        }
     }
 
     /// False when a trigger of the pipeline is at work already.
@@ -138,7 +181,7 @@ impl Runner {
         Arc::clone(self.turns.lock().entry(pipeline).or_default())
     }
 
-    async fn run_once(self: &Arc<Self>, request: RunRequest) -> Result<(RunReport, Option<Error>)> {
+    async fn run_once(self: &Arc<Self>, request: Order, frozen: Option<tokio::sync::oneshot::Sender<Run>>) -> Result<(RunReport, Option<Error>)> {
         let turn = self.turn(request.pipeline.id);
         let _turn = turn.lock().await;
         let Some(pipeline) = self.engine.store().object_by_id(request.pipeline.id).map_err(catalog_error)? else {
@@ -156,6 +199,10 @@ impl Runner {
         let run = self.new_run(&pipeline, &request, arguments::json(&values), inputs);
         let run = self.engine.store().freeze_run(&run).map_err(catalog_error)?;
         reached("run.frozen");
+        if let Some(frozen) = frozen {
+            // Nobody may be waiting any more.
+            drop(frozen.send(run.clone()));
+        }
         self.to_the_end(pipeline, run).await
     }
 
@@ -166,7 +213,7 @@ impl Runner {
         definition: &CreatePipeline,
         scope: &Scope,
         values: &arguments::Values,
-        request: &RunRequest,
+        request: &Order,
     ) -> Result<Option<Vec<RunInput>>> {
         let store = Arc::clone(self.engine.store());
         let bound = bind(&self.engine, definition, scope, store.as_ref(), values.clone()).await?;
@@ -189,7 +236,7 @@ impl Runner {
         bound.snapshots().filter_map(pin).collect()
     }
 
-    fn new_run(&self, pipeline: &Object, request: &RunRequest, params: serde_json::Value, inputs: Vec<RunInput>) -> Run {
+    fn new_run(&self, pipeline: &Object, request: &Order, params: serde_json::Value, inputs: Vec<RunInput>) -> Run {
         let now = self.clock.now();
         Run {
             run_id: Uuid::now_v7(),
@@ -214,13 +261,13 @@ impl Runner {
     }
 
     /// There was nothing to do: said to the caller, not stored.
-    fn nothing_new(&self, pipeline: &Object, request: &RunRequest) -> Run {
+    fn nothing_new(&self, pipeline: &Object, request: &Order) -> Run {
         let run = self.new_run(pipeline, request, serde_json::Value::Null, Vec::new());
         Run { status: RunStatus::Skipped, ended_at: Some(self.clock.now()), ..run }
     }
 
     /// A run that could not even read its input is still a run: people must see it.
-    fn failed_before(&self, pipeline: &Object, request: &RunRequest, error: Error) -> Result<(RunReport, Option<Error>)> {
+    fn failed_before(&self, pipeline: &Object, request: &Order, error: Error) -> Result<(RunReport, Option<Error>)> {
         let run = self.new_run(pipeline, request, serde_json::Value::Null, Vec::new());
         let run = self.engine.store().freeze_run(&run).map_err(catalog_error)?;
         self.fail(&run, 1, &error, RunStatus::Failed)?;
@@ -464,15 +511,20 @@ impl Runner {
     }
 }
 
-pub(super) fn owner_scope(clock: &Clock, pipeline: &Object) -> Scope {
-    let mut search_path = vec![pipeline.schema.clone()];
-    if pipeline.schema != "public" {
-        search_path.push("public".to_owned());
+/// Where a pipeline looks for unqualified names, whoever created it and whoever runs it.
+pub fn search_path(schema: &str) -> Vec<String> {
+    let mut path = vec![schema.to_owned()];
+    if schema != "public" {
+        path.push("public".to_owned());
     }
+    path
+}
+
+pub(super) fn owner_scope(clock: &Clock, pipeline: &Object) -> Scope {
     Scope {
         role: pipeline.owner.clone(),
         database: "weir".to_owned(),
-        search_path,
+        search_path: search_path(&pipeline.schema),
         time_zone: "UTC".to_owned(),
         now: clock.now(),
         as_of: None,

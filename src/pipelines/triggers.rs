@@ -13,7 +13,7 @@ use weir_sql::OptionValue;
 use weir_sql::statements::create_pipeline::{Trigger, TriggerKind};
 
 use super::arguments::Arguments;
-use super::runner::{RunRequest, Runner};
+use super::runner::{Order, Runner};
 use super::schedule::Schedule;
 use crate::clock::Micros;
 use crate::engine::{catalog_error, definition};
@@ -178,14 +178,14 @@ impl Runner {
             if self.closing.is_cancelled() {
                 return false;
             }
-            let request = RunRequest {
+            let request = Order {
                 pipeline: pipeline.clone(),
                 arguments: Arguments::default(),
                 kind: RunKind::Trigger,
                 trigger: trigger.to_owned(),
                 requested_by: pipeline.owner.clone(),
             };
-            match self.run(request).await {
+            match self.order(request).await {
                 Ok(report) if report.run.status == RunStatus::Skipped => return false,
                 // Without a stream there is always input: one run per tick.
                 Ok(report) if !reads_streams(&report.run) => return false,

@@ -7,8 +7,9 @@ use weir_sql::statements::alter_object::ObjectChange;
 use weir_sql::statements::alter_pipeline::{AlterPipeline, PipelineChange};
 
 use super::{alter_object, columns, drop_object, names};
-use crate::engine::definition as effective;
+use crate::engine::{Scope, definition as effective};
 use crate::error::{Code, Error, Result};
+use crate::pipelines;
 use crate::session::{Notice, Outcome, Session};
 
 pub(super) async fn execute(session: &Session, statement: &AlterPipeline, text: &str) -> Result<Outcome> {
@@ -49,7 +50,8 @@ async fn definition(session: &Session, definitions: &dyn Definitions, mut pipeli
     pipeline.alters.push(text.to_owned());
     pipeline.changed_at = session.now();
     let bound = effective::pipeline(&pipeline)?;
-    let checked = session.hub().runner().check(&bound, &session.scope(Vec::new()), definitions).await?;
+    let scope = Scope { search_path: pipelines::search_path(&pipeline.schema), ..session.scope(Vec::new()) };
+    let checked = session.hub().runner().check(&bound, &scope, definitions).await?;
     for notice in checked.notices {
         session.notice(Notice::new("00000", notice));
     }

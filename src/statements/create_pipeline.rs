@@ -8,6 +8,7 @@ use weir_sql::statements::create_pipeline::CreatePipeline;
 
 use super::definition::{self, New};
 use super::names::{self, Existing, Wanted};
+use crate::engine::Scope;
 use crate::error::{Code, Error, Result};
 use crate::pipelines;
 use crate::session::{Notice, Outcome, Session};
@@ -32,7 +33,8 @@ pub(super) async fn execute(session: &Session, statement: &CreatePipeline, text:
         Existing::Replace(old) => Some(*old),
     };
     let reset_offsets = pipelines::SPEC.read(&statement.header.options)?.flag("reset_offsets");
-    let checked = session.hub().runner().check(statement, &session.scope(Vec::new()), &*definitions).await?;
+    let scope = Scope { search_path: pipelines::search_path(&place.schema), ..session.scope(Vec::new()) };
+    let checked = session.hub().runner().check(statement, &scope, &*definitions).await?;
     for notice in checked.notices {
         session.notice(Notice::new("00000", notice));
     }
@@ -55,6 +57,14 @@ pub(super) async fn execute(session: &Session, statement: &CreatePipeline, text:
     session.stage(&[change])?;
     for input in vanished {
         session.hub().store().set_offset(id, input.id, None, session.now())?;
+    }
+    if !session.in_block()
+        && let Some(pipeline) = session.hub().store().object_by_id(id)?
+    {
+        // The pipeline stands; its first run makes the target if this cannot.
+        if let Err(error) = session.hub().runner().prepare_target(&pipeline).await {
+            session.notice(Notice::new("00000", format!("the target is made by the first run: {}", error.message())));
+        }
     }
     Ok(Outcome::done("CREATE PIPELINE"))
 }

@@ -22,6 +22,6 @@ async fn explain(session: &Session, statement: &ExplainPipeline) -> Result<Recor
     let ExplainPipeline { name, what, format } = statement;
     let pipeline = names::get(session, &*session.definitions(), Kind::Pipeline, name)?;
     let format = format.as_ref().map(|format| format.value.as_str());
-    let (_, batch) = session.hub().runner().explain(&pipeline, *what, format, &session.scope(Vec::new())).await?;
+    let batch = session.hub().runner().explain(&pipeline, *what, format).await?;
     Ok(batch)
 }

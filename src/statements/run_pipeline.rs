@@ -35,10 +35,9 @@ pub(super) fn report_columns() -> SchemaRef {
 
 pub(super) async fn columns(session: &Session, statement: &RunPipeline) -> Result<SchemaRef> {
     match &statement.how {
-        RunHow::Dry { limit } => {
+        RunHow::Dry { limit: _ } => {
             let pipeline = pipeline(session, statement)?;
-            let scope = session.scope(Vec::new());
-            Ok(session.hub().runner().dry_run(&pipeline, &statement.arguments, *limit, &scope).await?.0)
+            session.hub().runner().dry_run_columns(&pipeline).await
         }
         RunHow::New | RunHow::FullRefresh | RunHow::Backfill { .. } => Ok(report_columns()),
     }

@@ -2,3 +2,7 @@
 
 mod http;
 mod postgres;
+mod rooms;
+
+pub use postgres::load_tls;
+pub use rooms::{serve_http, serve_postgres};

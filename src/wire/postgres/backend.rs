@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::session::{Description, Notice, Outcome, TransactionStatus};
 
 /// Where a socket finds roles and opens its session.
-pub(super) trait Door: Send + Sync + 'static {
+pub trait Door: Send + Sync + 'static {
     fn role(&self, name: &str) -> Result<Option<Role>>;
     /// Whose stored password the made-up one of an unknown role is derived from.
     fn any_role(&self) -> Result<Option<Role>>;
@@ -21,7 +21,7 @@ pub(super) trait Door: Send + Sync + 'static {
 
 /// One session. A call may be dropped; `cancel` may come at any time from another task.
 #[async_trait]
-pub(super) trait Backend: Send + Sync + 'static {
+pub trait Backend: Send + Sync + 'static {
     fn parse(&self, text: &str) -> Result<Vec<Statement>>;
     async fn describe(&self, statement: &Statement, hints: &[Option<DataType>]) -> Result<Description>;
     async fn execute(&self, statement: &Statement, parameters: Vec<ScalarValue>) -> Result<Outcome>;

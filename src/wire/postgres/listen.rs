@@ -33,10 +33,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Bounds of a listener.
 #[derive(Debug, Clone)]
-pub(super) struct Limits {
-    pub(super) max_connections: usize,
+pub struct Limits {
+    pub max_connections: usize,
     /// What running statements get to end once the hub stops.
-    pub(super) drain_time: Duration,
+    pub drain_time: Duration,
 }
 
 struct Server {
@@ -54,7 +54,7 @@ struct Running {
 }
 
 /// Serves until `shutdown`; returns when every socket is closed.
-pub(super) async fn serve(door: Arc<dyn Door>, listener: TcpListener, tls: Option<Tls>, limits: Limits, shutdown: CancellationToken) {
+pub async fn serve(door: Arc<dyn Door>, listener: TcpListener, tls: Option<Tls>, limits: Limits, shutdown: CancellationToken) {
     let sessions = Arc::new(Semaphore::new(limits.max_connections));
     let server = Arc::new(Server { door, tls, sessions, running: Mutex::default(), shutdown: shutdown.clone() });
     let starting = Arc::new(Semaphore::new(MAX_STARTING));

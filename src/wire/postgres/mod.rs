@@ -20,3 +20,7 @@ mod types;
 
 #[cfg(test)]
 mod tests;
+
+pub(super) use backend::{Backend, Door};
+pub(super) use listen::{Limits, serve};
+pub use tls::{Tls, load_tls};
