@@ -21,3 +21,5 @@ mod wire;
 mod cli;
 
 pub use cli::run;
+pub use pipelines::FAIL_POINTS;
+pub use pipelines::fail_points::arm as arm_fail_points;
