@@ -135,7 +135,12 @@ fn wrong_expressions_point_at_the_field() {
         ("SCHEDULE CRON '@daily'", Code::InvalidParameter, "a cron expression has five fields, not 1", "'@daily"),
         ("SCHEDULE CRON '61 6 * * *'", Code::InvalidParameter, "\"61\" is not valid for the minute of a cron expression", "61"),
         ("SCHEDULE CRON '0  24 * * *'", Code::InvalidParameter, "\"24\" is not valid for the hour of a cron expression", "24"),
-        ("SCHEDULE CRON '0 6 MON * *'", Code::InvalidParameter, "\"MON\" is not valid for the day of the month of a cron expression", "MON"),
+        (
+            "SCHEDULE CRON '0 6 MON * *'",
+            Code::InvalidParameter,
+            "\"MON\" is not valid for the day of the month of a cron expression",
+            "MON",
+        ),
         ("SCHEDULE CRON '0 6 * XYZ *'", Code::InvalidParameter, "\"XYZ\" is not valid for the month of a cron expression", "XYZ"),
         ("SCHEDULE CRON '0 6 * * FRI-'", Code::InvalidParameter, "\"FRI-\" is not valid for the weekday of a cron expression", "FRI-"),
         ("SCHEDULE CRON $$0 6 * * 9$$", Code::InvalidParameter, "\"9\" is not valid for the weekday of a cron expression", "$$0"),
