@@ -2,7 +2,7 @@
 //!
 //! A position is `{"value": text}`, the largest cursor value read so far; `{"value": text, "inclusive": true}` is one a user named, whose own
 //! rows are still to come. Rows whose cursor is NULL, NaN or infinite stand outside the order: only the range from the very beginning has
-//! them. A row that appears later with a smaller cursor value is seen only within LOOKBACK.
+//! them, and with STARTING AT none. A row that appears later with a smaller cursor value is seen only within LOOKBACK.
 
 use serde_json::json;
 use sqlparser::ast;
@@ -139,7 +139,9 @@ impl Placed {
 fn literal(expr: &ast::Expr) -> Option<String> {
     match expr {
         ast::Expr::Value(value) => match &value.value {
-            ast::Value::Number(text, _) | ast::Value::SingleQuotedString(text) | ast::Value::EscapedStringLiteral(text) => Some(text.clone()),
+            ast::Value::Number(text, _) | ast::Value::SingleQuotedString(text) | ast::Value::EscapedStringLiteral(text) => {
+                Some(text.clone())
+            }
             _ => None,
         },
         ast::Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr } => Some(format!("-{}", literal(expr)?)),
