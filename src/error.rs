@@ -6,6 +6,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
+use weir_catalog::ErrorKind;
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error as it reaches a client: code, primary message, and what helps to act on it.
@@ -37,6 +39,15 @@ pub enum Code {
     InUse,
     WrongState,
     WrongType,
+    /// The name is right, the kind of object is not: DROP TABLE of a view.
+    WrongObjectKind,
+    DuplicateColumn,
+    UndefinedDatabase,
+    UndefinedPrepared,
+    DuplicatePrepared,
+    UndefinedCursor,
+    DuplicateCursor,
+    UndefinedSavepoint,
     InvalidDefinition,
     InvalidOption,
     InvalidParameter,
@@ -56,6 +67,7 @@ pub enum Code {
     ReadOnly,
     FailedTransaction,
     NoTransaction,
+    ActiveTransaction,
     Conflict,
     Cancelled,
     ShuttingDown,
@@ -70,6 +82,68 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every kind, for the way back from a stored SQLSTATE.
+    const ALL: &[Code] = &[
+        Code::Syntax,
+        Code::UndefinedTable,
+        Code::UndefinedColumn,
+        Code::UndefinedFunction,
+        Code::UndefinedSchema,
+        Code::UndefinedObject,
+        Code::UndefinedParameter,
+        Code::AmbiguousColumn,
+        Code::DuplicateObject,
+        Code::DuplicateTable,
+        Code::DuplicateSchema,
+        Code::InUse,
+        Code::WrongState,
+        Code::WrongType,
+        Code::WrongObjectKind,
+        Code::DuplicateColumn,
+        Code::UndefinedDatabase,
+        Code::UndefinedPrepared,
+        Code::DuplicatePrepared,
+        Code::UndefinedCursor,
+        Code::DuplicateCursor,
+        Code::UndefinedSavepoint,
+        Code::InvalidDefinition,
+        Code::InvalidOption,
+        Code::InvalidParameter,
+        Code::InvalidText,
+        Code::NumericOutOfRange,
+        Code::DatetimeOutOfRange,
+        Code::DivisionByZero,
+        Code::CheckViolated,
+        Code::ForeignKeyViolated,
+        Code::UniqueViolated,
+        Code::NotNullViolated,
+        Code::RejectLimit,
+        Code::DataException,
+        Code::NotSupported,
+        Code::NoPrivilege,
+        Code::BadPassword,
+        Code::ReadOnly,
+        Code::FailedTransaction,
+        Code::NoTransaction,
+        Code::ActiveTransaction,
+        Code::Conflict,
+        Code::Cancelled,
+        Code::ShuttingDown,
+        Code::TooManyConnections,
+        Code::OutOfMemory,
+        Code::DiskFull,
+        Code::Io,
+        Code::SourceUnavailable,
+        Code::SourceRefused,
+        Code::Protocol,
+        Code::Internal,
+    ];
+
+    /// The kind that a stored SQLSTATE stood for; where several share one, the first.
+    pub fn from_sqlstate(sqlstate: &str) -> Option<Code> {
+        Self::ALL.iter().copied().find(|code| code.sqlstate() == sqlstate)
+    }
+
     pub fn sqlstate(self) -> &'static str {
         match self {
             Code::Syntax => "42601",
@@ -86,6 +160,14 @@ impl Code {
             Code::InUse => "2BP01",
             Code::WrongState => "55000",
             Code::WrongType => "42804",
+            Code::WrongObjectKind => "42809",
+            Code::DuplicateColumn => "42701",
+            Code::UndefinedDatabase => "3D000",
+            Code::UndefinedPrepared => "26000",
+            Code::DuplicatePrepared => "42P05",
+            Code::UndefinedCursor => "34000",
+            Code::DuplicateCursor => "42P03",
+            Code::UndefinedSavepoint => "3B001",
             Code::InvalidDefinition => "42P17",
             Code::InvalidOption => "HV00D",
             Code::InvalidParameter => "22023",
@@ -104,6 +186,7 @@ impl Code {
             Code::ReadOnly => "25006",
             Code::FailedTransaction => "25P02",
             Code::NoTransaction => "25P01",
+            Code::ActiveTransaction => "25001",
             Code::Conflict => "40001",
             Code::Cancelled => "57014",
             Code::ShuttingDown => "57P01",
@@ -161,6 +244,13 @@ impl Error {
         self
     }
 
+    /// Forgets the position: it belongs to another text than the client's.
+    #[must_use]
+    pub fn without_position(mut self) -> Self {
+        self.position = None;
+        self
+    }
+
     pub fn code(&self) -> Code {
         self.code
     }
@@ -203,5 +293,39 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|s| s as &(dyn StdError + 'static))
+    }
+}
+
+impl From<weir_catalog::Error> for Error {
+    fn from(error: weir_catalog::Error) -> Self {
+        let code = match error.kind() {
+            ErrorKind::NotFound => Code::UndefinedObject,
+            ErrorKind::Duplicate => Code::DuplicateObject,
+            ErrorKind::InUse => Code::InUse,
+            ErrorKind::Conflict => Code::Conflict,
+            ErrorKind::TooNew => Code::WrongState,
+            ErrorKind::Corrupt | ErrorKind::Io => Code::Io,
+            ErrorKind::Internal => Code::Internal,
+        };
+        let mapped = Self::new(code, error.message()).hint(error.hint().map(str::to_owned));
+        let mapped = match error.detail() {
+            Some(detail) => mapped.detail(detail),
+            None => mapped,
+        };
+        mapped.from_source(error)
+    }
+}
+
+impl From<weir_sql::SyntaxError> for Error {
+    fn from(error: weir_sql::SyntaxError) -> Self {
+        let code = match error.kind {
+            weir_sql::SyntaxErrorKind::Syntax => Code::Syntax,
+            weir_sql::SyntaxErrorKind::NotSupported => Code::NotSupported,
+        };
+        let mapped = Self::new(code, error.message).hint(error.hint).at(error.position);
+        match error.detail {
+            Some(detail) => mapped.detail(detail),
+            None => mapped,
+        }
     }
 }

@@ -10,6 +10,14 @@ mod spec;
 mod formats;
 mod stores;
 mod delta;
+mod rules;
 mod sources;
 mod engine;
+mod pipelines;
+mod hub;
 mod session;
+mod statements;
+mod wire;
+mod cli;
+
+pub use cli::run;

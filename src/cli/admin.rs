@@ -10,7 +10,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::{pbkdf2, rand};
-use weir_catalog::{Role, Store};
+use weir_catalog::{ObjectId, Role, Store};
 
 use crate::config::Password;
 use crate::error::{Code, Error, Result};
@@ -75,7 +75,7 @@ fn role(password: &Password) -> Result<Role> {
     let prepared = stringprep::saslprep(password.reveal()).unwrap_or(password.reveal().into());
     let mut salted_password = vec![0_u8; 32];
     pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ITERATIONS, &salt, prepared.as_bytes(), &mut salted_password);
-    Ok(Role { id: 0, name: NAME.to_owned(), superuser: true, salt: salt.to_vec(), iterations: ITERATIONS.get(), salted_password })
+    Ok(Role { id: ObjectId(0), name: NAME.to_owned(), superuser: true, salt: salt.to_vec(), iterations: ITERATIONS.get(), salted_password })
 }
 
 fn generate() -> Result<Password> {

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use keys::{KEYS, Key};
+pub use keys::KEYS;
 pub use load::{Layers, environment, variable};
 pub use value::Password;
 

@@ -98,3 +98,11 @@ fn a_password_does_not_print_itself() {
     assert!(!format!("{config:?}").contains("hunter2"));
     assert_eq!(config.admin_password.unwrap().reveal(), "hunter2hunter2");
 }
+
+#[test]
+fn the_packaged_file_is_a_good_example() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/weir.toml");
+    let config = Config::load(&Layers { file: Some(file), ..Layers::default() }).unwrap();
+    assert_eq!(config.data_dir, PathBuf::from("/var/lib/weir"));
+    assert_eq!(config.tls, None);
+}

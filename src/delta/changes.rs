@@ -18,6 +18,7 @@ use super::failure::{delta_failed, plan_failed};
 use super::files::LiveFile;
 use super::log::{Action, MetaData};
 use super::table::Table;
+use super::writer::CHANGE_TYPE;
 use crate::error::{Code, Error, Result};
 
 /// Columns of `changes` that say which commit made the change.
@@ -45,21 +46,15 @@ impl Table {
         }
         let mut table = DeltaTable::new(self.log.clone());
         table.load_version(to).await.map_err(delta_failed)?;
+        // The feed puts partition columns last; here they stand where the table has them.
+        let stored = table.snapshot().map_err(delta_failed)?.snapshot().arrow_schema();
+        let mut columns: Vec<Expr> = stored.fields().iter().map(|field| ident(field.name())).collect();
+        let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        columns.push(ident(CHANGE_TYPE));
+        columns.push(cast(ident(COMMIT_VERSION), DataType::Int64).alias(COMMIT_VERSION));
+        columns.push(cast(ident(COMMIT_TIMESTAMP), utc).alias(COMMIT_TIMESTAMP));
         let feed = table.scan_cdf().with_starting_version(from).with_ending_version(to);
         let feed: Arc<dyn TableProvider> = Arc::new(DeltaCdfTableProvider::try_new(feed).map_err(delta_failed)?);
-        let columns: Vec<Expr> = feed
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| match field.name().as_str() {
-                COMMIT_VERSION => cast(ident(COMMIT_VERSION), DataType::Int64).alias(COMMIT_VERSION),
-                COMMIT_TIMESTAMP => {
-                    let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-                    cast(ident(COMMIT_TIMESTAMP), utc).alias(COMMIT_TIMESTAMP)
-                }
-                name => ident(name),
-            })
-            .collect();
         let plan = LogicalPlanBuilder::scan("changes", provider_as_source(feed), None)
             .and_then(|plan| plan.project(columns))
             .and_then(LogicalPlanBuilder::build)

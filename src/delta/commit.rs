@@ -154,7 +154,10 @@ impl Table {
             match state.schema.fields().iter().find(|known| known.name().eq_ignore_ascii_case(field.name())) {
                 Some(known) if known.name() == field.name() && known.data_type() == field.data_type() => {}
                 Some(known) => {
-                    return Err(Error::new(Code::WrongType, format!("column \"{}\" is already there as {}", known.name(), known.data_type())));
+                    return Err(Error::new(
+                        Code::WrongType,
+                        format!("column \"{}\" is already there as {}", known.name(), known.data_type()),
+                    ));
                 }
                 None => fields.push(Arc::new(field.as_ref().clone().with_nullable(true))),
             }

@@ -114,7 +114,8 @@ impl Table {
     fn live_file(&self, view: LogicalFileView) -> Result<LiveFile> {
         let name = view.path().into_owned();
         if view.deletion_vector_descriptor().is_some() || name.contains("://") || name.starts_with('/') {
-            let message = format!("table \"{}\" cannot be changed because it uses deletion vectors or files of another table", self.location);
+            let message =
+                format!("table \"{}\" cannot be changed because it uses deletion vectors or files of another table", self.location);
             return Err(Error::new(Code::NotSupported, message));
         }
         let data = DataFile { path: self.root.join(&name), partition: view.partition_values_map().into_iter().collect() };
@@ -135,7 +136,8 @@ impl DataFile {
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(parquet_failed)?;
         let stored = builder.schema().clone();
-        let roots = stored.fields().iter().enumerate().filter(|(_, field)| columns.field_with_name(field.name()).is_ok()).map(|(root, _)| root);
+        let roots =
+            stored.fields().iter().enumerate().filter(|(_, field)| columns.field_with_name(field.name()).is_ok()).map(|(root, _)| root);
         let mask = ProjectionMask::roots(builder.parquet_schema(), roots.collect::<Vec<_>>());
         let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(parquet_failed)?;
         let (partition, columns) = (self.partition.clone(), columns.clone());

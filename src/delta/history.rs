@@ -28,8 +28,9 @@ impl Table {
                 operation: entry.text("operation").unwrap_or_default(),
                 run_id: entry.text("runId"),
                 user: entry.text("userName"),
-                detail: json!({"parameters": part("operationParameters"), "metrics": part("operationMetrics"), "facts": entry.facts().extra})
-                    .to_string(),
+                detail:
+                    json!({"parameters": part("operationParameters"), "metrics": part("operationMetrics"), "facts": entry.facts().extra})
+                        .to_string(),
             });
             version = at.checked_sub(1);
         }

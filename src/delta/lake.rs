@@ -38,9 +38,9 @@ impl Lake {
     /// Opens the lake at a folder, given as a path or as a `file://` URL; it is created when missing.
     pub fn open(root: &str, clock: Clock) -> Result<Arc<Self>> {
         let path = match Url::parse(root) {
-            Ok(url) if url.scheme() == "file" => url
-                .to_file_path()
-                .map_err(|()| Error::new(Code::InvalidOption, format!("lake \"{root}\" is not a local folder")))?,
+            Ok(url) if url.scheme() == "file" => {
+                url.to_file_path().map_err(|()| Error::new(Code::InvalidOption, format!("lake \"{root}\" is not a local folder")))?
+            }
             Ok(url) if root.contains("://") => {
                 return Err(Error::new(Code::NotSupported, format!("a lake on \"{}\" is not supported yet", url.scheme()))
                     .hint("Give a local folder.".to_owned()));
@@ -58,7 +58,7 @@ impl Lake {
     /// `DuplicateTable` when there is one already.
     pub async fn create(&self, location: &str, columns: &SchemaRef, partition_by: &[String], facts: &Facts) -> Result<Arc<Table>> {
         let root = self.path_of(location)?;
-        if root.join("_delta_log").exists() {
+        if has_log(&root) {
             return Err(duplicate(location));
         }
         let columns = schema::normalise(columns);
@@ -82,7 +82,7 @@ impl Lake {
         if let Some(table) = self.tables.lock().get(location) {
             return Ok(table.clone());
         }
-        if !root.join("_delta_log").exists() {
+        if !has_log(&root) {
             return Err(Error::new(Code::UndefinedTable, format!("table \"{location}\" does not exist in the lake")));
         }
         let opened = Table::load(&root, location, &self.clock).await?;
@@ -106,7 +106,10 @@ impl Lake {
             }
             std::fs::remove_dir_all(&grave)
         };
-        tokio::task::spawn_blocking(remove).await.map_err(blocking_failed)?.map_err(|source| io_failed("the table's folder cannot be removed", source))
+        tokio::task::spawn_blocking(remove)
+            .await
+            .map_err(blocking_failed)?
+            .map_err(|source| io_failed("the table's folder cannot be removed", source))
     }
 
     /// Waits for what works in the background.
@@ -126,6 +129,17 @@ impl Lake {
     }
 }
 
+/// Whether a commit or a checkpoint is there. A creation that broke off leaves at most an empty folder or a staged file behind.
+fn has_log(root: &Path) -> bool {
+    std::fs::read_dir(root.join("_delta_log")).is_ok_and(|entries| {
+        entries.flatten().any(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.ends_with(".json") || name.ends_with(".parquet")
+        })
+    })
+}
+
 fn duplicate(location: &str) -> Error {
     Error::new(Code::DuplicateTable, format!("table \"{location}\" already exists in the lake"))
 }
@@ -136,7 +150,10 @@ fn check_columns(columns: &SchemaRef, partition_by: &[String]) -> Result<()> {
             return Err(Error::new(Code::UndefinedColumn, format!("partition column \"{column}\" does not exist")));
         };
         if field.data_type().is_nested() || matches!(field.data_type(), DataType::Binary) {
-            return Err(Error::new(Code::InvalidDefinition, format!("column \"{column}\" of type {} cannot be a partition column", field.data_type())));
+            return Err(Error::new(
+                Code::InvalidDefinition,
+                format!("column \"{column}\" of type {} cannot be a partition column", field.data_type()),
+            ));
         }
     }
     if columns.fields().len() == partition_by.len() {

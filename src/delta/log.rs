@@ -109,7 +109,9 @@ impl Entry {
             if line.is_empty() || [&br#"{"add":"#[..], br#"{"remove":"#, br#"{"cdc":"#].iter().any(|skip| line.starts_with(skip)) {
                 continue;
             }
-            entry.take(line).map_err(|source| Error::new(Code::DataException, "a commit of the table cannot be read").from_source(source))?;
+            entry
+                .take(line)
+                .map_err(|source| Error::new(Code::DataException, "a commit of the table cannot be read").from_source(source))?;
         }
         Ok(entry)
     }
@@ -140,7 +142,8 @@ impl Entry {
     }
 
     pub(super) fn rows(&self) -> RowCounts {
-        let count = |key: &str| self.own().and_then(|own| own.get("rows")).and_then(|rows| rows.get(key)).and_then(Value::as_i64).unwrap_or(0);
+        let count =
+            |key: &str| self.own().and_then(|own| own.get("rows")).and_then(|rows| rows.get(key)).and_then(Value::as_i64).unwrap_or(0);
         RowCounts { inserted: count("inserted"), updated: count("updated"), deleted: count("deleted"), ignored: count("ignored") }
     }
 

@@ -76,7 +76,13 @@ impl Table {
     ///
     /// # Errors
     /// As `delete`; `UndefinedColumn` for a column that the table does not have.
-    pub async fn update(&self, assignments: &[(String, Expr)], rows: &Matching<'_>, token: Option<&Token>, facts: &Facts) -> Result<Committed> {
+    pub async fn update(
+        &self,
+        assignments: &[(String, Expr)],
+        rows: &Matching<'_>,
+        token: Option<&Token>,
+        facts: &Facts,
+    ) -> Result<Committed> {
         let _turn = self.turn().await?;
         if let Some(done) = self.repeated(token).await? {
             return Ok(done);
@@ -120,7 +126,8 @@ impl Table {
         };
         let columns = new_schema.map_or_else(|| rewrite.columns.clone(), |new| schema::normalise(new));
         if written.iter().any(|files| !same_columns(&files.schema, &columns)) {
-            return Err(Error::new(Code::Conflict, "the table's columns changed while rows were written").hint("Run the statement again.".to_owned()));
+            return Err(Error::new(Code::Conflict, "the table's columns changed while rows were written")
+                .hint("Run the statement again.".to_owned()));
         }
         match matching {
             None => {
@@ -129,7 +136,9 @@ impl Table {
             }
             Some(rows) => {
                 rewrite.take_out(rows, None).await?;
-                rewrite = rewrite.record_inserts(written.iter().flat_map(|files| files.files.iter().map(|file| self.own_file(file))).collect()).await?;
+                rewrite = rewrite
+                    .record_inserts(written.iter().flat_map(|files| files.files.iter().map(|file| self.own_file(file))).collect())
+                    .await?;
             }
         }
         let counts = RowCounts { inserted: written.iter().map(Written::rows).sum(), deleted: rewrite.count, ..RowCounts::default() };
@@ -309,7 +318,11 @@ fn count_rows(files: &[LiveFile]) -> Result<i64> {
 
 fn same_columns(left: &SchemaRef, right: &SchemaRef) -> bool {
     left.fields().len() == right.fields().len()
-        && left.fields().iter().zip(right.fields()).all(|(left, right)| left.name() == right.name() && left.data_type() == right.data_type())
+        && left
+            .fields()
+            .iter()
+            .zip(right.fields())
+            .all(|(left, right)| left.name() == right.name() && left.data_type() == right.data_type())
 }
 
 fn broken(source: arrow::error::ArrowError) -> Error {

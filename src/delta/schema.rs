@@ -38,7 +38,10 @@ pub fn normalise_batch(batch: &RecordBatch) -> Result<RecordBatch> {
 }
 
 fn normalise_field(field: &Field) -> FieldRef {
-    Arc::new(Field::new(field.name(), normalise_type(field.data_type()), field.is_nullable() || field.data_type().is_null()))
+    let is_nullable = field.is_nullable() || field.data_type().is_null();
+    let normal = Field::new(field.name(), normalise_type(field.data_type()), is_nullable);
+    // What the type alone does not tell stays with the column: that a text is JSON, or a comment.
+    Arc::new(normal.with_metadata(field.metadata().clone()))
 }
 
 fn normalise_type(data_type: &DataType) -> DataType {
@@ -120,9 +123,7 @@ pub(super) fn from_delta(text: &str) -> Result<SchemaRef> {
     let schema: Schema = (&schema)
         .try_into_arrow()
         .map_err(|source| Error::new(Code::NotSupported, "the table has a column type that is not understood").from_source(source))?;
-    // Field metadata belongs to the log; in a query plan it would only make equal schemas unequal.
-    let fields: Fields = schema.fields().iter().map(|field| Field::new(field.name(), field.data_type().clone(), field.is_nullable())).collect();
-    Ok(Arc::new(Schema::new(fields)))
+    Ok(Arc::new(schema))
 }
 
 /// Whether NULLs in NOT NULL columns are looked for.
@@ -152,7 +153,10 @@ pub(super) fn project(batch: &RecordBatch, table: &SchemaRef, nulls: Nulls) -> R
             None => new_null_array(field.data_type(), batch.num_rows()),
         };
         if nulls == Nulls::Checked && !field.is_nullable() && array.logical_null_count() > 0 {
-            return Err(Error::new(Code::NotNullViolated, format!("null value in column \"{}\" violates not-null constraint", field.name())));
+            return Err(Error::new(
+                Code::NotNullViolated,
+                format!("null value in column \"{}\" violates not-null constraint", field.name()),
+            ));
         }
         fields.push(Field::new(field.name(), array.data_type().clone(), true));
         columns.push(array);
@@ -208,6 +212,7 @@ pub(super) fn cast(array: &ArrayRef, to: &DataType, column: &str) -> Result<Arra
     if !can_cast_types(array.data_type(), to) {
         return Err(Error::new(Code::WrongType, format!("column \"{column}\" is of type {to} but the rows have {}", array.data_type())));
     }
-    cast_with_options(array, to, &STRICT)
-        .map_err(|source| Error::new(Code::NumericOutOfRange, format!("a value of column \"{column}\" does not fit type {to}")).from_source(source))
+    cast_with_options(array, to, &STRICT).map_err(|source| {
+        Error::new(Code::NumericOutOfRange, format!("a value of column \"{column}\" does not fit type {to}")).from_source(source)
+    })
 }

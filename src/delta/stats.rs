@@ -35,8 +35,7 @@ pub(super) fn of_file(metadata: &ParquetMetaData, columns: &SchemaRef, with_nan:
     let bounds = |which: fn(&(String, String)) -> &String| -> Vec<(&[String], &str)> {
         leaves.iter().filter_map(|leaf| Some((leaf.path.as_slice(), which(leaf.bounds.as_ref()?).as_str()))).collect()
     };
-    let nulls: Vec<(Vec<String>, String)> =
-        leaves.iter().filter_map(|leaf| Some((leaf.path.clone(), leaf.nulls?.to_string()))).collect();
+    let nulls: Vec<(Vec<String>, String)> = leaves.iter().filter_map(|leaf| Some((leaf.path.clone(), leaf.nulls?.to_string()))).collect();
     let nulls: Vec<(&[String], &str)> = nulls.iter().map(|(path, count)| (path.as_slice(), count.as_str())).collect();
     for (name, values) in [("minValues", bounds(|b| &b.0)), ("maxValues", bounds(|b| &b.1)), ("nullCount", nulls)] {
         text.push_str(",\"");
@@ -63,7 +62,11 @@ fn write_object(text: &mut String, values: &[(&[String], &str)], depth: usize) {
         first = false;
         text.push_str(&quoted(name));
         text.push(':');
-        if path.len() == depth + 1 { text.push_str(value) } else { write_object(text, group, depth + 1) }
+        if path.len() == depth + 1 {
+            text.push_str(value)
+        } else {
+            write_object(text, group, depth + 1)
+        }
         rest = others;
     }
     text.push('}');

@@ -261,24 +261,23 @@ impl Table {
         Ok(Arc::new(files.snapshot().map_err(delta_failed)?.snapshot().clone()))
     }
 
-    /// The library's own handle at the newest known version.
-    pub(super) async fn handle(&self) -> Result<DeltaTable> {
-        let mut files = self.files.lock().await;
-        let version = self.known().version;
-        if files.version().is_none_or(|loaded| loaded < version) {
-            files.update_incremental(Some(version)).await.map_err(delta_failed)?;
-        }
-        Ok(files.clone())
-    }
-
     pub(super) async fn checkpoint_state(&self) -> MutexGuard<'_, Checkpoint> {
         self.checkpoint.lock().await
     }
 
     /// Refuses tables of other writers that ask for more than this writer does.
     pub(super) fn check_writable(&self) -> Result<()> {
-        const UNDERSTOOD: &[&str] =
-            &["appendOnly", "invariants", "changeDataFeed", "timestampNtz", "checkConstraints", "generatedColumns", "v2Checkpoint", "deletionVectors", "columnMapping"];
+        const UNDERSTOOD: &[&str] = &[
+            "appendOnly",
+            "invariants",
+            "changeDataFeed",
+            "timestampNtz",
+            "checkConstraints",
+            "generatedColumns",
+            "v2Checkpoint",
+            "deletionVectors",
+            "columnMapping",
+        ];
         let state = self.known();
         let refuse = |what: &str| {
             Err(Error::new(Code::NotSupported, format!("table \"{}\" cannot be written because it uses {what}", self.location)))
@@ -298,7 +297,8 @@ impl Table {
         if configuration.keys().any(|key| key.starts_with("delta.constraints.")) {
             return refuse("check constraints");
         }
-        if ["delta.generationExpression", "delta.invariants", "delta.identity"].iter().any(|key| state.metadata.schema_string.contains(key)) {
+        if ["delta.generationExpression", "delta.invariants", "delta.identity"].iter().any(|key| state.metadata.schema_string.contains(key))
+        {
             return refuse("generated columns or invariants");
         }
         Ok(())

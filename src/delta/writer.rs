@@ -89,10 +89,6 @@ impl Written {
         self.guard.paths.clear();
         self.files
     }
-
-    pub(super) fn paths(&self) -> &[PathBuf] {
-        &self.guard.paths
-    }
 }
 
 /// Removes its files when dropped.
@@ -204,10 +200,15 @@ impl Writer {
             let column = batch.column_by_name(field.name()).ok_or_else(|| Error::internal("a partition column is missing"))?;
             let column = schema::cast(column, field.data_type(), field.name())?;
             let text = schema::cast(&column, &DataType::Utf8, field.name())?;
-            texts.push((field.name().clone(), text.as_string_opt::<i32>().cloned().unwrap_or_else(|| StringArray::new_null(batch.num_rows()))));
+            texts.push((
+                field.name().clone(),
+                text.as_string_opt::<i32>().cloned().unwrap_or_else(|| StringArray::new_null(batch.num_rows())),
+            ));
             columns.push(column);
         }
-        let rows = converter.convert_columns(&columns).map_err(|source| Error::internal("partition values cannot be compared").from_source(source))?;
+        let rows = converter
+            .convert_columns(&columns)
+            .map_err(|source| Error::internal("partition values cannot be compared").from_source(source))?;
         let mut groups: HashMap<OwnedRow, Vec<u32>> = HashMap::new();
         for (index, row) in (0_u32..).zip(rows.iter()) {
             groups.entry(row.owned()).or_default().push(index);
@@ -223,7 +224,8 @@ impl Writer {
                     (name.clone(), value)
                 })
                 .collect();
-            let part = take_record_batch(batch, &UInt32Array::from(indices)).map_err(|source| Error::internal("rows cannot be split").from_source(source))?;
+            let part = take_record_batch(batch, &UInt32Array::from(indices))
+                .map_err(|source| Error::internal("rows cannot be split").from_source(source))?;
             parts.push((key, values, part));
         }
         Ok(parts)
@@ -255,7 +257,9 @@ impl Writer {
 
     /// Keeps what all open partitions hold in memory under the limit of one row group.
     fn ease(&mut self) -> Result<()> {
-        if self.open.len() < 2 || self.open.values().map(|file| file.writer.in_progress_size()).sum::<usize>() < self.options.row_group_bytes {
+        if self.open.len() < 2
+            || self.open.values().map(|file| file.writer.in_progress_size()).sum::<usize>() < self.options.row_group_bytes
+        {
             return Ok(());
         }
         match self.open.values_mut().max_by_key(|file| file.writer.in_progress_size()) {
@@ -288,7 +292,11 @@ impl Writer {
         let prefix = if self.purpose == Purpose::Data { "part" } else { "cdc" };
         name.push_str(&format!("{prefix}-{}.snappy.parquet", Uuid::now_v7()));
         let path = self.layout.root.join(&name);
-        let file = File::options().write(true).create_new(true).open(&path).map_err(|source| io_failed("a data file cannot be created", source))?;
+        let file = File::options()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(|source| io_failed("a data file cannot be created", source))?;
         self.guard.paths.push(path);
         let handle = file.try_clone().map_err(|source| io_failed("a data file cannot be opened twice", source))?;
         // The embedded Arrow schema is left out: the table's schema is the log's business, and its column types are all Parquet's own.
@@ -382,5 +390,6 @@ pub(super) fn as_changes(batch: &RecordBatch, change: &str) -> Result<RecordBatc
     fields.push(Arc::new(Field::new(CHANGE_TYPE, DataType::Utf8, true)));
     let mut columns = batch.columns().to_vec();
     columns.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(change, batch.num_rows()))));
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|source| Error::internal("changes cannot be put together").from_source(source))
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+        .map_err(|source| Error::internal("changes cannot be put together").from_source(source))
 }

@@ -5,13 +5,14 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, Field, TimeUnit};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, ExprSchemable, lit};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
-use sqlparser::ast::{Expr as SqlExpr, ExprWithAlias, Query, Visit, Visitor};
+use sqlparser::ast::{Expr as SqlExpr, ExprWithAlias, Query, Value, ValueWithSpan, Visit, Visitor};
 use weir_sql::TemporalPoint;
 
 use super::parameters;
@@ -25,6 +26,31 @@ pub(super) fn point(point: &TemporalPoint, state: &SessionState, scope: &Scope) 
         TemporalPoint::Version(expr) => Ok(Wanted::Version(version(&value(&expr.ast, state, scope)?)?)),
         TemporalPoint::Timestamp(expr) => Ok(Wanted::Time(time(value(&expr.ast, state, scope)?, scope)?)),
         TemporalPoint::Offset(expr) => Ok(Wanted::Time(offset(value(&expr.ast, state, scope)?, state, scope)?)),
+    }
+}
+
+/// The parameters in a temporal clause, with the type their place asks for.
+pub(super) fn parameters_of(point: &TemporalPoint) -> Vec<Expr> {
+    let (expr, data_type) = match point {
+        TemporalPoint::Version(expr) => (expr, DataType::Int64),
+        TemporalPoint::Timestamp(expr) | TemporalPoint::Offset(expr) => (expr, DataType::Utf8),
+    };
+    let mut found = Placeholders(Vec::new());
+    let _ = expr.ast.visit(&mut found);
+    let field = Arc::new(Field::new("", data_type, true));
+    found.0.into_iter().map(|id| Expr::Placeholder(Placeholder::new_with_field(id, Some(Arc::clone(&field))))).collect()
+}
+
+struct Placeholders(Vec<String>);
+
+impl Visitor for Placeholders {
+    type Break = ();
+
+    fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<()> {
+        if let Value::Placeholder(id) = &value.value {
+            self.0.push(id.clone());
+        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -77,7 +103,10 @@ fn not_constant() -> Error {
 }
 
 fn version(value: &ScalarValue) -> Result<u64> {
-    let wrong = || Error::new(Code::InvalidParameter, format!("\"{value}\" is not a version of a table")).hint("Versions are whole numbers from 0.".to_owned());
+    let wrong = || {
+        Error::new(Code::InvalidParameter, format!("\"{value}\" is not a version of a table"))
+            .hint("Versions are whole numbers from 0.".to_owned())
+    };
     if value.is_null() {
         return Err(wrong());
     }
@@ -94,6 +123,9 @@ fn time(value: ScalarValue, scope: &Scope) -> Result<Micros> {
     }
     // Without a zone of its own, the value is local time of the session.
     let local = DataType::Timestamp(TimeUnit::Microsecond, Some(scope.time_zone.as_str().into()));
+    if let ScalarValue::Utf8(Some(text)) | ScalarValue::LargeUtf8(Some(text)) | ScalarValue::Utf8View(Some(text)) = &value {
+        return weir_udfs::timestamps::parse(text, &scope.time_zone).ok_or_else(wrong);
+    }
     let value = match value.data_type() {
         DataType::Date32 | DataType::Date64 => value.cast_to(&DataType::Timestamp(TimeUnit::Microsecond, None)).map_err(|_| wrong())?,
         _ => value.clone(),
@@ -106,7 +138,10 @@ fn time(value: ScalarValue, scope: &Scope) -> Result<Micros> {
 
 /// Seconds or an interval, counted from the statement's time.
 fn offset(value: ScalarValue, state: &SessionState, scope: &Scope) -> Result<Micros> {
-    let wrong = || Error::new(Code::InvalidParameter, format!("\"{value}\" is not a distance in time")).hint("Write OFFSET => -3600 or OFFSET => interval '-1 hour'.".to_owned());
+    let wrong = || {
+        Error::new(Code::InvalidParameter, format!("\"{value}\" is not a distance in time"))
+            .hint("Write OFFSET => -3600 or OFFSET => interval '-1 hour'.".to_owned())
+    };
     if value.is_null() {
         return Err(wrong());
     }
@@ -121,7 +156,9 @@ fn offset(value: ScalarValue, state: &SessionState, scope: &Scope) -> Result<Mic
     }
     let interval = match value.data_type() {
         DataType::Interval(_) => lit(value.clone()),
-        DataType::Utf8 => lit(value.clone()).cast_to(&DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano), &DFSchema::empty()).map_err(|_| wrong())?,
+        DataType::Utf8 => lit(value.clone())
+            .cast_to(&DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano), &DFSchema::empty())
+            .map_err(|_| wrong())?,
         _ => return Err(wrong()),
     };
     let now = lit(ScalarValue::TimestampMicrosecond(Some(scope.now), Some("UTC".into())));

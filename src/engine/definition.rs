@@ -30,6 +30,8 @@ pub fn connection(object: &Object) -> Result<CreateConnection> {
             _ => return Err(wrong(object)),
         }
     }
+    // Acts once, at CREATE: it says nothing about the connection itself.
+    definition.options.entries.retain(|entry| entry.key != "validate");
     Ok(definition)
 }
 

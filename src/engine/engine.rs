@@ -24,6 +24,9 @@ use crate::delta::{Lake, Table};
 use crate::error::{Code, Error, Result};
 use crate::sources::Source;
 
+/// An opened source and the versions it was opened with.
+type OpenSource = (Opened, Arc<dyn Source>);
+
 /// Planning and execution over one lake and one catalog.
 pub struct Engine {
     me: Weak<Engine>,
@@ -34,7 +37,9 @@ pub struct Engine {
     base: SessionState,
     /// Tables of pg_catalog that say nothing about the hub's own objects.
     fixed: system::Fixed,
-    sources: Mutex<HashMap<ObjectId, (Opened, Arc<dyn Source>)>>,
+    sources: Mutex<HashMap<ObjectId, OpenSource>>,
+    /// Statements that change one table take turns.
+    turns: Mutex<HashMap<ObjectId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Engine {
@@ -47,7 +52,17 @@ impl Engine {
         let tables = PgCatalogStaticTables::try_new().map_err(errors::error)?;
         let fixed = system::Fixed::new(Arc::new(tables)).map_err(errors::error)?;
         let threads = limits.threads.max(1);
-        Ok(Arc::new_cyclic(|me| Engine { me: Weak::clone(me), store, lake, clock, threads, base, fixed, sources: Mutex::default() }))
+        Ok(Arc::new_cyclic(|me| Engine {
+            me: Weak::clone(me),
+            store,
+            lake,
+            clock,
+            threads,
+            base,
+            fixed,
+            sources: Mutex::default(),
+            turns: Mutex::default(),
+        }))
     }
 
     pub fn store(&self) -> &Arc<dyn Store> {
@@ -151,7 +166,8 @@ impl Engine {
         &self.base
     }
 
-    pub(super) fn threads(&self) -> usize {
+    /// Threads that one run may use.
+    pub fn threads(&self) -> usize {
         self.threads
     }
 
@@ -161,6 +177,10 @@ impl Engine {
 
     pub(super) fn fixed(&self, name: &str) -> Result<Arc<dyn TableProvider>> {
         self.fixed.table(name)
+    }
+
+    pub(super) fn turn_of(&self, table: ObjectId) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(self.turns.lock().entry(table).or_default())
     }
 
     pub(super) fn opened(&self, key: &Opened) -> Option<Arc<dyn Source>> {

@@ -193,14 +193,27 @@ fn classify_plan(text: &str) -> Error {
     if let Some(name) = between(text, "expression \"", "\"").filter(|_| text.contains("unique expression names")) {
         return twice(name.rsplit('.').next().unwrap_or(name));
     }
-    if let Some(name) = between(text, "No value found for placeholder with id ", ".").or_else(|| between(text, "No value found for placeholder with name ", ".")) {
+    if let Some(name) = between(text, "No value found for placeholder with id ", ".")
+        .or_else(|| between(text, "No value found for placeholder with name ", "."))
+    {
         return Error::new(Code::UndefinedParameter, format!("there is no value for parameter {name}"));
     }
     let function = ["No function matches", "Failed to coerce arguments", "does not support zero arguments", "Function '"];
     if function.iter().any(|words| text.contains(words)) {
         return Error::new(Code::UndefinedFunction, sentence(text));
     }
-    let types = ["Cannot coerce", "cannot be coerced", "coerce", "Cannot infer common", "incompatible type", "Unsupported CAST", "Cannot automatically convert", "must be of Boolean", "must return boolean", "non-boolean predicate"];
+    let types = [
+        "Cannot coerce",
+        "cannot be coerced",
+        "coerce",
+        "Cannot infer common",
+        "incompatible type",
+        "Unsupported CAST",
+        "Cannot automatically convert",
+        "must be of Boolean",
+        "must return boolean",
+        "non-boolean predicate",
+    ];
     if types.iter().any(|words| text.contains(words)) {
         return Error::new(Code::WrongType, sentence(text));
     }
@@ -269,6 +282,9 @@ fn type_in(text: &str) -> &'static str {
 fn pg_name(arrow: &str) -> &'static str {
     match arrow {
         "Boolean" => "boolean",
+        "Uuid" => "uuid",
+        "timestamptz" => "timestamp with time zone",
+        "timestamp" => "timestamp",
         "Int8" | "Int16" => "smallint",
         "Int32" => "integer",
         "Int64" => "bigint",

@@ -6,6 +6,7 @@
 mod constant;
 mod contract;
 pub mod definition;
+mod dml;
 #[expect(clippy::module_inception, reason = "the type gives the room its name")]
 mod engine;
 mod errors;
@@ -27,6 +28,7 @@ mod version;
 mod tests;
 
 pub use contract::{Planned, RelationKey, Relations, Scope, Used, Wanted};
+pub use dml::{DmlDone, DmlKind};
 pub use engine::Engine;
 pub use errors::catalog_error;
 pub use state::EngineLimits;

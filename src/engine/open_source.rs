@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use weir_catalog::{Kind, Object, ObjectId};
+use weir_sql::Name;
 use weir_sql::statements::create_secret::{SecretProvider, SecretValue};
 use weir_sql::statements::create_source::{CreateSource, Origin};
-use weir_sql::Name;
 
 use super::errors::catalog_error;
 use super::{Engine, definition};
@@ -138,7 +138,9 @@ fn connector_of(connection: &Object) -> Result<&'static dyn Connector> {
 
 fn from_provider(name: &Name, provider: SecretProvider, reference: &str) -> Result<String> {
     match provider {
-        SecretProvider::Env => std::env::var(reference).map_err(|_| unavailable(name, &format!("environment variable {reference} is not set"))),
+        SecretProvider::Env => {
+            std::env::var(reference).map_err(|_| unavailable(name, &format!("environment variable {reference} is not set")))
+        }
         SecretProvider::File => match std::fs::read_to_string(reference) {
             Ok(text) => Ok(text.trim_end_matches(['\n', '\r']).to_owned()),
             Err(e) => Err(unavailable(name, &format!("file {reference}: {}", e.kind()))),

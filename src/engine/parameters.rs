@@ -10,9 +10,14 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use super::{Scope, errors};
 use crate::error::{Code, Error, Result};
 
+/// Whether the statement is only described: no parameter has a value.
+pub(super) fn are_unknown(scope: &Scope) -> bool {
+    scope.positional.is_empty() && scope.named.is_empty()
+}
+
 /// Replaces every placeholder. Without any values the plan keeps them: it is only to be described.
 pub(super) fn fill(plan: LogicalPlan, scope: &Scope) -> Result<LogicalPlan> {
-    if scope.positional.is_empty() && scope.named.is_empty() {
+    if are_unknown(scope) {
         return Ok(plan);
     }
     let mut values: HashMap<String, ScalarAndMetadata> = HashMap::new();

@@ -6,19 +6,21 @@
 use std::sync::Arc;
 
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider};
-use datafusion::datasource::ViewTable;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, col};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, col};
 use datafusion::sql::parser::Statement as PlannerStatement;
 use futures::future::BoxFuture;
 use sqlparser::ast::{Query, Statement};
 use weir_catalog::{Definitions, Kind, Object, ObjectId};
-use weir_sql::Temporal;
+use weir_sql::{Temporal, TemporalPoint};
 
 use super::position::Place;
 use super::resolve::{Ask, Misplaced, Moment, Target, walk};
-use super::{Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, constant, definition, errors, parameters, rewrite, state, system};
+use super::{
+    Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, constant, definition, errors, parameters, rewrite, state, system,
+};
 use crate::clock::Micros;
 use crate::error::{Code, Error, Result};
 use crate::sources::ScanRequest;
@@ -135,10 +137,15 @@ impl Engine {
                     Moment::Now => None,
                     Moment::Stream => Some(Wanted::Stream),
                     Moment::At(index) => match temporals.get(*index) {
-                        Some(temporal) => {
-                            let point = constant::point(&temporal.point, state, context.scope);
-                            Some(point.map_err(|error| if error.position().is_none() { error.at(temporal.position) } else { error })?)
-                        }
+                        Some(temporal) => match constant::point(&temporal.point, state, context.scope) {
+                            Ok(wanted) => Some(wanted),
+                            Err(error) if error.code() == Code::UndefinedParameter && parameters::are_unknown(context.scope) => {
+                                let now = self.object(object, None, context, reads).await?;
+                                return awaiting(now, &temporal.point);
+                            }
+                            Err(error) if error.position().is_none() => return Err(error.at(temporal.position)),
+                            Err(error) => return Err(error),
+                        },
                         None => return Err(Error::internal("a versioned table has lost its version")),
                     },
                 };
@@ -265,8 +272,11 @@ impl Engine {
         };
         // Following the newest version: nothing has come since.
         if !(after && from == newest.saturating_add(1) && to == newest) && (from > to || to > newest) {
-            return Err(Error::new(Code::InvalidParameter, format!("table \"{}\" has no changes from version {from} to {to}", object.full_name()))
-                .hint(format!("Its newest version is {newest}.")));
+            return Err(Error::new(
+                Code::InvalidParameter,
+                format!("table \"{}\" has no changes from version {from} to {to}", object.full_name()),
+            )
+            .hint(format!("Its newest version is {newest}.")));
         }
         let provider = match from > to {
             true => nothing(table.changes(newest, Some(newest)).await?),
@@ -275,6 +285,18 @@ impl Engine {
         reads.used.push(Used { relation: key(object), wanted: Wanted::Version(to), version: Some(to), provider: Arc::clone(&provider) });
         Ok(provider)
     }
+}
+
+/// A table whose version is a parameter that has no value yet: it can be described, and cannot run before the value is there.
+fn awaiting(now: Arc<dyn TableProvider>, point: &TemporalPoint) -> Result<Arc<dyn TableProvider>> {
+    let condition = constant::parameters_of(point).into_iter().map(Expr::is_not_null).reduce(Expr::and);
+    let plan = LogicalPlanBuilder::scan("now", provider_as_source(now), None);
+    let plan = match condition {
+        Some(condition) => plan.and_then(|plan| plan.filter(condition)),
+        None => plan,
+    };
+    let plan = plan.and_then(LogicalPlanBuilder::build).map_err(errors::error)?;
+    Ok(Arc::new(ViewTable::new(plan, None)))
 }
 
 fn nothing(like: Arc<dyn TableProvider>) -> Arc<dyn TableProvider> {

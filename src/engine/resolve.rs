@@ -7,7 +7,8 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Query, TableAlias, TableFactor, Value, VisitMut, VisitorMut, With,
+    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Query, TableAlias, TableFactor, Value, VisitMut, VisitorMut,
+    With,
 };
 use sqlparser::tokenizer::Span;
 use weir_catalog::{Definitions, Object};
@@ -33,11 +34,19 @@ pub(super) struct Ask {
 }
 
 pub(super) enum Target {
-    Object { object: Object, moment: Moment },
+    Object {
+        object: Box<Object>,
+        moment: Moment,
+    },
     System(&'static SystemTable),
     /// A table of pg_catalog that never changes.
     Fixed,
-    Changes { object: Object, from: Expr, to: Option<Expr>, after: bool },
+    Changes {
+        object: Box<Object>,
+        from: Box<Expr>,
+        to: Option<Box<Expr>>,
+        after: bool,
+    },
 }
 
 /// Which state of the relation is asked for.
@@ -75,7 +84,12 @@ pub(super) struct Found {
 }
 
 /// Walks any tree that holds queries.
-pub(super) fn walk(tree: &mut impl VisitMut, temporals: &[Temporal], scope: &Scope, definitions: &dyn Definitions) -> Result<Found, Box<Misplaced>> {
+pub(super) fn walk(
+    tree: &mut impl VisitMut,
+    temporals: &[Temporal],
+    scope: &Scope,
+    definitions: &dyn Definitions,
+) -> Result<Found, Box<Misplaced>> {
     let mut walker = Walker { scope, definitions, temporals, frames: Vec::new(), withs: Vec::new(), asks: Vec::new() };
     match tree.visit(&mut walker) {
         ControlFlow::Break(misplaced) => Err(misplaced),
@@ -113,7 +127,7 @@ pub(super) fn look_up(parts: &[String], scope: &Scope, definitions: &dyn Definit
 
 /// A relation by name.
 pub(super) enum Looked {
-    Object(Object),
+    Object(Box<Object>),
     System(&'static SystemTable),
     Fixed { name: String },
 }
@@ -125,7 +139,7 @@ pub(super) fn path(scope: &Scope) -> impl Iterator<Item = &str> {
 
 fn in_schema(schema: &str, name: &str, definitions: &dyn Definitions) -> Result<Option<Looked>> {
     if let Some(object) = definitions.relation(schema, name).map_err(catalog_error)? {
-        return Ok(Some(Looked::Object(object)));
+        return Ok(Some(Looked::Object(Box::new(object))));
     }
     Ok(virtual_table(schema, name))
 }
@@ -285,12 +299,19 @@ impl Walker<'_> {
         Ok(())
     }
 
-    fn stream(&mut self, name: &mut ObjectName, alias: &mut Option<TableAlias>, args: &[FunctionArg], span: Span) -> Result<(), Box<Misplaced>> {
+    fn stream(
+        &mut self,
+        name: &mut ObjectName,
+        alias: &mut Option<TableAlias>,
+        args: &[FunctionArg],
+        span: Span,
+    ) -> Result<(), Box<Misplaced>> {
         let parts = match args {
             [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(ident)))] => vec![folded(ident)],
             [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::CompoundIdentifier(idents)))] => idents.iter().map(folded).collect(),
             _ => {
-                let error = Error::new(Code::Syntax, "STREAM takes the name of a source or table").hint("Write STREAM(schema.name).".to_owned());
+                let error =
+                    Error::new(Code::Syntax, "STREAM takes the name of a source or table").hint("Write STREAM(schema.name).".to_owned());
                 return Err(Misplaced::at(span, error));
             }
         };
@@ -331,14 +352,14 @@ impl Walker<'_> {
         }
         let from = from.ok_or_else(usage)?;
         let object = self.object(&parts, "keeps no changes").map_err(|error| Misplaced::at(span, error))?;
-        let target = Target::Changes { object, from, to, after };
+        let target = Target::Changes { object, from: Box::new(from), to: to.map(Box::new), after };
         let own = ["table_changes".to_owned()];
         self.apart(name, alias, target, &own, span);
         Ok(())
     }
 
     /// The catalog's object of that name; `lacks` says why a system table will not do.
-    fn object(&self, parts: &[String], lacks: &str) -> Result<Object> {
+    fn object(&self, parts: &[String], lacks: &str) -> Result<Box<Object>> {
         match look_up(parts, self.scope, self.definitions)? {
             Some(Looked::Object(object)) => Ok(object),
             Some(_) => Err(Error::new(Code::NotSupported, format!("system table \"{}\" {lacks}", parts.join(".")))),

@@ -7,12 +7,12 @@ use std::sync::LazyLock;
 
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use datafusion_pg_catalog::sql::rules::{
-    CurrentUserVariableToSessionUserFunctionCall, FixArrayLiteral, FixVersionColumnName, RewriteArrayAnyAllOperation, RewritePgCatalogOperator,
-    RewriteRegCastToSubquery, SqlStatementRewriteRule, StripCallableQualifier,
+    CurrentUserVariableToSessionUserFunctionCall, FixArrayLiteral, FixVersionColumnName, RewriteArrayAnyAllOperation,
+    RewritePgCatalogOperator, RewriteRegCastToSubquery, SqlStatementRewriteRule, StripCallableQualifier,
 };
 use sqlparser::ast::{
-    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart,
-    Query, Statement, VisitMut, VisitorMut,
+    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
+    ObjectNamePart, Query, Statement, TimezoneInfo, VisitMut, VisitorMut,
 };
 
 /// Rules that keep the meaning of any statement.
@@ -49,6 +49,7 @@ pub(super) fn query(query: Query) -> Query {
 pub(super) fn catalog_query(text: &str) -> Option<Query> {
     let mut statements = CATALOG.parse(text).ok()?;
     let mut statement = statements.pop().filter(|_| statements.is_empty())?;
+    let _ = statement.visit(&mut Arrays);
     let _ = statement.visit(&mut Casts);
     match statement {
         Statement::Query(query) => Some(*query),
@@ -91,7 +92,11 @@ impl VisitorMut for Casts {
     type Break = ();
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if let Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr: inner, data_type, .. } = expr
+        if let Expr::TypedString(typed) = expr
+            && let Some(function) = checked_by(&typed.data_type)
+        {
+            *expr = call(function, Expr::Value(typed.value.clone()));
+        } else if let Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr: inner, data_type, .. } = expr
             && let Some(function) = checked_by(data_type)
         {
             *expr = call(function, (**inner).clone());
@@ -105,6 +110,8 @@ fn checked_by(data_type: &DataType) -> Option<&'static str> {
         DataType::JSON => Some("json"),
         DataType::JSONB => Some("jsonb"),
         DataType::Uuid => Some("to_uuid"),
+        DataType::Timestamp(_, TimezoneInfo::Tz | TimezoneInfo::WithTimeZone) => Some("timestamptz"),
+        DataType::Timestamp(_, _) => Some("timestamp"),
         _ => None,
     }
 }
@@ -153,4 +160,38 @@ pub(super) fn has_query(expr: &Expr) -> bool {
         }
     }
     sqlparser::ast::Visit::visit(expr, &mut Any).is_break()
+}
+
+/// Arrays that the planner cannot make: `ARRAY(SELECT ..)` is empty, and an array in its text form is that text.
+///
+/// Only for queries about the catalog, where such arrays hold options and grants, which nothing here has.
+struct Arrays;
+
+impl VisitorMut for Arrays {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let Expr::Function(function) = expr else { return ControlFlow::Continue(()) };
+        let name = function.name.0.last().and_then(ObjectNamePart::as_ident).map(|ident| ident.value.to_lowercase());
+        match (name.as_deref(), &mut function.args) {
+            (Some("array"), FunctionArguments::Subquery(_)) => *expr = null(),
+            (Some("array_to_string"), FunctionArguments::List(list)) => {
+                if let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(inner))) = list.args.first() {
+                    *expr = inner.clone();
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn null() -> Expr {
+    Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(Expr::Value(sqlparser::ast::Value::Null.with_empty_span())),
+        data_type: DataType::Text,
+        array: false,
+        format: None,
+    }
 }

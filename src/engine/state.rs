@@ -99,7 +99,8 @@ pub(super) fn of_scope(engine: &Engine, scope: &Scope) -> SessionState {
     let options = state.config_mut().options_mut();
     options.execution.time_zone = Some(scope.time_zone.clone());
     options.catalog.default_catalog = database(scope).to_owned();
-    options.catalog.default_schema = scope.search_path.iter().find(|schema| *schema != "$user").cloned().unwrap_or_else(|| "public".to_owned());
+    options.catalog.default_schema =
+        scope.search_path.iter().find(|schema| *schema != "$user").cloned().unwrap_or_else(|| "public".to_owned());
     let config_options = Arc::clone(state.config_options());
     let props = state.execution_props_mut();
     props.query_execution_start_time = DateTime::from_timestamp_micros(scope.now);

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, ObjectNamePart, Query, TableFactor, Visit, Visitor};
-use weir_catalog::{Definitions, Object, Store};
+use weir_catalog::{Object, Store};
 use weir_sql::statements::create_pipeline::{Body, CreatePipeline, Outputs};
 
 use super::definition;

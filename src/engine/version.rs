@@ -18,8 +18,9 @@ impl Engine {
     pub(super) async fn version_at(&self, object: &Object, table: &Table, at: Micros) -> Result<u64> {
         let now = self.clock().now();
         if at > now {
-            return Err(Error::new(Code::InvalidParameter, format!("{} lies in the future", shown(at)))
-                .hint(format!("It is {} now.", shown(now))));
+            return Err(
+                Error::new(Code::InvalidParameter, format!("{} lies in the future", shown(at))).hint(format!("It is {} now.", shown(now)))
+            );
         }
         match self.complete_index(object, table).await? {
             Some(commits) => match commits.iter().rev().find(|commit| commit.committed_at <= at) {
@@ -35,11 +36,12 @@ impl Engine {
         match self.complete_index(object, table).await? {
             Some(commits) => match commits.iter().find(|commit| commit.committed_at >= at) {
                 Some(commit) => Ok(commit.version),
-                None => Err(Error::new(Code::InvalidParameter, format!("table \"{}\" has no version from {} on", object.full_name(), shown(at)))),
+                None => Err(none_from(object, at)),
             },
             None => {
-                let before = table.version_at(at).await?;
-                Ok(before.saturating_add(1).min(table.version().await?))
+                let history = table.history(None).await?;
+                let first = history.iter().filter(|entry| entry.timestamp >= at).map(|entry| entry.version).min();
+                first.ok_or_else(|| none_from(object, at))
             }
         }
     }
@@ -55,6 +57,10 @@ impl Engine {
             && u64::try_from(commits.len()).is_ok_and(|count| count == newest + 1);
         Ok(whole.then_some(commits))
     }
+}
+
+fn none_from(object: &Object, at: Micros) -> Error {
+    Error::new(Code::InvalidParameter, format!("table \"{}\" has no version from {} on", object.full_name(), shown(at)))
 }
 
 fn too_early(object: &Object, commits: &[TableCommit], at: Micros) -> Error {

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BinaryArray, BinaryBuilder, BooleanArray, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder, Int16Builder,
-    Int32Builder, Int64Array, Int64Builder, StringBuilder, TimestampMicrosecondBuilder, new_empty_array,
+    ArrayRef, BinaryArray, BinaryBuilder, BooleanArray, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder,
+    Float64Builder, Int16Builder, Int32Builder, Int64Array, Int64Builder, StringBuilder, TimestampMicrosecondBuilder, new_empty_array,
 };
 use arrow::compute::filter;
 use arrow::datatypes::{DataType, Schema, TimeUnit};
@@ -170,10 +170,18 @@ impl<'a> Column<'a> {
         }
     }
 
+    /// Appends JSON that has been checked; only for columns that store it.
+    pub(super) fn json(&mut self, json: &str) {
+        match &mut self.builder {
+            Builder::Jsonb(builder) | Builder::Text(builder) => builder.append_value(json),
+            other => other.null(),
+        }
+    }
+
     /// The record has the field, and it is null.
     pub(super) fn null(&mut self) -> Result<(), Failure> {
         self.builder.null();
-        if self.spec.not_null { Err(self.not_null()) } else { Ok(()) }
+        if self.spec.not_null { Err(null_failure(self.spec)) } else { Ok(()) }
     }
 
     /// The record does not have the field at all.
@@ -184,7 +192,7 @@ impl<'a> Column<'a> {
                 Ok(()) => Ok(()),
                 Err(wrong) => {
                     self.builder.null();
-                    Err(self.failure(text, wrong))
+                    Err(type_failure(self.spec, text, wrong))
                 }
             },
         }
@@ -202,28 +210,30 @@ impl<'a> Column<'a> {
             OnError::Default(instead) if self.builder.text(instead, self.patterns).is_ok() => Ok(()),
             OnError::Default(_) | OnError::Reject => {
                 self.builder.null();
-                Err(self.failure(text, wrong))
+                Err(type_failure(self.spec, text, wrong))
             }
         }
-    }
-
-    fn not_null(&self) -> Failure {
-        Failure { rule: format!("not_null:{}", self.spec.name), error: format!("column \"{}\" is null", self.spec.name) }
-    }
-
-    fn failure(&self, text: &str, wrong: Wrong) -> Failure {
-        let shown: String = text.chars().take(80).collect();
-        let kind = type_name(&self.spec.data_type, self.spec.logical);
-        let error = match wrong {
-            Wrong::Syntax => format!("invalid value for type {kind}: \"{shown}\""),
-            Wrong::Range => format!("value \"{shown}\" is out of range for type {kind}"),
-        };
-        Failure { rule: format!("type:{}", self.spec.name), error }
     }
 
     pub(super) fn finish(self) -> ArrayRef {
         self.builder.finish()
     }
+}
+
+/// The column must not be null.
+pub(super) fn null_failure(spec: &ColumnSpec) -> Failure {
+    Failure { rule: format!("not_null:{}", spec.name), error: format!("column \"{}\" is null", spec.name) }
+}
+
+/// The text is not a value of the column's type.
+pub(super) fn type_failure(spec: &ColumnSpec, text: &str, wrong: Wrong) -> Failure {
+    let shown: String = text.chars().take(80).collect();
+    let kind = type_name(&spec.data_type, spec.logical);
+    let error = match wrong {
+        Wrong::Syntax => format!("invalid value for type {kind}: \"{shown}\""),
+        Wrong::Range => format!("value \"{shown}\" is out of range for type {kind}"),
+    };
+    Failure { rule: format!("type:{}", spec.name), error }
 }
 
 /// The columns to return: `projection` are indices into `columns`.

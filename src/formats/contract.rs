@@ -117,8 +117,8 @@ pub enum BlockContent {
     Records { bytes: bytes::Bytes, ends: Vec<u32> },
     /// What was found while cutting not to be a record; it is one record for the counts.
     Refused(Reject),
-    /// A row group of a columnar file.
-    RowGroup { file: PathBuf, index: usize },
+    /// Rows of a row group of a columnar file, counted within the group.
+    RowGroup { file: PathBuf, index: usize, first_row: usize, rows: usize },
 }
 
 pub trait Format: Send + Sync {

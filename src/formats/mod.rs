@@ -9,6 +9,7 @@ mod convert;
 mod csv;
 mod encoding;
 mod json;
+mod parquet;
 mod types;
 
 #[cfg(test)]
@@ -23,7 +24,7 @@ pub fn timestamp_micros(text: &str) -> Option<i64> {
 }
 
 /// Every format. This list is the registry.
-pub static FORMATS: &[&dyn Format] = &[&csv::Csv];
+pub static FORMATS: &[&dyn Format] = &[&csv::Csv, &json::Json, &json::Ndjson, &parquet::Parquet];
 
 /// The format of that name.
 pub fn format(name: &str) -> Option<&'static dyn Format> {

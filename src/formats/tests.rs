@@ -8,7 +8,12 @@ use crate::spec::{Options, Spec};
 pub(super) fn options(spec: &Spec, given: &[(&str, &str)]) -> Options {
     let entries = given
         .iter()
-        .map(|(key, value)| OptionEntry { key: (*key).to_owned(), position: 1, value: OptionValue::Text((*value).to_owned()), value_position: 1 })
+        .map(|(key, value)| OptionEntry {
+            key: (*key).to_owned(),
+            position: 1,
+            value: OptionValue::Text((*value).to_owned()),
+            value_position: 1,
+        })
         .collect();
     spec.read(&weir_sql::Options { entries }).unwrap()
 }

@@ -119,7 +119,8 @@ fn custom(name: &str, declared: &ast::DataType) -> Result<DataType> {
 
 fn unsupported(declared: &ast::DataType) -> Error {
     Error::new(Code::NotSupported, format!("columns of type {} are not supported", declared.to_string().to_lowercase())).hint(
-        "Types: smallint, int, bigint, real, float8, numeric(p,s), boolean, text, date, timestamp, timestamptz, uuid, jsonb, bytea.".to_owned(),
+        "Types: smallint, int, bigint, real, float8, numeric(p,s), boolean, text, date, timestamp, timestamptz, uuid, jsonb, bytea."
+            .to_owned(),
     )
 }
 

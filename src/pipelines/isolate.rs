@@ -6,17 +6,19 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use arrow::array::{Array, AsArray, BooleanArray};
 use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use arrow::record_batch::RecordBatch;
+use datafusion::common::JoinType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::error::Result as DfResult;
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties, ReplaceChildrenOptions,
@@ -26,6 +28,7 @@ use futures::{Stream, StreamExt};
 use parking_lot::Mutex;
 
 use super::carry::{CARRIED_POSITION, CARRIED_SOURCE};
+use super::stream_table::STREAM_SCAN;
 use crate::rules::evaluate_rows;
 
 /// A row that the query could not compute.
@@ -43,8 +46,6 @@ pub(super) struct TransformReject {
 pub(super) struct Isolated {
     rejects: Mutex<Vec<TransformReject>>,
     filtered: AtomicI64,
-    /// A step that may drop or multiply rows without counting them: then only parts of the sum can be checked.
-    uncounted: AtomicBool,
 }
 
 impl Isolated {
@@ -55,11 +56,6 @@ impl Isolated {
     /// Rows that a WHERE left out.
     pub(super) fn filtered(&self) -> i64 {
         self.filtered.load(Ordering::Relaxed)
-    }
-
-    /// Whether every row of the input is accounted for by `filtered`, rejects and output.
-    pub(super) fn is_complete(&self) -> bool {
-        !self.uncounted.load(Ordering::Relaxed)
     }
 }
 
@@ -82,9 +78,6 @@ pub(super) fn isolate(plan: Arc<dyn ExecutionPlan>, found: &Arc<Isolated>) -> Df
             }
             return Ok(Transformed::no(node));
         }
-        if changes_rows(node.name()) {
-            found.uncounted.store(true, Ordering::Relaxed);
-        }
         Ok(Transformed::no(node))
     })?;
     Ok(new.data)
@@ -94,9 +87,12 @@ fn traced(schema: &SchemaRef) -> bool {
     schema.column_with_name(CARRIED_SOURCE).is_some() && schema.column_with_name(CARRIED_POSITION).is_some()
 }
 
-/// Nodes known to hand on each row exactly once; any other node may not.
-fn changes_rows(name: &str) -> bool {
+/// Whether every record of the stream is accounted for: it becomes one row of the result, a reject, or is counted as filtered.
+///
+/// Joins, aggregates and limits of the user's query drop and multiply rows as they are meant to; then only parts of the sum can be checked.
+pub(super) fn accounts_for_all(plan: &Arc<dyn ExecutionPlan>) -> bool {
     const FAITHFUL: &[&str] = &[
+        "IsolatingExec",
         "RepartitionExec",
         "CoalescePartitionsExec",
         "CoalesceBatchesExec",
@@ -106,9 +102,16 @@ fn changes_rows(name: &str) -> bool {
         "WindowAggExec",
         "BoundedWindowAggExec",
         "UnionExec",
-        "BufferExec",
     ];
-    !(FAITHFUL.contains(&name) || name.ends_with("ScanExec") || name == "StreamingTableExec" || name == "DataSourceExec" || name == "IsolatingExec")
+    if plan.name() == STREAM_SCAN {
+        return true;
+    }
+    let children = plan.children();
+    if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+        let marks = join.left().schema().fields().iter().any(|field| field.name().starts_with("__weir_mark"));
+        return marks && *join.join_type() == JoinType::Right && accounts_for_all(join.right());
+    }
+    FAITHFUL.contains(&plan.name()) && plan.fetch().is_none() && children.into_iter().all(accounts_for_all)
 }
 
 #[derive(Debug, Clone)]

@@ -1,5 +1,18 @@
 //! One client: role, settings, transaction state, cancellation, notices.
 
+mod client;
+mod cursor;
+mod guard;
 mod outcome;
+mod transaction;
+mod value;
+mod vars;
 
+#[cfg(test)]
+mod tests;
+
+pub use client::{Local, Prepared, Session};
+pub use cursor::Cursor;
 pub use outcome::{Description, Notice, Outcome, TransactionStatus};
+pub use transaction::Modes;
+pub use vars::Vars;

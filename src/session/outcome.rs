@@ -1,7 +1,9 @@
 //! What a statement answers, whatever the protocol.
 
 use arrow::datatypes::{DataType, SchemaRef};
+use arrow::record_batch::RecordBatch;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 
 /// What is known of a statement before it runs.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +24,24 @@ pub enum Outcome {
     Empty,
 }
 
+impl Outcome {
+    pub fn done(tag: impl Into<String>) -> Self {
+        Outcome::Done { tag: tag.into() }
+    }
+
+    /// Rows that flow from a plan.
+    pub fn rows(rows: SendableRecordBatchStream, tag: &'static str) -> Self {
+        Outcome::Rows { schema: rows.schema(), rows, tag }
+    }
+
+    /// The few rows that a statement of our own answers.
+    pub fn batch(batch: RecordBatch, tag: &'static str) -> Self {
+        let schema = batch.schema();
+        let rows = futures::stream::iter([Ok(batch)]);
+        Outcome::Rows { schema: schema.clone(), rows: Box::pin(RecordBatchStreamAdapter::new(schema, rows)), tag }
+    }
+}
+
 /// A message beside the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
@@ -31,6 +51,22 @@ pub struct Notice {
     pub message: String,
     pub detail: Option<String>,
     pub hint: Option<String>,
+}
+
+impl Notice {
+    pub fn new(sqlstate: &'static str, message: impl Into<String>) -> Self {
+        Self { severity: "NOTICE", sqlstate, message: message.into(), detail: None, hint: None }
+    }
+
+    pub fn warning(sqlstate: &'static str, message: impl Into<String>) -> Self {
+        Self { severity: "WARNING", ..Self::new(sqlstate, message) }
+    }
+
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
 }
 
 /// For ReadyForQuery.

@@ -26,7 +26,9 @@ pub fn declared_columns(definition: &CreateSource) -> Result<Vec<ColumnSpec>> {
         let Element::PrimaryKey(key) = element else { continue };
         for name in key {
             let Some(column) = columns.iter_mut().find(|column| column.name == name.value) else {
-                return Err(Error::new(Code::UndefinedColumn, format!("column \"{}\" of the key does not exist", name.value)).at(name.position));
+                return Err(
+                    Error::new(Code::UndefinedColumn, format!("column \"{}\" of the key does not exist", name.value)).at(name.position)
+                );
             };
             column.not_null = true;
         }
@@ -66,7 +68,9 @@ fn literal(value: &Expr) -> Result<Option<String>> {
 fn literal_text(expr: &ast::Expr) -> Option<Option<String>> {
     match expr {
         ast::Expr::Value(value) => match &value.value {
-            ast::Value::Number(text, _) | ast::Value::SingleQuotedString(text) | ast::Value::EscapedStringLiteral(text) => Some(Some(text.clone())),
+            ast::Value::Number(text, _) | ast::Value::SingleQuotedString(text) | ast::Value::EscapedStringLiteral(text) => {
+                Some(Some(text.clone()))
+            }
             ast::Value::Boolean(flag) => Some(Some(flag.to_string())),
             ast::Value::Null => Some(None),
             _ => None,

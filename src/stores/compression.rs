@@ -77,7 +77,8 @@ impl Read for Guarded {
             None => self.unpacked > MAX_BYTES || (self.unpacked > FREE_BYTES && self.unpacked / MAX_RATIO > packed),
         };
         if is_excess {
-            let message = format!("the archive grows beyond what is allowed ({} bytes from {packed}); see option max_decompressed", self.unpacked);
+            let message =
+                format!("the archive grows beyond what is allowed ({} bytes from {packed}); see option max_decompressed", self.unpacked);
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         Ok(read)

@@ -228,8 +228,8 @@ impl MultipartUpload for Upload {
     async fn complete(&mut self) -> Result<PutResult> {
         let staged = self.staged.take().ok_or_else(aborted)?;
         // A part that is still being written holds the file: publishing now would show half of it.
-        let mut staged = Arc::try_unwrap(staged)
-            .map_err(|_| Error::Generic { store: NAME, source: "the upload still has parts under way".into() })?;
+        let mut staged =
+            Arc::try_unwrap(staged).map_err(|_| Error::Generic { store: NAME, source: "the upload still has parts under way".into() })?;
         blocking(move || {
             staged.publish(&PutMode::Overwrite).map_err(|source| failed(&staged.target, source))?;
             Ok(PutResult { e_tag: None, version: None })

@@ -37,7 +37,8 @@ impl Pattern {
         if text.is_empty() || !inside {
             return Err(refuse("leaves the connection's root").hint("Paths are relative to the root and have no \"..\".".to_owned()));
         }
-        let glob = GlobBuilder::new(text).literal_separator(true).build().map_err(|error| refuse("is not a valid pattern").from_source(error))?;
+        let glob =
+            GlobBuilder::new(text).literal_separator(true).build().map_err(|error| refuse("is not a valid pattern").from_source(error))?;
         let parts: Vec<&str> = text.split('/').collect();
         let folders = parts.len().saturating_sub(1);
         let fixed = parts.iter().take(folders).take_while(|part| !part.contains(['*', '?', '[', '{', '\\'])).count();
@@ -198,7 +199,10 @@ impl Walk<'_> {
             return self.folder(&place, &path, depth - 1);
         }
         // A file that went away between the listing and this line is simply not there.
-        if kind.is_file() && is_match && let Ok(metadata) = fs::metadata(&place) {
+        if kind.is_file()
+            && is_match
+            && let Ok(metadata) = fs::metadata(&place)
+        {
             self.found.push(listed(path, &metadata));
         }
         Ok(())

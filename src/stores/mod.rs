@@ -4,6 +4,9 @@ mod compression;
 mod fsync;
 mod local;
 
+#[cfg(test)]
+mod tests;
+
 pub use compression::{Compression, decompressed};
 pub use fsync::{FsyncStore, create_dir_durable, sync_dir};
 pub use local::{Folder, Listed, Pattern};

@@ -13,16 +13,18 @@ use crate::row::{RowFunction, text};
 pub fn jsonb_set() -> ScalarUDF {
     let three = TypeSignature::Exact(vec![DataType::Utf8, DataType::Utf8, DataType::Utf8]);
     let four = TypeSignature::Exact(vec![DataType::Utf8, DataType::Utf8, DataType::Utf8, DataType::Boolean]);
-    RowFunction::new("jsonb_set", Signature::one_of(vec![three, four], Volatility::Immutable), DataType::Utf8).marked("jsonb").body(|args| {
-        let [document, path, value, create @ ..] = args else { return Ok(ScalarValue::Utf8(None)) };
-        let create = !matches!(create.first(), Some(ScalarValue::Boolean(Some(false))));
-        let mut document = parse(text(document)?)?;
-        let value = parse(text(value)?)?;
-        let path = text(path)?.trim().trim_start_matches('{').trim_end_matches('}').to_owned();
-        let steps: Vec<&str> = path.split(',').map(|step| step.trim().trim_matches('"')).filter(|step| !step.is_empty()).collect();
-        set(&mut document, &steps, value, create)?;
-        Ok(ScalarValue::Utf8(Some(document.to_string())))
-    })
+    RowFunction::new("jsonb_set", Signature::one_of(vec![three, four], Volatility::Immutable), DataType::Utf8).marked("jsonb").body(
+        |args| {
+            let [document, path, value, create @ ..] = args else { return Ok(ScalarValue::Utf8(None)) };
+            let create = !matches!(create.first(), Some(ScalarValue::Boolean(Some(false))));
+            let mut document = parse(text(document)?)?;
+            let value = parse(text(value)?)?;
+            let path = text(path)?.trim().trim_start_matches('{').trim_end_matches('}').to_owned();
+            let steps: Vec<&str> = path.split(',').map(|step| step.trim().trim_matches('"')).filter(|step| !step.is_empty()).collect();
+            set(&mut document, &steps, value, create)?;
+            Ok(ScalarValue::Utf8(Some(document.to_string())))
+        },
+    )
 }
 
 fn set(document: &mut Value, steps: &[&str], value: Value, create: bool) -> Result<()> {

@@ -10,6 +10,7 @@ mod jsonb_build_object;
 mod jsonb_set;
 mod jsonb_typeof;
 pub mod row;
+pub mod timestamps;
 mod to_char;
 mod to_uuid;
 

@@ -127,7 +127,8 @@ impl ScalarUDFImpl for PerRow {
             true => Ok(null.clone()),
             false => (self.body)(values),
         };
-        if args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_))) && self.function.signature.volatility != Volatility::Volatile {
+        if args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_))) && self.function.signature.volatility != Volatility::Volatile
+        {
             let values: Vec<ScalarValue> = args.args.into_iter().filter_map(scalar).collect();
             return Ok(ColumnarValue::Scalar(call(&values)?));
         }

@@ -15,11 +15,13 @@ fn function(name: &str) -> ScalarUDF {
 
 fn call(name: &str, args: &[ScalarValue]) -> Result<ScalarValue> {
     let fields = args.iter().map(|arg| Arc::new(Field::new("a", arg.data_type(), true))).collect();
+    let types: Vec<DataType> = args.iter().map(ScalarValue::data_type).collect();
+    let returns = function(name).return_type(&types)?;
     let result = function(name).invoke_with_args(ScalarFunctionArgs {
         args: args.iter().cloned().map(ColumnarValue::Scalar).collect(),
         arg_fields: fields,
         number_rows: 1,
-        return_field: Arc::new(Field::new("r", DataType::Utf8, true)),
+        return_field: Arc::new(Field::new("r", returns, true)),
         config_options: Arc::new(ConfigOptions::default()),
     })?;
     match result {
@@ -74,7 +76,10 @@ fn hmac_follows_the_standard() {
     assert_eq!(hex(short), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     let key = ScalarValue::Binary(Some(vec![0xaa; 131]));
     let data = ScalarValue::Binary(Some(b"Test Using Larger Than Block-Size Key - Hash Key First".to_vec()));
-    assert_eq!(hex(call("hmac", &[data, key, text("sha256")]).unwrap()), "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    assert_eq!(
+        hex(call("hmac", &[data, key, text("sha256")]).unwrap()),
+        "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
+    );
 }
 
 #[test]

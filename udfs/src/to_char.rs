@@ -36,7 +36,9 @@ fn local_time(value: &ScalarValue) -> Result<NaiveDateTime> {
         None => value.cast_to(&DataType::Timestamp(TimeUnit::Microsecond, None))?,
     };
     match naive {
-        ScalarValue::TimestampMicrosecond(Some(micros), _) => DateTime::from_timestamp_micros(micros).map(|time| time.naive_utc()).ok_or_else(wrong),
+        ScalarValue::TimestampMicrosecond(Some(micros), _) => {
+            DateTime::from_timestamp_micros(micros).map(|time| time.naive_utc()).ok_or_else(wrong)
+        }
         _ => Err(wrong()),
     }
 }

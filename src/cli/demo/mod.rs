@@ -8,6 +8,7 @@ mod script;
 mod shop;
 mod tour;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -57,18 +58,19 @@ fn layers(args: &DemoArgs, folder: &Path) -> Layers {
     if let Some(address) = &args.pg {
         flags.push(("pg.listen".to_owned(), address.clone()));
     }
-    flags.push(("http.listen".to_owned(), "127.0.0.1:0".to_owned()));
     Layers { file: None, environment: Vec::new(), flags }
 }
 
 async fn run(mut config: Config, folder: &Path, any_port: bool) -> Result<ExitCode> {
     let mut stop = Stop::new()?;
-    if any_port && tokio::net::TcpListener::bind(config.pg_addr).await.is_err() {
-        config.pg_addr.set_port(0);
+    if any_port {
+        free(&mut config.pg_addr).await;
     }
-    let serving = Serving::start(config, Clock::real()).await?;
+    free(&mut config.http_addr).await;
+    let clock = Clock::real();
+    let serving = Serving::start(config, clock.clone()).await?;
     let toured = tokio::select! {
-        toured = show(&serving, folder) => toured,
+        toured = show(&serving, folder, clock) => toured,
         () = stop.asked() => Ok(0),
     };
     let off = match toured {
@@ -93,8 +95,15 @@ async fn run(mut config: Config, folder: &Path, any_port: bool) -> Result<ExitCo
     }
 }
 
+/// Another hub may run on this machine: then any free port will do.
+async fn free(address: &mut SocketAddr) {
+    if tokio::net::TcpListener::bind(*address).await.is_err() {
+        address.set_port(0);
+    }
+}
+
 /// Writes the shop, gives the tour, says how to go on. Returns how many expectations did not hold.
-async fn show(serving: &Serving, folder: &Path) -> Result<usize> {
+async fn show(serving: &Serving, folder: &Path, clock: Clock) -> Result<usize> {
     let FirstPassword::Generated { password, .. } = serving.first_password() else {
         return Err(Error::internal("a new hub has no generated password"));
     };
@@ -103,7 +112,7 @@ async fn show(serving: &Serving, folder: &Path) -> Result<usize> {
     shop::write(&waiting).map_err(|e| Error::new(Code::Io, "cannot write the files of the shop").from_source(e))?;
     std::fs::create_dir_all(&shop).map_err(|e| Error::new(Code::Io, "cannot make the folder of the shop").from_source(e))?;
 
-    let mut tour = tour::Tour::connect(serving.pg_addr(), password, &shop, &waiting).await?;
+    let mut tour = tour::Tour::connect(serving.pg_addr(), password, &shop, &waiting, clock).await?;
     for (name, text) in SCRIPTS {
         tour.give(name, text).await?;
     }

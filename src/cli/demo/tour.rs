@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
@@ -11,6 +11,7 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 use super::grid::grid;
 use super::script::{Expected, Keep, Piece, fill, read};
 use crate::cli::args::print;
+use crate::clock::{Clock, Micros};
 use crate::config::Password;
 use crate::error::{Code, Error, Result};
 
@@ -19,6 +20,7 @@ const AGAIN: Duration = Duration::from_millis(250);
 
 pub(super) struct Tour {
     client: Client,
+    clock: Clock,
     shop: PathBuf,
     waiting: PathBuf,
     variables: Vec<(String, String)>,
@@ -34,7 +36,7 @@ struct Answer {
 }
 
 impl Tour {
-    pub(super) async fn connect(address: SocketAddr, password: &Password, shop: &Path, waiting: &Path) -> Result<Self> {
+    pub(super) async fn connect(address: SocketAddr, password: &Password, shop: &Path, waiting: &Path, clock: Clock) -> Result<Self> {
         let mut config = tokio_postgres::Config::new();
         config.host(address.ip().to_string()).port(address.port()).user("admin").password(password.reveal()).dbname("weir");
         config.application_name("weir demo");
@@ -46,7 +48,7 @@ impl Tour {
             }
         });
         let variables = vec![("shop".to_owned(), shop.to_string_lossy().into_owned())];
-        Ok(Self { client, shop: shop.to_owned(), waiting: waiting.to_owned(), variables, sections: 0, off: 0 })
+        Ok(Self { client, clock, shop: shop.to_owned(), waiting: waiting.to_owned(), variables, sections: 0, off: 0 })
     }
 
     /// How many expectations did not hold so far.
@@ -84,17 +86,17 @@ impl Tour {
     async fn statement(&mut self, name: &str, text: &str, keep: Keep, expected: &[Expected], within: Duration) -> Result<()> {
         let filled = fill(text, &self.variables);
         print(&format!("\n  {};\n", filled.replace('\n', "\n  ")))?;
-        let started = Instant::now();
+        let started = self.clock.now();
         let spinner = spinner();
         let answer = loop {
             let answer = self.ask(&filled).await.map_err(|e| explain(name, &filled, &e))?;
-            if off(&answer, expected).is_empty() || started.elapsed() >= within {
+            if off(&answer, expected).is_empty() || self.since(started) >= within {
                 break answer;
             }
-            tokio::time::sleep(AGAIN).await;
+            self.clock.sleep(AGAIN).await;
         };
         spinner.finish_and_clear();
-        let took = started.elapsed();
+        let took = self.since(started);
         if !answer.columns.is_empty() {
             print(&format!("\n{}", grid(&answer.columns, &answer.rows)))?;
         } else if let Some(rows) = answer.affected.filter(|rows| *rows > 0) {
@@ -111,6 +113,10 @@ impl Tour {
             self.keep(&answer);
         }
         Ok(())
+    }
+
+    fn since(&self, started: Micros) -> Duration {
+        Duration::from_micros(u64::try_from(self.clock.now() - started).unwrap_or(0))
     }
 
     async fn ask(&self, text: &str) -> std::result::Result<Answer, tokio_postgres::Error> {

@@ -62,10 +62,16 @@ async fn files_without_a_commit_are_harmless() {
     // A crash leaves the files behind, because nobody gets to drop them.
     std::mem::forget(write(&table, pairs(&[(9, "lost")])).await);
     assert_eq!(data_files(&setting), before + 1);
+    // So does a commit that never got its name.
+    std::fs::write(setting.path("_delta_log/00000000000000000002.json#77"), "{\"add\":").unwrap();
     let table = setting.elsewhere().table("shop/orders").await.unwrap();
     assert_eq!(newest(&table).await, ["1 a"]);
     append(&table, &[(2, "b")]).await;
     assert_eq!(newest(&table).await, ["1 a", "2 b"]);
+    // A creation that broke off does not stand in the way of the next.
+    std::fs::create_dir_all(setting.folder.path().join("shop/half/_delta_log")).unwrap();
+    assert_eq!(setting.lake.table("shop/half").await.unwrap_err().code(), Code::UndefinedTable);
+    setting.lake.create("shop/half", &schema(PAIRS), &[], &facts()).await.unwrap();
     // An abandoned writer cleans up after itself.
     let count = data_files(&setting);
     let mut writer = table.writer(WriterOptions::default()).await.unwrap();
@@ -96,9 +102,9 @@ async fn writers_side_by_side_all_land() {
     let table = setting.elsewhere().table("shop/orders").await.unwrap();
     assert_eq!(table.version().await.unwrap(), 48);
     assert_eq!(newest(&table).await.len(), 48);
-    let has_checkpoint = std::fs::read_dir(setting.path("_delta_log")).unwrap().any(|entry| {
-        entry.unwrap().file_name().to_string_lossy().contains("checkpoint.parquet")
-    });
+    let has_checkpoint = std::fs::read_dir(setting.path("_delta_log"))
+        .unwrap()
+        .any(|entry| entry.unwrap().file_name().to_string_lossy().contains("checkpoint.parquet"));
     assert!(has_checkpoint);
 }
 
@@ -123,7 +129,8 @@ async fn a_version_keeps_its_own_columns() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_must_fit_the_table() {
     let setting = setting();
-    let columns = Arc::new(arrow::datatypes::Schema::new(vec![Field::new("id", DataType::Int64, false), Field::new("name", DataType::Utf8, true)]));
+    let columns =
+        Arc::new(arrow::datatypes::Schema::new(vec![Field::new("id", DataType::Int64, false), Field::new("name", DataType::Utf8, true)]));
     let table = setting.lake.create("shop/strict", &columns, &[], &facts()).await.unwrap();
     let mut writer = table.writer(WriterOptions::default()).await.unwrap();
     let nulls: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None]));

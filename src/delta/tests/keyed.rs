@@ -50,7 +50,7 @@ async fn upsert(table: &Table, events: &[Event], spec: &UpsertSpec, token: Optio
     let schema = rows.schema();
     let middle = rows.num_rows() / 2;
     let halves = vec![rows.slice(0, middle), rows.slice(middle, rows.num_rows() - middle)];
-    table.upsert(streamed(halves, schema), spec, token, &facts()).await.unwrap()
+    table.upsert(streamed(halves, schema), spec, token, &facts).await.unwrap()
 }
 
 fn event(id: i64, seq: i64, name: &str) -> Event {
@@ -87,7 +87,13 @@ impl Model {
     fn lines(&self) -> Vec<String> {
         let text = |value: Option<String>| value.unwrap_or_else(|| "-".into());
         let line = |row: &Event| {
-            format!("{} {} {} {}", row.id, text(row.seq.map(|v| v.to_string())), text(row.name.clone()), text(row.price.map(|v| v.to_string())))
+            format!(
+                "{} {} {} {}",
+                row.id,
+                text(row.seq.map(|v| v.to_string())),
+                text(row.name.clone()),
+                text(row.price.map(|v| v.to_string()))
+            )
         };
         let mut lines: Vec<_> = self.0.values().map(line).collect();
         lines.sort();
@@ -112,11 +118,7 @@ async fn each_row_has_one_fate() {
     let stamp = "2 2026-01-01T00:00:00Z";
     assert_eq!(
         changes,
-        [
-            format!("1 5 a - update_preimage {stamp}"),
-            format!("1 5 tie wins - update_postimage {stamp}"),
-            format!("3 1 c - delete {stamp}")
-        ]
+        [format!("1 5 a - update_preimage {stamp}"), format!("1 5 tie wins - update_postimage {stamp}"), format!("3 1 c - delete {stamp}")]
     );
     assert_eq!(lines(table.changes(0, None).await.unwrap()).await.len(), 6);
     assert_eq!(table.changes(3, None).await.unwrap_err().code(), Code::InvalidParameter);
@@ -140,10 +142,10 @@ async fn a_key_must_be_there() {
     let ids: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None]));
     let rows = RecordBatch::try_from_iter_with_nullable([("id", ids, true)]).unwrap();
     let spec = UpsertSpec { key: vec!["id".into()], sequence: None, delete: None, ignore_null_updates: false };
-    let error = table.upsert(streamed(vec![rows.clone()], rows.schema()), &spec, None, &facts()).await.unwrap_err();
+    let error = table.upsert(streamed(vec![rows.clone()], rows.schema()), &spec, None, &facts).await.unwrap_err();
     assert_eq!(error.code(), Code::NotNullViolated);
     let spec = UpsertSpec { key: vec!["nobody".into()], ..spec };
-    let error = table.upsert(streamed(vec![rows.clone()], rows.schema()), &spec, None, &facts()).await.unwrap_err();
+    let error = table.upsert(streamed(vec![rows.clone()], rows.schema()), &spec, None, &facts).await.unwrap_err();
     assert_eq!(error.code(), Code::UndefinedColumn);
 }
 
@@ -162,17 +164,53 @@ async fn keys_of_two_columns_in_a_partitioned_table() {
         streamed(vec![RecordBatch::try_new(schema.clone(), arrays).unwrap()], schema)
     };
     let spec = UpsertSpec { key: vec!["day".into(), "id".into()], sequence: None, delete: None, ignore_null_updates: false };
-    table.upsert(rows(&[(0, "a", 1), (0, "b", 2), (1, "a", 3)]), &spec, None, &facts()).await.unwrap();
-    let done = table.upsert(rows(&[(0, "a", 10), (1, "b", 20)]), &spec, None, &facts()).await.unwrap();
+    table.upsert(rows(&[(0, "a", 1), (0, "b", 2), (1, "a", 3)]), &spec, None, &facts).await.unwrap();
+    let done = table.upsert(rows(&[(0, "a", 10), (1, "b", 20)]), &spec, None, &facts).await.unwrap();
     assert_eq!(done.rows, counts(1, 1, 0, 0));
     assert_eq!(newest(&table).await, ["1970-01-01 a 10", "1970-01-01 b 2", "1970-01-02 a 3", "1970-01-02 b 20"]);
-    let lines = lines(table.changes(2, None).await.unwrap()).await;
-    assert_eq!(lines.len(), 3);
+    let changes = lines(table.changes(2, None).await.unwrap()).await;
+    let stamp = "2 2026-01-01T00:00:00Z";
+    assert_eq!(
+        changes,
+        [
+            format!("1970-01-01 a 1 update_preimage {stamp}"),
+            format!("1970-01-01 a 10 update_postimage {stamp}"),
+            format!("1970-01-02 b 20 insert {stamp}")
+        ]
+    );
+    // Only some of the columns, in another order, under a condition.
+    let context = datafusion::prelude::SessionContext::new();
+    context.register_table("changes", table.changes(1, None).await.unwrap()).unwrap();
+    let query = "SELECT n, day, _commit_version FROM changes WHERE id = 'b' AND _change_type = 'insert' AND _commit_version = 2";
+    let plan = context.sql(query).await.unwrap().into_view();
+    assert_eq!(lines(plan).await, ["20 1970-01-02 2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_in_between_is_a_conflict() {
+    let setting = setting();
+    let table = setting.table(COLUMNS, &[]).await;
+    upsert(&table, &[event(1, 1, "a")], &spec(), None).await;
+    let stranger = setting.elsewhere().table("shop/orders").await.unwrap();
+    let rows = batch(&[event(1, 2, "b")]);
+    let schema = rows.schema();
+    // While the rows are still coming, somebody else commits: what was read of the table is no longer all of it.
+    let slow = stream::once(async move {
+        upsert(&stranger, &[event(1, 3, "c")], &spec(), None).await;
+        Ok(rows)
+    });
+    let stream: SendableRecordBatchStream = Box::pin(RecordBatchStreamAdapter::new(schema, slow));
+    let error = table.upsert(stream, &spec(), Some(&token(1)), &facts).await.unwrap_err();
+    assert_eq!(error.code(), Code::Conflict);
+    assert_eq!(newest(&table).await, ["1 3 c -"]);
+    assert_eq!(table.applied("pipeline/out").await.unwrap(), None);
+    assert_eq!(upsert(&table, &[event(1, 2, "b")], &spec(), Some(&token(1))).await.rows, counts(0, 0, 0, 1));
 }
 
 fn any_events(deletes: bool) -> impl Strategy<Value = Vec<Event>> {
-    let event = (0..6_i64, prop::option::weighted(0.9, 0..8_i64), prop::option::of("[a-c]"), prop::option::of(0..4_i64), prop::bool::weighted(0.3))
-        .prop_map(move |(id, seq, name, price, gone)| Event { id, seq, name, price, gone: gone && deletes });
+    let event =
+        (0..6_i64, prop::option::weighted(0.9, 0..8_i64), prop::option::of("[a-c]"), prop::option::of(0..4_i64), prop::bool::weighted(0.3))
+            .prop_map(move |(id, seq, name, price, gone)| Event { id, seq, name, price, gone: gone && deletes });
     prop::collection::vec(event, 1..24)
 }
 

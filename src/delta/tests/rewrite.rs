@@ -43,10 +43,7 @@ async fn only_matching_rows_are_deleted() {
     assert_eq!(delete(&table, "id > 3").await.rows.deleted, 2);
     assert_eq!(newest(&table).await, ["1 a", "3 c"]);
     let changes = lines(table.changes(3, None).await.unwrap()).await;
-    assert_eq!(
-        changes,
-        ["2 b delete 3 2026-01-01T00:00:00Z", "4 d delete 4 2026-01-01T00:00:00Z", "5 e delete 4 2026-01-01T00:00:00Z"]
-    );
+    assert_eq!(changes, ["2 b delete 3 2026-01-01T00:00:00Z", "4 d delete 4 2026-01-01T00:00:00Z", "5 e delete 4 2026-01-01T00:00:00Z"]);
     let context = SessionContext::new();
     let all = Matching { session: &context.state(), relation: TableReference::bare("orders"), predicate: None };
     assert_eq!(table.delete(&all, None, &facts()).await.unwrap().rows.deleted, 2);

@@ -108,3 +108,22 @@ async fn statistics_are_exact_and_honest() {
     assert_eq!(stats["maxValues"]["t"], "ä");
     assert_eq!(stats["nullCount"], serde_json::json!({"n": 1, "t": 1, "f": 0, "g": 0, "d": 0, "day": 0, "at": 0}));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_column_says_of_itself_is_kept() {
+    let setting = setting();
+    let said = |word: &str| std::collections::HashMap::from([("weir.type".to_owned(), word.to_owned())]);
+    let columns = Schema::new(vec![Field::new("id", DataType::LargeUtf8, true).with_metadata(said("uuid"))]);
+    let table = setting.lake.create("shop/orders", &Arc::new(columns), &[], &facts()).await.unwrap();
+    let add = [Field::new("body", DataType::Utf8, true).with_metadata(said("jsonb"))];
+    table.evolve(&add, &facts()).await.unwrap();
+    let ids: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
+    let rows = RecordBatch::try_from_iter([("id", ids)]).unwrap();
+    table.append(vec![write(&table, rows).await], None, &facts()).await.unwrap();
+    let table = setting.elsewhere().table("shop/orders").await.unwrap();
+    for schema in [table.schema(), table.scan(None).await.unwrap().schema()] {
+        let words: Vec<_> = schema.fields().iter().map(|field| field.metadata()["weir.type"].as_str()).collect();
+        assert_eq!(words, ["uuid", "jsonb"]);
+    }
+    assert_eq!(newest(&table).await, ["a -"]);
+}

@@ -61,7 +61,8 @@ impl Plan {
     }
 
     fn insert(&self, data: &mut Writer, mut changes: Option<&mut Writer>) -> Result<()> {
-        let images: Vec<&Image> = self.outcomes.iter().filter_map(|outcome| if let Outcome::Insert(image) = outcome { Some(image) } else { None }).collect();
+        let images: Vec<&Image> =
+            self.outcomes.iter().filter_map(|outcome| if let Outcome::Insert(image) = outcome { Some(image) } else { None }).collect();
         for images in images.chunks(CHUNK) {
             let rows = self.compose(images)?;
             data.push(&rows)?;
@@ -111,7 +112,8 @@ impl Plan {
     fn change(&self, batch: &RecordBatch, first: u64, hits: &[Hit], data: &mut Writer, changes: Option<&mut Writer>) -> Result<()> {
         let (mut updated, mut images, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
         for hit in hits {
-            let at = u32::try_from(hit.row - first).map_err(|source| Error::internal("a row lies outside its batch").from_source(source))?;
+            let at =
+                u32::try_from(hit.row - first).map_err(|source| Error::internal("a row lies outside its batch").from_source(source))?;
             match self.outcomes.get(hit.slot) {
                 Some(Outcome::Update(image)) if hit.is_first => {
                     updated.push(at);

@@ -114,10 +114,8 @@ pub(super) fn comparable(columns: &[(DataType, Option<ArrayRef>)]) -> Result<Row
     let failed = |source| Error::new(Code::NotSupported, "a key or sequence column has a type without an order").from_source(source);
     let fields = columns.iter().map(|(data_type, _)| SortField::new(data_type.clone())).collect();
     let converter = RowConverter::new(fields).map_err(failed)?;
-    let arrays: Vec<ArrayRef> = columns
-        .iter()
-        .map(|(data_type, array)| array.clone().unwrap_or_else(|| arrow::array::new_empty_array(data_type)))
-        .collect();
+    let arrays: Vec<ArrayRef> =
+        columns.iter().map(|(data_type, array)| array.clone().unwrap_or_else(|| arrow::array::new_empty_array(data_type))).collect();
     converter.convert_columns(&arrays).map_err(failed)
 }
 
@@ -136,7 +134,8 @@ fn check_columns(input: &SchemaRef, spec: &UpsertSpec, table: &SchemaRef) -> Res
             return missing(name, "the rows");
         }
     }
-    let known = |name: &String| table.field_with_name(name).is_ok() || spec.sequence.as_ref() == Some(name) || spec.delete.as_ref() == Some(name);
+    let known =
+        |name: &String| table.field_with_name(name).is_ok() || spec.sequence.as_ref() == Some(name) || spec.delete.as_ref() == Some(name);
     match input.fields().iter().find(|field| !known(field.name())) {
         Some(field) => missing(field.name(), "the table"),
         None => Ok(()),

@@ -14,7 +14,10 @@ use super::apply::{Plan, touched};
 use super::fold::fold;
 use super::incoming::Incoming;
 use super::probe::probe;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
+
+/// Facts of a commit that are known only when the last row was read.
+pub type FactsAtEnd<'a> = dyn Fn() -> Facts + Send + Sync + 'a;
 
 impl Table {
     /// Inserts, updates and deletes by key in one commit, and records every change for `changes`.
@@ -24,7 +27,13 @@ impl Table {
     ///
     /// # Errors
     /// `NotNullViolated` for a NULL key; `Conflict` when another writer changed the table meanwhile.
-    pub async fn upsert(&self, rows: SendableRecordBatchStream, spec: &UpsertSpec, token: Option<&Token>, facts: &Facts) -> Result<Committed> {
+    pub async fn upsert(
+        &self,
+        rows: SendableRecordBatchStream,
+        spec: &UpsertSpec,
+        token: Option<&Token>,
+        facts: &FactsAtEnd<'_>,
+    ) -> Result<Committed> {
         let _turn = self.turn().await?;
         if let Some(done) = self.repeated(token).await? {
             return Ok(done);
@@ -32,12 +41,16 @@ impl Table {
         self.check_writable()?;
         let state = self.known();
         let incoming = Incoming::collect(rows, spec, &state.schema).await?;
+        let facts = &facts();
         let files = self.live_files(&*self.snapshot().await?).await?;
         let stored_sequence = spec.sequence.as_deref().filter(|name| state.schema.field_with_name(name).is_ok());
         let incoming = probe(incoming, &files, stored_sequence, &state.schema).await?;
         let (outcomes, counts) = fold(&incoming, spec);
         let changed = touched(&incoming, &outcomes, &files);
 
+        if !changed.is_empty() && state.metadata.is_set("delta.appendOnly") {
+            return Err(Error::new(Code::NotSupported, format!("table \"{}\" only takes new rows", self.location())));
+        }
         let mut data = Writer::new(self.layout(), WriterOptions::default(), Purpose::Data)?;
         let records_changes = !changed.is_empty() && state.metadata.is_set("delta.enableChangeDataFeed");
         let mut changes = match records_changes {
@@ -61,7 +74,13 @@ impl Table {
             actions.extend(changes.finish().await?.hand_over().into_iter().map(|file| Action::Cdc(file.into())));
         }
         if actions.is_empty() && token.is_none() {
-            return Ok(Committed { version: state.version, committed_at: state.committed_at, repeated: false, rows: counts, facts: facts.clone() });
+            return Ok(Committed {
+                version: state.version,
+                committed_at: state.committed_at,
+                repeated: false,
+                rows: counts,
+                facts: facts.clone(),
+            });
         }
         let draft = Draft {
             actions,

@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock};
 use arrow::datatypes::DataType;
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::{ScalarUDF, Signature, TypeSignature, Volatility};
-use weir_catalog::Definitions as _;
 use weir_udfs::row::{RowFunction, text};
 
 use super::super::errors::{catalog_error, external};

@@ -20,7 +20,6 @@ fn given() -> Vec<ScalarUDF> {
         pg::create_pg_get_partkeydef_udf(),
         pg::create_pg_relation_is_publishable_udf(),
         pg::create_pg_get_statisticsobjdef_columns_udf(),
-        pg::create_pg_encoding_to_char_udf(),
         pg::create_pg_backend_pid_udf(),
         pg::create_pg_relation_size_udf(),
         pg::create_pg_total_relation_size_udf(),
@@ -39,7 +38,8 @@ fn given() -> Vec<ScalarUDF> {
 
 /// One answer for every argument.
 fn fixed() -> Vec<ScalarUDF> {
-    let yes = ["pg_function_is_visible", "pg_type_is_visible", "pg_operator_is_visible", "pg_collation_is_visible", "pg_opclass_is_visible"];
+    let yes =
+        ["pg_function_is_visible", "pg_type_is_visible", "pg_operator_is_visible", "pg_collation_is_visible", "pg_opclass_is_visible"];
     let no = ["pg_is_in_recovery", "pg_is_wal_replay_paused", "pg_is_other_temp_schema"];
     let nothing = [
         "col_description",
@@ -59,6 +59,7 @@ fn fixed() -> Vec<ScalarUDF> {
     functions.extend(no.iter().map(|name| always(name, ScalarValue::Boolean(Some(false)))));
     functions.extend(nothing.iter().map(|name| always(name, ScalarValue::Utf8(None))));
     functions.push(always("pg_advisory_unlock_all", ScalarValue::Utf8(Some(String::new()))));
+    functions.push(always("pg_encoding_to_char", ScalarValue::Utf8(Some("UTF8".to_owned()))));
     functions.push(always("pg_my_temp_schema", ScalarValue::Int32(Some(0))));
     functions.push(always("pg_table_size", ScalarValue::Int64(Some(0))));
     functions.push(always("pg_database_size", ScalarValue::Int64(Some(0))));

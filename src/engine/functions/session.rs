@@ -17,7 +17,7 @@ const VERSION: &str = concat!("PostgreSQL 16.9 (Weir ", env!("CARGO_PKG_VERSION"
 
 pub(super) fn functions(scope: &Scope) -> Vec<ScalarUDF> {
     let path: Vec<String> = resolve::path(scope).filter(|schema| *schema != scope.role).map(str::to_owned).collect();
-    vec![
+    let mut functions = vec![
         constant("version", VERSION),
         constant("current_database", database(scope)),
         constant("current_catalog", database(scope)),
@@ -32,7 +32,9 @@ pub(super) fn functions(scope: &Scope) -> Vec<ScalarUDF> {
         current_schemas(path),
         current_setting(scope),
         set_config(),
-    ]
+    ];
+    functions.extend(weir_udfs::timestamps::in_zone(&scope.time_zone));
+    functions
 }
 
 fn constant(name: &str, value: &str) -> ScalarUDF {
@@ -61,9 +63,7 @@ fn current_setting(scope: &Scope) -> ScalarUDF {
         let found = settings.iter().find(|(own, _)| own.eq_ignore_ascii_case(&name)).map(|(_, value)| value.clone());
         let missing_ok = matches!(args.get(1), Some(ScalarValue::Boolean(Some(true))));
         match (found, missing_ok) {
-            (None, false) => {
-                Err(external(Error::new(Code::UndefinedObject, format!("unrecognized configuration parameter \"{name}\""))))
-            }
+            (None, false) => Err(external(Error::new(Code::UndefinedObject, format!("unrecognized configuration parameter \"{name}\"")))),
             (value, _) => Ok(ScalarValue::Utf8(value)),
         }
     })

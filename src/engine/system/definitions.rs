@@ -1,7 +1,7 @@
 //! What was defined: pipelines and their past, sources, connections, secrets, settings, options.
 
 use serde_json::json;
-use weir_catalog::{Definitions as _, Kind as Noun, Object, ObjectVersion, PipelineBody, RelationBody};
+use weir_catalog::{Kind as Noun, Object, ObjectVersion, PipelineBody, RelationBody};
 
 use super::super::errors::catalog_error;
 use super::super::{definition, schema_json};

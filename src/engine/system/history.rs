@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use weir_catalog::{Definitions as _, Kind as Noun, Lineage, ObjectId, RunStatus};
+use weir_catalog::{Kind as Noun, Lineage, ObjectId, RunStatus};
 
 use super::super::errors::catalog_error;
 use super::super::schema_json;

@@ -89,15 +89,7 @@ fn tables(asked: &Asked<'_>) -> Result<Vec<Row>> {
 fn views(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let row = |view: Relation| -> Row {
         let text = view.object.as_ref().and_then(view_text);
-        vec![
-            database(asked.scope).into(),
-            view.schema.into(),
-            view.name.into(),
-            text.into(),
-            "NONE".into(),
-            "NO".into(),
-            "NO".into(),
-        ]
+        vec![database(asked.scope).into(), view.schema.into(), view.name.into(), text.into(), "NONE".into(), "NO".into(), "NO".into()]
     };
     Ok(relations(asked)?.into_iter().filter(|relation| relation.kind == "v").map(row).collect())
 }

@@ -1,6 +1,6 @@
 //! The rest of pg_catalog that speaks of this hub: schemas, databases, roles, settings, connections.
 
-use weir_catalog::{Definitions as _, Kind as Noun};
+use weir_catalog::Kind as Noun;
 
 use super::super::definition;
 use super::super::errors::catalog_error;
@@ -17,7 +17,13 @@ pub(super) const TABLES: &[SystemTable] = &[
         columns: &[("oid", Kind::Oid), ("nspname", Kind::Text), ("nspowner", Kind::Oid), ("nspacl", Kind::Array)],
         rows: Rows::Now(pg_namespace),
     },
-    SystemTable { schema: "pg_catalog", name: "pg_database", comment: "Databases: this one.", columns: PG_DATABASE, rows: Rows::Now(pg_database) },
+    SystemTable {
+        schema: "pg_catalog",
+        name: "pg_database",
+        comment: "Databases: this one.",
+        columns: PG_DATABASE,
+        rows: Rows::Now(pg_database),
+    },
     SystemTable { schema: "pg_catalog", name: "pg_roles", comment: "Roles.", columns: PG_ROLES, rows: Rows::Now(pg_roles) },
     SystemTable {
         schema: "pg_catalog",
@@ -68,8 +74,20 @@ pub(super) const TABLES: &[SystemTable] = &[
         ],
         rows: Rows::Now(pg_foreign_server),
     },
-    SystemTable { schema: "pg_catalog", name: "pg_stat_activity", comment: "Nothing yet.", columns: PG_STAT_ACTIVITY, rows: Rows::Now(none) },
-    SystemTable { schema: "pg_catalog", name: "pg_locks", comment: "Nothing: readers never wait.", columns: PG_LOCKS, rows: Rows::Now(none) },
+    SystemTable {
+        schema: "pg_catalog",
+        name: "pg_stat_activity",
+        comment: "Nothing yet.",
+        columns: PG_STAT_ACTIVITY,
+        rows: Rows::Now(none),
+    },
+    SystemTable {
+        schema: "pg_catalog",
+        name: "pg_locks",
+        comment: "Nothing: readers never wait.",
+        columns: PG_LOCKS,
+        rows: Rows::Now(none),
+    },
     SystemTable {
         schema: "pg_catalog",
         name: "pg_indexes",

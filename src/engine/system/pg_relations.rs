@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use arrow::datatypes::SchemaRef;
-use weir_catalog::{Definitions as _, Kind as Noun, Object, RelationBody, TableBody};
+use weir_catalog::{Kind as Noun, Object, RelationBody, TableBody};
 
 use super::super::errors::catalog_error;
 use super::super::types::{pg_type, type_modifier};
@@ -89,7 +89,13 @@ pub(super) fn role_oids(asked: &Asked<'_>) -> Result<HashMap<String, i64>> {
 
 pub(super) const TABLES: &[SystemTable] = &[
     SystemTable { schema: "pg_catalog", name: "pg_class", comment: "Relations.", columns: PG_CLASS, rows: Rows::Now(pg_class) },
-    SystemTable { schema: "pg_catalog", name: "pg_attribute", comment: "Columns of relations.", columns: PG_ATTRIBUTE, rows: Rows::Now(pg_attribute) },
+    SystemTable {
+        schema: "pg_catalog",
+        name: "pg_attribute",
+        comment: "Columns of relations.",
+        columns: PG_ATTRIBUTE,
+        rows: Rows::Now(pg_attribute),
+    },
     SystemTable { schema: "pg_catalog", name: "pg_tables", comment: "Tables.", columns: PG_TABLES, rows: Rows::Now(pg_tables) },
     SystemTable { schema: "pg_catalog", name: "pg_views", comment: "Views.", columns: PG_VIEWS, rows: Rows::Now(pg_views) },
     SystemTable {
@@ -325,7 +331,7 @@ fn pg_foreign_table(asked: &Asked<'_>) -> Result<Vec<Row>> {
 pub(in crate::engine) fn is_visible(relation: &Relation, others: &[Relation], scope: &super::super::Scope) -> bool {
     let path: Vec<&str> = std::iter::once("pg_catalog").chain(resolve::path(scope)).collect();
     let Some(own) = path.iter().position(|schema| *schema == relation.schema) else { return false };
-    !others.iter().any(|other| {
-        other.name == relation.name && path.iter().position(|schema| *schema == other.schema).is_some_and(|place| place < own)
-    })
+    !others
+        .iter()
+        .any(|other| other.name == relation.name && path.iter().position(|schema| *schema == other.schema).is_some_and(|place| place < own))
 }

@@ -1,7 +1,7 @@
 //! What ran, what came of it, and how far each pipeline has read.
 
 use serde_json::Value as Json;
-use weir_catalog::{Definitions as _, Input, Kind as Noun, ObjectId, Run, RunFilter, RunKind, RunStatus, Store};
+use weir_catalog::{Input, Kind as Noun, ObjectId, Run, RunFilter, RunKind, RunStatus, Store};
 
 use super::super::errors::catalog_error;
 use super::table::{Asked, Cell, Kind, Row, Rows, SystemTable, time};
@@ -202,7 +202,8 @@ fn files(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let runs = store.runs(&RunFilter::default()).map_err(catalog_error)?;
     let mut rows = Vec::new();
     for source in store.objects(Some(Noun::Source), None).map_err(catalog_error)? {
-        let readers: Vec<(&Run, i64, i64)> = runs.iter().filter_map(|run| read_files(run, source.id).map(|(from, to)| (run, from, to))).collect();
+        let readers: Vec<(&Run, i64, i64)> =
+            runs.iter().filter_map(|run| read_files(run, source.id).map(|(from, to)| (run, from, to))).collect();
         for entry in store.files(source.id, 0, None, None).map_err(catalog_error)? {
             // Newest first: the last run that took it.
             let run = readers.iter().find(|(_, from, to)| *from < entry.seq && entry.seq <= *to).map(|(run, ..)| *run);

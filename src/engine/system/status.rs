@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use weir_catalog::{Definitions as _, Kind as Noun, Object, PipelineBody, RunStatus};
+use weir_catalog::{Kind as Noun, Object, PipelineBody, RunStatus};
 use weir_sql::OptionValue;
 
 use super::super::errors::catalog_error;
@@ -52,7 +52,8 @@ async fn status(asked: &Asked<'_>, pipeline: &Object) -> Result<Row> {
     let body: PipelineBody = serde_json::from_value(pipeline.body.clone()).unwrap_or_default();
     let health = store.pipeline_health(pipeline.id).map_err(catalog_error)?;
     let lag = lag(asked, pipeline, health.last_success_at, now).await?;
-    let max_lag = definition::pipeline(pipeline).ok().and_then(|d| d.header.options.get("max_lag").and_then(|entry| duration(&entry.value)));
+    let max_lag =
+        definition::pipeline(pipeline).ok().and_then(|d| d.header.options.get("max_lag").and_then(|entry| duration(&entry.value)));
     let late = match (lag, max_lag) {
         (Some(lag), Some(most)) => Cell::Bool(lag > most.as_secs_f64()),
         (_, None) => Cell::Bool(false),

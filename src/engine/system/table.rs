@@ -200,7 +200,8 @@ impl TableProvider for Provider {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> PlanResult<Arc<dyn ExecutionPlan>> {
-        let wanted = |column: &str| filters.iter().filter_map(equality).find(|(name, _)| *name == column).map(|(_, value)| value.to_owned());
+        let wanted =
+            |column: &str| filters.iter().filter_map(equality).find(|(name, _)| *name == column).map(|(_, value)| value.to_owned());
         let asked = Asked {
             engine: &self.engine,
             scope: &self.scope,
@@ -240,7 +241,8 @@ fn batch(table: &SystemTable, schema: &SchemaRef, rows: Vec<Row>) -> Result<Reco
     let mut columns: Vec<ArrayRef> = Vec::with_capacity(table.columns.len());
     for (index, (name, kind)) in table.columns.iter().enumerate() {
         let cells = rows.iter().map(|row| row.get(index));
-        let column = column(*kind, cells, rows.len()).ok_or_else(|| broken(&format!("column {name} holds something else than {kind:?}")))?;
+        let column =
+            column(*kind, cells, rows.len()).ok_or_else(|| broken(&format!("column {name} holds something else than {kind:?}")))?;
         columns.push(column);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
@@ -262,7 +264,9 @@ fn column<'a>(kind: Kind, cells: impl Iterator<Item = Option<&'a Cell>>, count: 
         }};
     }
     match kind {
-        Kind::Text | Kind::Uuid | Kind::Json | Kind::Array => build!(StringBuilder::with_capacity(count, count * 16), Cell::Text(text) => text),
+        Kind::Text | Kind::Uuid | Kind::Json | Kind::Array => {
+            build!(StringBuilder::with_capacity(count, count * 16), Cell::Text(text) => text)
+        }
         Kind::Bool => build!(BooleanBuilder::with_capacity(count), Cell::Bool(flag) => *flag),
         Kind::Small => build!(Int16Builder::with_capacity(count), Cell::Int(number) => i16::try_from(*number).ok()?),
         Kind::Int | Kind::Oid => build!(Int32Builder::with_capacity(count), Cell::Int(number) => i32::try_from(*number).ok()?),

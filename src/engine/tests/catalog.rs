@@ -28,12 +28,13 @@ async fn definitions_are_listed() {
         arrow::datatypes::Field::new("total", arrow::datatypes::DataType::Decimal128(12, 2), true),
     ]);
     let body = serde_json::json!({"columns": columns});
-    let object = bench.create(weir_catalog::Kind::View, "public", "totals", "CREATE VIEW totals AS SELECT 1::bigint AS id, 1.5 AS total", body);
+    let object =
+        bench.create(weir_catalog::Kind::View, "public", "totals", "CREATE VIEW totals AS SELECT 1::bigint AS id, 1.5 AS total", body);
     let class = bench.rows("SELECT oid, relkind, relnatts FROM pg_class WHERE relname = 'totals'").await.unwrap();
     assert_eq!(class, [format!("{}|v|2", object.id.0)]);
     let sql = "SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull FROM pg_attribute a WHERE a.attrelid = 'totals'::regclass ORDER BY attnum";
     assert_eq!(bench.rows(sql).await.unwrap(), ["id|bigint|true", "total|numeric(12,2)|false"]);
-    let sql = "SELECT table_type, column_name, data_type FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name) WHERE table_name = 'totals' ORDER BY ordinal_position";
+    let sql = "SELECT table_type, column_name, data_type FROM information_schema.columns c JOIN information_schema.tables t ON c.table_schema = t.table_schema AND c.table_name = t.table_name WHERE c.table_name = 'totals' ORDER BY ordinal_position";
     assert_eq!(bench.rows(sql).await.unwrap(), ["VIEW|id|bigint", "VIEW|total|numeric"]);
     let sql = "SELECT pg_get_viewdef(oid), pg_get_userbyid(relowner), pg_table_is_visible(oid) FROM pg_class WHERE relname = 'totals'";
     assert_eq!(bench.rows(sql).await.unwrap(), ["SELECT 1::bigint AS id, 1.5 AS total|ana|true"]);
@@ -112,7 +113,8 @@ const PSQL: &[(&str, &str)] = &[
 async fn psql_gets_its_answers() {
     let bench = Bench::new();
     let columns = arrow::datatypes::Schema::new(vec![arrow::datatypes::Field::new("a", arrow::datatypes::DataType::Int32, true)]);
-    let object = bench.create(weir_catalog::Kind::View, "public", "v", "CREATE VIEW v AS SELECT 1 AS a", serde_json::json!({"columns": columns}));
+    let object =
+        bench.create(weir_catalog::Kind::View, "public", "v", "CREATE VIEW v AS SELECT 1 AS a", serde_json::json!({"columns": columns}));
     let mut wrong = Vec::new();
     for (command, sql) in PSQL {
         let sql = sql.replace("16385", &object.id.0.to_string());

@@ -1,22 +1,25 @@
 //! The room from outside: statements against an engine over a catalog in memory and a lake in a temporary folder.
 
 mod catalog;
+mod changes;
+mod definitions;
 mod errors;
 mod queries;
 mod versions;
 
 use std::sync::Arc;
 
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::TryStreamExt;
 use tempfile::TempDir;
-use weir_catalog::{Change, Definitions as _, Kind, Object, Role, Store};
+use weir_catalog::{Change, Kind, Object, Role, Store};
 use weir_sql::StatementKind;
 
 use super::{Engine, EngineLimits, Scope};
 use crate::clock::{Clock, Micros};
-use crate::delta::Lake;
+use crate::delta::{Facts, Lake};
 use crate::error::{Error, Result};
 
 /// 2026-01-01 00:00 UTC.
@@ -124,7 +127,38 @@ impl Bench {
 pub(super) fn lines(batch: &RecordBatch) -> Vec<String> {
     let options = FormatOptions::default().with_null("NULL");
     let columns: Vec<_> = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
-    (0..batch.num_rows())
-        .map(|row| columns.iter().map(|column| column.value(row).to_string()).collect::<Vec<_>>().join("|"))
-        .collect()
+    (0..batch.num_rows()).map(|row| columns.iter().map(|column| column.value(row).to_string()).collect::<Vec<_>>().join("|")).collect()
 }
+
+impl Bench {
+    /// A lake table, as CREATE TABLE makes it: `CREATE TABLE name (columns and rules)`.
+    pub(super) async fn table(&self, name: &str, elements: &str, columns: &[(&str, DataType)], key: &[&str]) -> Object {
+        let fields: Vec<Field> = columns.iter().map(|(name, data_type)| Field::new(*name, data_type.clone(), true)).collect();
+        let schema: SchemaRef = Arc::new(Schema::new(fields));
+        let location = format!("public/{name}");
+        let facts = Facts { run_id: None, user: "ana".to_owned(), extra: std::collections::BTreeMap::new() };
+        self.engine.lake().create(&location, &schema, &[], &facts).await.unwrap();
+        let key = key.iter().map(|column| (*column).to_owned()).collect();
+        let body = weir_catalog::TableBody { location, columns: schema, key, made_by: None };
+        let definition = format!("CREATE TABLE {name} ({elements})");
+        self.create(Kind::Table, "public", name, &definition, serde_json::to_value(body).unwrap())
+    }
+
+    pub(super) async fn dml(&self, sql: &str) -> Result<super::DmlDone> {
+        self.dml_in(sql, &self.scope()).await
+    }
+
+    pub(super) async fn dml_in(&self, sql: &str, scope: &Scope) -> Result<super::DmlDone> {
+        let mut statements = weir_sql::parse(sql).map_err(super::definition::syntax_error)?;
+        let StatementKind::Dml(dml) = statements.remove(0).kind else { panic!("not DML: {sql}") };
+        self.engine.dml(&dml, scope, self.store().as_ref()).await
+    }
+
+    /// Runs it one minute later than anything before.
+    pub(super) async fn later(&self, sql: &str) -> super::DmlDone {
+        self.clock.advance_to(self.clock.now() + MINUTE);
+        self.dml(sql).await.unwrap_or_else(|e| panic!("{sql}: {}", e.chain()))
+    }
+}
+
+pub(super) const MINUTE: Micros = 60_000_000;

@@ -33,6 +33,8 @@ async fn expressions_mean_what_postgresql_means() {
         ("SELECT current_date", "2026-01-01"),
         ("SELECT date_trunc('month', '2026-03-07 05:00'::timestamp)", "2026-03-01T00:00:00"),
         ("SELECT to_char('2026-03-07 05:04:03'::timestamp, 'DD.MM.YYYY HH24:MI')", "07.03.2026 05:04"),
+        ("SELECT '2026-11-01 00:00+01'::timestamptz", "2026-10-31T23:00:00Z"),
+        ("SELECT timestamp '2026-11-01 10:30+01'", "2026-11-01T10:30:00"),
         ("SELECT 2 = ANY(ARRAY[1,2])", "true"),
         ("SELECT sum(x) FROM (VALUES (1.1), (2.2)) t(x)", "3.3"),
         ("SELECT count(*) FROM generate_series(1, 5)", "5"),
@@ -78,7 +80,7 @@ async fn views_are_planned_at_each_use() {
     bench.view("bad", "SELECT nothing FROM one");
     let error = bench.error("SELECT * FROM bad").await;
     assert_eq!((error.code().sqlstate(), error.detail_text()), ("42703", Some("In view \"public.bad\".")));
-    assert_eq!(error.position(), None);
+    assert_eq!(error.position(), Some(15));
     bench.view("ouroboros", "SELECT * FROM ouroboros");
     assert_eq!(bench.error("SELECT * FROM ouroboros").await.code().sqlstate(), "42P17");
 }

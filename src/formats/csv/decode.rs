@@ -37,7 +37,8 @@ struct Row {
 impl Table {
     /// `width` None: as wide as the first record.
     pub(super) fn read(bytes: Bytes, marks: &Marks, width: Option<usize>, first_line: i64) -> Self {
-        let mut table = Self { bytes, unescaped: Vec::new(), spans: Vec::new(), rows: Vec::new(), width: width.unwrap_or(0), rejects: Vec::new() };
+        let mut table =
+            Self { bytes, unescaped: Vec::new(), spans: Vec::new(), rows: Vec::new(), width: width.unwrap_or(0), rejects: Vec::new() };
         let is_utf8 = std::str::from_utf8(&table.bytes).is_ok();
         let bytes = table.bytes.clone();
         let (mut at, mut line) = (0, first_line);
@@ -192,7 +193,8 @@ impl Job<'_> {
                     let is_null = if text.is_empty() {
                         !is_text || (empty_is_null && !is_quoted)
                     } else {
-                        (!only_empty && !is_quoted && self.dialect.nulls.iter().any(|null| null == text)) || (!is_text && text.trim_ascii().is_empty())
+                        (!only_empty && !is_quoted && self.dialect.nulls.iter().any(|null| null == text))
+                            || (!is_text && text.trim_ascii().is_empty())
                     };
                     if is_null { column.null() } else { column.text(text) }
                 }

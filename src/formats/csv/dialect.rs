@@ -16,7 +16,9 @@ pub(super) const SPEC: Spec = Spec {
         Opt::text("delimiter").default(",").doc("One ASCII character, 'tab', or 'auto' to find it out."),
         Opt::text("quote").default("\"").doc("The character around fields that contain delimiters or line ends; 'none' for files without."),
         Opt::char("escape").doc("What stands before a quote inside a quoted field; by default the quote is doubled."),
-        Opt::choice("encoding", Encoding::WORDS).default("auto").doc("How characters are stored; auto is UTF-8 unless a mark at the start says UTF-16."),
+        Opt::choice("encoding", Encoding::WORDS)
+            .default("auto")
+            .doc("How characters are stored; auto is UTF-8 unless a mark at the start says UTF-16."),
         Opt::text("null").default("").doc("Unquoted texts that mean NULL, separated by '|'."),
         Opt::integer("skip").default("0").doc("Lines to pass over at the start of each file."),
         Opt::char("comment").doc("Lines that begin with it are passed over."),

@@ -14,3 +14,4 @@ mod tokens;
 mod tests;
 
 pub(super) use format::Csv;
+pub(super) use split::{lines, unreadable};

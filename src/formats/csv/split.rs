@@ -10,7 +10,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use super::tokens::{Close, Marks, line};
 use crate::error::{Code, Error, Result};
-use crate::formats::contract::Reject;
+use crate::formats::contract::{Block, BlockContent, Reject};
 
 /// How much of a record that is too long its dead letter keeps.
 pub(super) const KEPT_OF_LONG: usize = 64 << 10;
@@ -174,7 +174,20 @@ pub(super) fn too_long(raw: Vec<u8>, position: i64) -> Reject {
     Reject { rule: "record".to_owned(), error: "record is longer than 16 MiB; only its start is kept".to_owned(), raw, position }
 }
 
-pub(super) fn unreadable(error: std::io::Error) -> Error {
+pub(in crate::formats) fn unreadable(error: std::io::Error) -> Error {
     let code = if error.kind() == std::io::ErrorKind::InvalidData { Code::DataException } else { Code::Io };
     Error::new(code, "the file cannot be read to its end").detail(error.to_string()).from_source(error)
+}
+
+/// A stream to blocks of whole lines, for formats in which a line feed always ends the record.
+pub(in crate::formats) fn lines(input: Box<dyn Read + Send>, target: usize) -> impl Iterator<Item = Result<Block>> + Send {
+    let marks = Marks { delimiter: b'\n', quote: None, escape: None, comment: None, max_record: 16 << 20 };
+    let mut splitter = Splitter::new(input, false);
+    std::iter::from_fn(move || {
+        let piece = splitter.next(&marks, target).transpose()?;
+        Some(piece.map(|piece| match piece {
+            Piece::Records { first_line, bytes } => Block { first_position: first_line, layout: None, content: BlockContent::Bytes(bytes) },
+            Piece::TooLong(reject) => Block { first_position: reject.position, layout: None, content: BlockContent::Refused(reject) },
+        }))
+    })
 }

@@ -186,7 +186,8 @@ fn a_record_beyond_the_limit_is_a_reject() {
 
 #[test]
 fn a_foreign_header_fails_the_file() {
-    let error = decoder(&[]).blocks(Input::Stream(Box::new(Cursor::new(b"x;y\n1;2\n"))), &[column("a", DataType::Utf8)], 100).err().unwrap();
+    let error =
+        decoder(&[]).blocks(Input::Stream(Box::new(Cursor::new(b"x;y\n1;2\n"))), &[column("a", DataType::Utf8)], 100).err().unwrap();
     assert_eq!(error.message(), "the header names none of the declared columns");
 }
 
@@ -219,8 +220,18 @@ fn one_bad_line_in_a_hundred_thousand() {
 /// Text of the characters that matter, so that quotes, ends and delimiters meet in every order.
 fn nasty() -> impl Strategy<Value = Vec<u8>> {
     let token = prop_oneof![
-        Just(b"\"".to_vec()), Just(b",".to_vec()), Just(b"\n".to_vec()), Just(b"\r\n".to_vec()), Just(b"1".to_vec()), Just(b"ab".to_vec()),
-        Just(b"\r".to_vec()), Just(b",\"".to_vec()), Just(b"\",".to_vec()), Just(b"\"\n".to_vec()), Just(b"\\".to_vec()), Just(b"#".to_vec()),
+        Just(b"\"".to_vec()),
+        Just(b",".to_vec()),
+        Just(b"\n".to_vec()),
+        Just(b"\r\n".to_vec()),
+        Just(b"1".to_vec()),
+        Just(b"ab".to_vec()),
+        Just(b"\r".to_vec()),
+        Just(b",\"".to_vec()),
+        Just(b"\",".to_vec()),
+        Just(b"\"\n".to_vec()),
+        Just(b"\\".to_vec()),
+        Just(b"#".to_vec()),
         Just(b"\xC3".to_vec()),
     ];
     proptest::collection::vec(token, 0..60).prop_map(|tokens| tokens.concat())

@@ -127,7 +127,11 @@ impl Marks {
                 Some(quote) if bytes.get(at) == Some(&quote) => self.quoted(bytes, start, at + 1, quote, spans, unescaped)?,
                 _ => {
                     let end = plain_end(bytes, at, self.delimiter);
-                    let text_end = if bytes.get(end) != Some(&self.delimiter) && end > at && bytes.get(end - 1) == Some(&b'\r') { end - 1 } else { end };
+                    let text_end = if bytes.get(end) != Some(&self.delimiter) && end > at && bytes.get(end - 1) == Some(&b'\r') {
+                        end - 1
+                    } else {
+                        end
+                    };
                     spans.push(Span::new(at, text_end, 0));
                     end
                 }
@@ -142,7 +146,15 @@ impl Marks {
     }
 
     /// Reads a quoted field and answers where it ends: at a delimiter, a line end or the end of the bytes.
-    fn quoted(&self, bytes: &[u8], record: usize, from: usize, quote: u8, spans: &mut Vec<Span>, unescaped: &mut Vec<u8>) -> Result<usize, &'static str> {
+    fn quoted(
+        &self,
+        bytes: &[u8],
+        record: usize,
+        from: usize,
+        quote: u8,
+        spans: &mut Vec<Span>,
+        unescaped: &mut Vec<u8>,
+    ) -> Result<usize, &'static str> {
         let Close::At { position, has_escapes } = self.close(bytes, from, quote) else {
             return Err("quoted field is not closed");
         };

@@ -19,7 +19,9 @@ pub(super) enum Kind {
     False,
     Number,
     /// With or without escapes in it.
-    String { is_plain: bool },
+    String {
+        is_plain: bool,
+    },
     Object,
     Array,
 }
@@ -407,4 +409,10 @@ fn squeeze(raw: &str) -> Cow<'_, str> {
 pub(in crate::formats) fn checked(text: &str) -> Result<String, &'static str> {
     let mut tape = Tape::default();
     tape.parse(text).map(|value| value.compact().into_owned())
+}
+
+/// What a JSON string means; None when it is not one.
+pub(super) fn checked_text(text: &str) -> Option<String> {
+    let mut tape = Tape::default();
+    tape.parse(text).ok().map(|value| value.meaning().into_owned())
 }

@@ -121,7 +121,8 @@ impl Connector for Local {
     }
 
     async fn list_schema(&self, _connection: &Options, _schema: &str) -> Result<Vec<RemoteRelation>> {
-        Err(Error::new(Code::NotSupported, "a folder has no schema to import").hint("Write CREATE SOURCE for each set of files.".to_owned()))
+        Err(Error::new(Code::NotSupported, "a folder has no schema to import")
+            .hint("Write CREATE SOURCE for each set of files.".to_owned()))
     }
 }
 
@@ -173,7 +174,8 @@ fn open_format(format: Option<&Format>) -> Result<Arc<dyn Decoder>> {
 fn unknown_format(name: &str) -> Error {
     let names: Vec<&str> = formats::FORMATS.iter().map(|format| format.spec().name).collect();
     let near = weir_sql::nearest(name, names.iter().copied()).map(|near| format!("Did you mean \"{near}\"?"));
-    Error::new(Code::UndefinedObject, format!("format \"{name}\" does not exist")).hint(near.unwrap_or_else(|| format!("One of {}.", names.join(", "))))
+    Error::new(Code::UndefinedObject, format!("format \"{name}\" does not exist"))
+        .hint(near.unwrap_or_else(|| format!("One of {}.", names.join(", "))))
 }
 
 fn included(include: &Include) -> Result<(Meta, String)> {
@@ -202,7 +204,9 @@ fn infer(reading: &Reading, pattern: &Pattern) -> Result<SchemaRef> {
             Compression::None => Input::File(place),
             _ => {
                 let plain = decompressed(file, compression, reading.max_decompressed);
-                Input::Stream(plain.map_err(|error| Error::new(Code::DataException, format!("file \"{path}\" cannot be read")).from_source(error))?)
+                Input::Stream(
+                    plain.map_err(|error| Error::new(Code::DataException, format!("file \"{path}\" cannot be read")).from_source(error))?,
+                )
             }
         };
         let Ok(schema) = reading.decoder.infer(input, INFER_BYTES) else { continue };

@@ -137,7 +137,9 @@ impl Feeder {
         }
         drop(file);
         // Half a damaged archive must not land, so it is read through once before.
-        if self.keeps_rejects && let Err(error) = self.unpacked(&place, compression).and_then(|plain| read_through(plain)) {
+        if self.keeps_rejects
+            && let Err(error) = self.unpacked(&place, compression).and_then(|plain| read_through(plain))
+        {
             return Ok(Err(error));
         }
         Ok(self.unpacked(&place, compression).and_then(|plain| decoder.blocks(Input::Stream(plain), columns, BLOCK_BYTES)))

@@ -118,8 +118,9 @@ impl TableProvider for FileTable {
             feed: Mutex::new(Feed::Waiting),
         });
         let count = if self.request.ordered { 1 } else { threads };
-        let partitions =
-            (0..count).map(|_| Arc::new(Partition { job: job.clone(), is_taken: AtomicBool::new(false) }) as Arc<dyn PartitionStream>).collect();
+        let partitions = (0..count)
+            .map(|_| Arc::new(Partition { job: job.clone(), is_taken: AtomicBool::new(false) }) as Arc<dyn PartitionStream>)
+            .collect();
         Ok(Arc::new(StreamingTableExec::try_new(schema, partitions, None, [], false, limit)?))
     }
 }
@@ -192,8 +193,7 @@ impl Job {
         let mut feed = self.feed.lock().await;
         if let Feed::Waiting = *feed {
             let (sender, receiver) = mpsc::channel(WAITING_BLOCKS);
-            let feeder =
-                Feeder { reading: self.reading.clone(), items: self.items.clone(), keeps_rejects: self.rejects.is_some(), sender };
+            let feeder = Feeder { reading: self.reading.clone(), items: self.items.clone(), keeps_rejects: self.rejects.is_some(), sender };
             // It ends by itself when the receiver is dropped.
             drop(tokio::task::spawn_blocking(move || feeder.run()));
             *feed = Feed::Open(receiver);

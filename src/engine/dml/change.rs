@@ -1,0 +1,223 @@
+//! UPDATE and DELETE: the rows a SELECT with the same condition would give, changed or taken out.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use datafusion::common::{Column, TableReference};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, not};
+use datafusion::physical_plan::execute_stream;
+use futures::TryStreamExt;
+use sqlparser::ast::{
+    AssignmentTarget, Delete, Expr as SqlExpr, FromTable, Ident, ObjectNamePart, Query, SelectItem, SetExpr, TableFactor, TableWithJoins,
+    Update,
+};
+
+use super::super::plan::{Context, Reads};
+use super::super::resolve::folded;
+use super::super::{Engine, errors, parameters, state};
+use super::checks::Checks;
+use super::columns::{assigned, column};
+use super::{Ask, DmlDone, DmlKind, Target, count, facts, is_dead_letters, refuse};
+use crate::delta::Matching;
+use crate::error::{Code, Error, Result};
+
+/// Columns of hub.dead_letters that a person may change.
+const EDITABLE: &[&str] = &["record", "raw", "status", "note"];
+
+/// A condition with the name it gives the table, and the values beside it.
+struct Chosen {
+    relation: TableReference,
+    predicate: Option<Expr>,
+    values: Vec<Expr>,
+    /// The table's rows under that name, before the condition.
+    rows: LogicalPlan,
+}
+
+impl Engine {
+    pub(super) async fn delete(&self, delete: &Delete, ask: &Ask<'_>) -> Result<DmlDone> {
+        refuse(delete.using.is_some(), "DELETE .. USING")?;
+        refuse(delete.returning.is_some(), "RETURNING")?;
+        refuse(!delete.order_by.is_empty() || delete.limit.is_some() || !delete.tables.is_empty(), "this form of DELETE")?;
+        let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
+        let [table] = from.as_slice() else {
+            return Err(Error::new(Code::NotSupported, "DELETE from several tables is not supported"));
+        };
+        let target = self.changed(table, ask).await?;
+        if is_dead_letters(&target.object) {
+            return Err(Error::new(Code::NoPrivilege, "rows of hub.dead_letters are never deleted")
+                .hint("UPDATE hub.dead_letters SET status = 'discarded' WHERE ..".to_owned()));
+        }
+        let lock = self.turn_of(target.object.id);
+        let _turn = lock.lock().await;
+        let state = state::of_scope(self, ask.scope);
+        let chosen = self.chosen(table, delete.selection.as_ref(), &[], &state, ask).await?;
+        let matching = Matching { session: &state, relation: chosen.relation, predicate: chosen.predicate };
+        let committed = target.table.delete(&matching, None, &facts(ask)).await?;
+        let rows = count(committed.rows.deleted);
+        if rows > 0 {
+            self.noted(&target, &committed, "DELETE", &ask.scope.role)?;
+        }
+        Ok(DmlDone { kind: DmlKind::Delete, rows, version: (rows > 0).then_some(committed.version), notices: Vec::new() })
+    }
+
+    pub(super) async fn update(&self, update: &Update, ask: &Ask<'_>) -> Result<DmlDone> {
+        refuse(update.from.is_some(), "UPDATE .. FROM")?;
+        refuse(update.returning.is_some(), "RETURNING")?;
+        refuse(update.or.is_some() || !update.order_by.is_empty() || update.limit.is_some(), "this form of UPDATE")?;
+        let target = self.changed(&update.table, ask).await?;
+        let schema = target.table.schema();
+        let mut names = Vec::new();
+        let mut values = Vec::new();
+        for assignment in &update.assignments {
+            let ident = match &assignment.target {
+                AssignmentTarget::ColumnName(name) => name.0.last().and_then(ObjectNamePart::as_ident),
+                AssignmentTarget::Tuple(_) => None,
+            };
+            let ident = ident.ok_or_else(|| Error::new(Code::NotSupported, "SET (a, b) = .. is not supported"))?;
+            let position = ask.place.offset((ident.span.start.line, ident.span.start.column));
+            let name = column(&schema, &folded(ident), &target.object).map_err(|error| error.at(position))?.name().clone();
+            if is_dead_letters(&target.object) && !EDITABLE.contains(&name.as_str()) {
+                return Err(Error::new(Code::NoPrivilege, format!("column \"{name}\" of hub.dead_letters cannot be changed"))
+                    .hint(format!("Editable: {}.", EDITABLE.join(", ")))
+                    .at(position));
+            }
+            if names.contains(&name) {
+                return Err(Error::new(Code::Syntax, format!("multiple assignments to same column \"{name}\"")).at(position));
+            }
+            names.push(name);
+            values.push(assignment.value.clone());
+        }
+        let lock = self.turn_of(target.object.id);
+        let _turn = lock.lock().await;
+        let state = state::of_scope(self, ask.scope);
+        let mut chosen = self.chosen(&update.table, update.selection.as_ref(), &values, &state, ask).await?;
+        let given = std::mem::take(&mut chosen.values);
+        let mut assignments = Vec::new();
+        for (name, value) in names.into_iter().zip(given) {
+            let value = assigned(value, chosen.rows.schema(), column(&schema, &name, &target.object)?, &state)?;
+            assignments.push((name, value));
+        }
+        self.check_update(&target, &chosen, &assignments, &schema, &state, ask).await?;
+        let matching = Matching { session: &state, relation: chosen.relation, predicate: chosen.predicate };
+        let committed = target.table.update(&assignments, &matching, None, &facts(ask)).await?;
+        let rows = count(committed.rows.updated);
+        if rows > 0 {
+            self.noted(&target, &committed, "UPDATE", &ask.scope.role)?;
+        }
+        Ok(DmlDone { kind: DmlKind::Update, rows, version: (rows > 0).then_some(committed.version), notices: Vec::new() })
+    }
+
+    async fn changed(&self, table: &TableWithJoins, ask: &Ask<'_>) -> Result<Target> {
+        match &table.relation {
+            TableFactor::Table { name, args: None, .. } if table.joins.is_empty() => self.target(name, ask).await,
+            _ => Err(Error::new(Code::NotSupported, "only one plain table can be changed")),
+        }
+    }
+
+    /// Plans `SELECT values FROM table WHERE condition` and takes it apart again.
+    async fn chosen(
+        &self,
+        table: &TableWithJoins,
+        selection: Option<&SqlExpr>,
+        values: &[SqlExpr],
+        state: &SessionState,
+        ask: &Ask<'_>,
+    ) -> Result<Chosen> {
+        let query = select(table.clone(), selection.cloned(), values)?;
+        let context = Context { scope: ask.scope, definitions: ask.definitions, relations: None, views: Vec::new(), pinned: None };
+        let plan = self.bind_tree(query, &ask.dml.temporals, None, &ask.place, state, &context, &mut Reads::default()).await?;
+        let plan = parameters::fill(plan, ask.scope)?;
+        let lost = || Error::internal("the condition of the statement was lost while planning");
+        let LogicalPlan::Projection(projection) = plan else { return Err(lost()) };
+        let (predicate, rows) = match (projection.input.as_ref(), selection) {
+            (LogicalPlan::Filter(filter), Some(_)) => (Some(filter.predicate.clone()), filter.input.as_ref().clone()),
+            (input, None) => (None, input.clone()),
+            _ => return Err(lost()),
+        };
+        let relation = match &rows {
+            LogicalPlan::TableScan(scan) => scan.table_name.clone(),
+            LogicalPlan::SubqueryAlias(alias) if matches!(alias.input.as_ref(), LogicalPlan::TableScan(_)) => alias.alias.clone(),
+            _ => return Err(lost()),
+        };
+        let values = match values.is_empty() {
+            true => Vec::new(),
+            false => projection.expr.into_iter().map(Expr::unalias).collect(),
+        };
+        Ok(Chosen { relation, predicate, values, rows })
+    }
+
+    /// Refuses an update whose new rows would break a rule of the table.
+    async fn check_update(
+        &self,
+        target: &Target,
+        chosen: &Chosen,
+        assignments: &[(String, Expr)],
+        schema: &SchemaRef,
+        state: &SessionState,
+        ask: &Ask<'_>,
+    ) -> Result<()> {
+        let mut checks = Checks::of(self, target, state, ask)?;
+        checks.only_for(&assignments.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
+        if checks.is_empty() {
+            return Ok(());
+        }
+        let own = |name: &str| Expr::Column(Column::new(Some(chosen.relation.clone()), name));
+        // A scan may show text in another layout than the table's columns have.
+        let new_value = |field: &Field| -> Result<Expr> {
+            let assigned = assignments.iter().find(|(name, _)| name == field.name()).map(|(_, value)| value.clone());
+            let value = assigned.unwrap_or_else(|| own(field.name()));
+            Ok(value.cast_to(field.data_type(), chosen.rows.schema()).map_err(errors::error)?.alias(field.name()))
+        };
+        let mut changed = LogicalPlanBuilder::from(chosen.rows.clone());
+        if let Some(predicate) = &chosen.predicate {
+            changed = changed.filter(predicate.clone()).map_err(errors::error)?;
+        }
+        let columns = schema.fields().iter().map(|field| new_value(field)).collect::<Result<Vec<_>>>()?;
+        let changed = changed.project(columns).and_then(LogicalPlanBuilder::build).map_err(errors::error)?;
+        let physical = state.create_physical_plan(&changed).await.map_err(errors::error)?;
+        let mut rows = execute_stream(physical, state.task_ctx()).map_err(errors::error)?;
+        let nullable = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+        let unchecked = Arc::new(Schema::new(nullable.collect::<Vec<_>>()));
+        let mut tally = checks.tally();
+        let mut kept: Vec<RecordBatch> = Vec::new();
+        while let Some(batch) = rows.try_next().await.map_err(errors::error)? {
+            // NULLs are for the checks to find: they know what to call them.
+            let batch = RecordBatch::try_new(Arc::clone(&unchecked), batch.columns().to_vec()).map_err(|e| errors::error(e.into()))?;
+            if checks.pass(batch.clone(), &mut tally)?.num_rows() < batch.num_rows() {
+                return Err(Error::new(
+                    Code::CheckViolated,
+                    format!("an updated row of \"{}\" breaks a rule of the table", target.object.name),
+                ));
+            }
+            if checks.across_rows() {
+                kept.push(RecordBatch::try_new(SchemaRef::clone(schema), batch.columns().to_vec()).map_err(|e| errors::error(e.into()))?);
+            }
+        }
+        let others = match &chosen.predicate {
+            None => LogicalPlanBuilder::from(chosen.rows.clone()).limit(0, Some(0)),
+            Some(predicate) => LogicalPlanBuilder::from(chosen.rows.clone()).filter(not(Expr::IsTrue(Box::new(predicate.clone())))),
+        };
+        let others = others.and_then(LogicalPlanBuilder::build).map_err(errors::error)?;
+        checks.against_others(self, kept, Some(others), state, ask).await
+    }
+}
+
+/// The SELECT of the rows meant; all columns when no values are asked for.
+fn select(table: TableWithJoins, selection: Option<SqlExpr>, values: &[SqlExpr]) -> Result<Query> {
+    let mut query = weir_sql::parse_query("SELECT 1").map_err(super::super::definition::syntax_error)?.ast;
+    let SetExpr::Select(select) = query.body.as_mut() else {
+        return Err(Error::internal("SELECT is no SELECT"));
+    };
+    select.from = vec![table];
+    select.selection = selection;
+    if !values.is_empty() {
+        let named = |(index, value): (usize, &SqlExpr)| SelectItem::ExprWithAlias {
+            expr: value.clone(),
+            alias: Ident::new(format!("_value_{index}")),
+        };
+        select.projection = values.iter().enumerate().map(named).collect();
+    }
+    Ok(*query)
+}

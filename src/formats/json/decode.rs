@@ -1,0 +1,166 @@
+//! Records to columns.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use arrow::array::{BinaryArray, BooleanArray, Int64Array};
+
+use super::path::{self, Found, Step};
+use super::tape::{Kind, Tape, Value};
+use crate::error::Result;
+use crate::formats::column::{Column, Failure, Patterns, batch, projected};
+use crate::formats::contract::{ColumnSpec, Decoded, Reject};
+use crate::formats::types::Logical;
+
+/// More names of unknown fields than this help nobody.
+const MAX_UNKNOWN: usize = 16;
+
+/// A record and its position.
+pub(in crate::formats) struct Record<'a> {
+    pub raw: &'a [u8],
+    pub position: i64,
+}
+
+/// Turns records into rows; those that do not become one are rejects.
+pub(in crate::formats) fn rows<'a>(
+    records: impl Iterator<Item = Record<'a>>,
+    columns: &[ColumnSpec],
+    projection: Option<&[usize]>,
+    want_raw: bool,
+    patterns: &Patterns,
+) -> Result<Decoded> {
+    let records: Vec<Record<'a>> = records.collect();
+    let mut filler = Filler::new(columns, patterns, records.len())?;
+    let mut tape = Tape::default();
+    let mut rejects = Vec::new();
+    let mut good = Vec::with_capacity(records.len());
+    for record in &records {
+        let parsed = std::str::from_utf8(record.raw).map_err(|_| "record is not valid UTF-8").and_then(|text| tape.parse(text));
+        let failure = match parsed.and_then(|value| filler.fits(value).map(|()| value)) {
+            Ok(value) => filler.row(value),
+            Err(error) => {
+                filler.empty_row();
+                Some(Failure { rule: "record".to_owned(), error: error.to_owned() })
+            }
+        };
+        good.push(failure.is_none());
+        if let Some(Failure { rule, error }) = failure {
+            rejects.push(Reject { rule, error, raw: record.raw.to_vec(), position: record.position });
+        }
+    }
+    let count = records.len();
+    let kept = || records.iter().zip(&good).filter(|(_, good)| **good).map(|(record, _)| record);
+    let positions: Int64Array = kept().map(|record| record.position).collect();
+    let raw = want_raw.then(|| BinaryArray::from_iter_values(kept().map(|record| record.raw)));
+    let mask = (!rejects.is_empty()).then(|| good.iter().map(|good| Some(*good)).collect::<BooleanArray>());
+    let unknown_fields = filler.unknown.into_iter().map(|(name, ())| name).collect();
+    let arrays: Vec<_> = filler.columns.into_iter().map(|(column, _)| column.finish()).collect();
+    let taken = match projection {
+        None => arrays,
+        Some(wanted) => wanted.iter().filter_map(|index| arrays.get(*index).cloned()).collect(),
+    };
+    let batch = batch(&projected(columns, projection), taken, mask.as_ref(), count)?;
+    Ok(Decoded { batch, positions, raw, rejects, unknown_fields })
+}
+
+struct Filler<'a> {
+    columns: Vec<(Column<'a>, Vec<Step>)>,
+    /// The only column, when it takes the whole record unless the record has a field of its name.
+    whole: Option<&'a str>,
+    has_names: bool,
+    known: Vec<String>,
+    unknown: BTreeMap<String, ()>,
+}
+
+impl<'a> Filler<'a> {
+    fn new(specs: &'a [ColumnSpec], patterns: &'a Patterns, rows: usize) -> Result<Self> {
+        let mut columns = Vec::with_capacity(specs.len());
+        for spec in specs {
+            let steps = match &spec.path {
+                Some(path) => path::parse(path)?,
+                None => vec![Step::Member(spec.name.clone())],
+            };
+            columns.push((Column::new(spec, patterns, rows)?, steps));
+        }
+        let whole = match specs {
+            [only] if only.logical == Logical::Jsonb && only.path.is_none() => Some(only.name.as_str()),
+            _ => None,
+        };
+        let first = |(_, steps): &(Column<'_>, Vec<Step>)| match steps.first() {
+            Some(Step::Member(name)) => Some(name.clone()),
+            _ => None,
+        };
+        let known = columns.iter().filter_map(first).collect();
+        Ok(Self { columns, whole, has_names: specs.iter().any(|spec| spec.path.is_none()), known, unknown: BTreeMap::new() })
+    }
+
+    fn fits(&self, value: Value<'_>) -> Result<(), &'static str> {
+        let is_object = value.kind() == Kind::Object;
+        if is_object || self.whole.is_some() || !self.has_names { Ok(()) } else { Err("record is not an object") }
+    }
+
+    fn empty_row(&mut self) {
+        for (column, _) in &mut self.columns {
+            // The row is thrown out in any case.
+            let _ = column.null();
+        }
+    }
+
+    fn row(&mut self, value: Value<'_>) -> Option<Failure> {
+        if let (Some(name), Some((column, _))) = (self.whole, self.columns.first_mut())
+            && value.member(name).is_none()
+        {
+            column.json(&value.compact());
+            return None;
+        }
+        let mut failure = None;
+        for (column, steps) in &mut self.columns {
+            let outcome = match path::find(value, steps) {
+                Found::Absent => column.absent(),
+                Found::One(value) => place(column, value),
+                Found::Many(values) => {
+                    let parts: Vec<Cow<'_, str>> = values.into_iter().map(Value::compact).collect();
+                    nested(column, &format!("[{}]", parts.join(",")))
+                }
+            };
+            if let Err(wrong) = outcome {
+                failure.get_or_insert(wrong);
+            }
+        }
+        if self.whole.is_none() && self.unknown.len() < MAX_UNKNOWN {
+            for (name, _) in value.members() {
+                let name = name.meaning();
+                if !self.known.iter().any(|known| *known == name) {
+                    self.unknown.entry(name.into_owned()).or_insert(());
+                }
+            }
+        }
+        failure
+    }
+}
+
+fn place(column: &mut Column<'_>, value: Value<'_>) -> Result<(), Failure> {
+    match value.kind() {
+        Kind::Null => column.null(),
+        _ if column.is_jsonb() => {
+            column.json(&value.compact());
+            Ok(())
+        }
+        Kind::String { .. } => column.text(&value.meaning()),
+        Kind::Number if column.takes_number() => column.text(value.raw()),
+        Kind::True | Kind::False if column.takes_boolean() => column.text(value.raw()),
+        Kind::Number | Kind::True | Kind::False => column.mismatch(value.raw()),
+        Kind::Object | Kind::Array => nested(column, &value.compact()),
+    }
+}
+
+fn nested(column: &mut Column<'_>, json: &str) -> Result<(), Failure> {
+    if column.is_jsonb() {
+        column.json(json);
+        Ok(())
+    } else if column.is_text() {
+        column.text(json)
+    } else {
+        column.mismatch(json)
+    }
+}

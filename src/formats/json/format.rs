@@ -1,0 +1,153 @@
+//! The formats `json` and `ndjson` as the sources see them.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+
+use super::cut::Cutter;
+use super::decode::{Record, rows};
+use super::infer;
+use super::path::{self, Step};
+use crate::error::{Code, Error, Result};
+use crate::formats::column::{Patterns, refused};
+use crate::formats::contract::{Block, BlockContent, ColumnSpec, Decoded, Decoder, Format, Input};
+use crate::formats::csv::{lines, unreadable};
+use crate::formats::encoding::{self, Encoding};
+use crate::spec::{Opt, Options, Spec};
+
+const JSON: Spec = Spec {
+    name: "json",
+    summary: "JSON documents: an array of records, one record, or records at a path.",
+    options: &[
+        Opt::text("records").default("$").doc("Where the records lie: '$.orders[*]'. An array there holds one record per element."),
+        Opt::choice("encoding", Encoding::WORDS)
+            .default("auto")
+            .doc("How characters are stored; auto is UTF-8 unless a mark at the start says UTF-16."),
+    ],
+};
+
+const NDJSON: Spec = Spec {
+    name: "ndjson",
+    summary: "One JSON value per line.",
+    options: &[Opt::choice("encoding", Encoding::WORDS)
+        .default("auto")
+        .doc("How characters are stored; auto is UTF-8 unless a mark at the start says UTF-16.")],
+};
+
+pub(in crate::formats) struct Json;
+pub(in crate::formats) struct Ndjson;
+
+impl Format for Json {
+    fn spec(&self) -> &'static Spec {
+        &JSON
+    }
+
+    fn open(&self, options: &Options) -> Result<Arc<dyn Decoder>> {
+        let records = members(options.text("records").unwrap_or("$"))?;
+        Ok(Arc::new(JsonDecoder { records: Some(records), encoding: encoding_of(options), patterns: Patterns::default() }))
+    }
+}
+
+impl Format for Ndjson {
+    fn spec(&self) -> &'static Spec {
+        &NDJSON
+    }
+
+    fn open(&self, options: &Options) -> Result<Arc<dyn Decoder>> {
+        Ok(Arc::new(JsonDecoder { records: None, encoding: encoding_of(options), patterns: Patterns::default() }))
+    }
+}
+
+fn encoding_of(options: &Options) -> Encoding {
+    Encoding::from_word(options.text("encoding").unwrap_or("auto"))
+}
+
+/// The members that lead to the records; a `[*]` at the end says what is meant anyway.
+fn members(text: &str) -> Result<Vec<String>> {
+    let wrong = || {
+        Error::new(Code::InvalidOption, format!("records = '{text}' is not a path to records"))
+            .hint("It names members and may end with [*]: '$', '$.orders[*]', '$.data.items'.".to_owned())
+    };
+    if !text.starts_with('$') {
+        return Err(wrong());
+    }
+    let mut steps = path::parse(text).map_err(|_| wrong())?;
+    if steps.last() == Some(&Step::All) {
+        steps.pop();
+    }
+    let member = |step: Step| match step {
+        Step::Member(name) => Ok(name),
+        Step::Element(_) | Step::All => Err(wrong()),
+    };
+    steps.into_iter().map(member).collect()
+}
+
+pub(super) struct JsonDecoder {
+    /// None: one value per line.
+    records: Option<Vec<String>>,
+    encoding: Encoding,
+    patterns: Patterns,
+}
+
+impl JsonDecoder {
+    fn cut(&self, input: Input, target: usize) -> Result<Box<dyn Iterator<Item = Result<Block>> + Send>> {
+        let stream: Box<dyn Read + Send> = match input {
+            Input::Stream(stream) => stream,
+            Input::File(path) => Box::new(std::fs::File::open(path).map_err(unreadable)?),
+        };
+        let text = encoding::utf8(stream, self.encoding).map_err(unreadable)?;
+        Ok(match &self.records {
+            Some(path) => Box::new(Cutter::new(text, path.clone(), target)),
+            None => Box::new(lines(text, target)),
+        })
+    }
+
+    fn records<'a>(&self, content: &'a BlockContent, first: i64) -> Vec<Record<'a>> {
+        match content {
+            BlockContent::Records { bytes, ends } => {
+                let starts = std::iter::once(0).chain(ends.iter().map(|end| *end as usize));
+                let ranges = starts.zip(ends).zip(first..);
+                ranges
+                    .map(|((start, end), position)| Record { raw: bytes.get(start..*end as usize).unwrap_or_default(), position })
+                    .collect()
+            }
+            BlockContent::Bytes(bytes) if self.records.is_some() => vec![Record { raw: bytes, position: first }],
+            BlockContent::Bytes(bytes) => {
+                let numbered = bytes.split(|byte| *byte == b'\n').zip(first..);
+                let trimmed = numbered.map(|(raw, position)| Record { raw: raw.strip_suffix(b"\r").unwrap_or(raw), position });
+                trimmed.filter(|record| !record.raw.trim_ascii().is_empty()).collect()
+            }
+            BlockContent::Refused(_) | BlockContent::RowGroup { .. } => Vec::new(),
+        }
+    }
+}
+
+impl Decoder for JsonDecoder {
+    fn infer(&self, input: Input, max_bytes: usize) -> Result<SchemaRef> {
+        let stream: Box<dyn Read + Send> = match input {
+            Input::Stream(stream) => stream,
+            Input::File(path) => Box::new(std::fs::File::open(path).map_err(unreadable)?),
+        };
+        let blocks = self.cut(Input::Stream(Box::new(stream.take(max_bytes as u64))), max_bytes)?;
+        let contents = blocks.collect::<Result<Vec<_>>>()?;
+        let records = contents.iter().flat_map(|block| self.records(&block.content, block.first_position));
+        Ok(Arc::new(infer::schema(records.map(|record| record.raw))))
+    }
+
+    fn blocks(&self, input: Input, columns: &[ColumnSpec], target_bytes: usize) -> Result<Box<dyn Iterator<Item = Result<Block>> + Send>> {
+        for path in columns.iter().filter_map(|column| column.path.as_deref()) {
+            path::parse(path)?;
+        }
+        self.cut(input, target_bytes)
+    }
+
+    fn decode(&self, block: Block, columns: &[ColumnSpec], projection: Option<&[usize]>, want_raw: bool) -> Result<Decoded> {
+        let Block { first_position, layout: _, content } = block;
+        match content {
+            BlockContent::Refused(reject) => refused(reject, columns, projection, want_raw),
+            BlockContent::RowGroup { .. } => Err(Error::internal("json was given a block of another format")),
+            content => rows(self.records(&content, first_position).into_iter(), columns, projection, want_raw, &self.patterns),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Owns what lives: catalog, lake, engine and runner, opened in that order and closed in the other.
+//!
+//! Everything long-lived hangs off it; no task outlives `close`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+use weir_catalog::{Change, Kind, Object, SecretKeySource, Store};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::delta::Lake;
+use crate::engine::{Engine, EngineLimits};
+use crate::error::{Code, Error, Result};
+use crate::pipelines::{self, Runner};
+
+/// The one database of a hub.
+const DATABASE: &str = "weir";
+
+/// Schemas that are there from the first start.
+const SCHEMAS: &[&str] = &["public", "hub"];
+
+pub struct Hub {
+    store: Arc<dyn Store>,
+    lake: Arc<Lake>,
+    engine: Arc<Engine>,
+    runner: Arc<Runner>,
+    clock: Clock,
+    config: Config,
+}
+
+impl Hub {
+    /// Opens the data folder, takes up unfinished runs and starts the triggers.
+    ///
+    /// # Errors
+    /// `Io` when the folder cannot be used or another hub has it; what the catalog says of a file that is too new.
+    pub async fn open(config: Config, clock: Clock) -> Result<Arc<Hub>> {
+        let key = match &config.secret_key_file {
+            Some(file) => SecretKeySource::File(file.clone()),
+            None => SecretKeySource::DataDir,
+        };
+        let store = weir_catalog::open(&config.data_dir, key)?;
+        prepare_lake(&config.lake)?;
+        let lake = Lake::open(&config.lake, clock.clone())?;
+        let memory_bytes = usize::try_from(config.memory_limit).unwrap_or(usize::MAX);
+        let limits = EngineLimits { memory_bytes, spill_dir: config.data_dir.join("spill"), threads: config.workers };
+        let engine = Engine::open(Arc::clone(&store), Arc::clone(&lake), clock.clone(), limits)?;
+        ensure_schemas(&store, &clock)?;
+        pipelines::dead_letters::ensure(&engine).await?;
+        let runner = Runner::start(Arc::clone(&engine), clock.clone(), config.workers);
+        Ok(Arc::new(Hub { store, lake, engine, runner, clock, config }))
+    }
+
+    /// Lets runs reach a safe point, waits for checkpoints, and ends every task.
+    pub async fn close(&self) {
+        self.runner.close().await;
+        self.lake.close().await;
+    }
+
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    pub fn lake(&self) -> &Arc<Lake> {
+        &self.lake
+    }
+
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    pub fn runner(&self) -> &Arc<Runner> {
+        &self.runner
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub fn database(&self) -> &str {
+        DATABASE
+    }
+}
+
+/// A lake in a local folder is made with the hub.
+fn prepare_lake(root: &str) -> Result<()> {
+    if root.contains("://") {
+        return Ok(());
+    }
+    std::fs::create_dir_all(Path::new(root)).map_err(|error| Error::new(Code::Io, format!("cannot make the lake's folder {root}")).from_source(error))
+}
+
+fn ensure_schemas(store: &Arc<dyn Store>, clock: &Clock) -> Result<()> {
+    for name in SCHEMAS {
+        if store.object(Kind::Schema, "", name)?.is_some() {
+            continue;
+        }
+        let now = clock.now();
+        let object = Object {
+            id: store.next_id()?,
+            kind: Kind::Schema,
+            schema: String::new(),
+            name: (*name).to_owned(),
+            owner: "admin".to_owned(),
+            version: 1,
+            definition: format!("CREATE SCHEMA {name}"),
+            alters: Vec::new(),
+            body: Json::Null,
+            comment: None,
+            created_at: now,
+            changed_at: now,
+        };
+        store.apply(&[Change::Create { object, depends_on: Vec::new() }], "admin", now)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! A definition meets the catalog: names resolved, inputs opened, the query planned. Nothing runs.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
+use datafusion::common::ScalarValue;
+use datafusion::datasource::empty::EmptyTable;
+use parking_lot::Mutex;
+use weir_catalog::{Definitions, Kind, Object, ObjectId};
+use weir_sql::statements::create_pipeline::{Body, CreatePipeline, Mode, Output};
+
+use super::options::Settings;
+use super::stream_table::StreamTable;
+use crate::engine::{Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, catalog_error};
+use crate::error::{Code, Error, Result};
+use crate::sources::{POSITION_COLUMN, SOURCE_COLUMN, Source};
+
+/// What binding a definition tells: for CREATE PIPELINE, without running anything.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    pub depends_on: Vec<ObjectId>,
+    /// Columns of the output.
+    pub columns: SchemaRef,
+    pub notices: Vec<String>,
+}
+
+/// One `STREAM(x)` of a pipeline.
+#[derive(Clone)]
+pub(super) struct StreamInput {
+    pub(super) object: Object,
+    pub(super) source: Arc<dyn Source>,
+}
+
+/// A definition that was planned once.
+pub(super) struct Bound {
+    pub(super) output: Output,
+    pub(super) mode: Mode,
+    pub(super) settings: Settings,
+    pub(super) streams: Vec<StreamInput>,
+    pub(super) planned: Planned,
+    /// Columns of the query, as the user named them.
+    pub(super) columns: SchemaRef,
+}
+
+/// The one output of a definition.
+///
+/// # Errors
+/// `NotSupported` for the forms that come later.
+pub(super) fn single_output(definition: &CreatePipeline) -> Result<&Output> {
+    let later = |what: &str| Err(Error::new(Code::NotSupported, format!("{what} is not supported yet")));
+    match &definition.body {
+        Body::Single(output) => Ok(output),
+        Body::Outputs(outputs) if outputs.shared.is_empty() && outputs.outputs.len() == 1 => {
+            outputs.outputs.first().ok_or_else(|| Error::internal("a pipeline without an output"))
+        }
+        Body::Outputs(_) => later("a pipeline with several outputs"),
+        Body::Steps(_) => later("STEP"),
+        Body::Template { .. } => later("CREATE PIPELINE .. FROM TEMPLATE"),
+    }
+}
+
+/// The mode, chosen or written.
+///
+/// # Errors
+/// `InvalidDefinition` for a query without STREAM and without a mode: duplicate or overwrite is never guessed.
+fn mode(output: &Output, has_stream: bool) -> Result<Mode> {
+    let later = |what: &str| Err(Error::new(Code::NotSupported, format!("{what} is not supported yet")).at(output.position));
+    match &output.mode {
+        Some(Mode::ReplaceWhere(_)) => later("REPLACE WHERE"),
+        Some(Mode::ReplacePartitions) => later("REPLACE PARTITIONS"),
+        Some(Mode::ScdType2 { .. }) => later("SCD TYPE 2"),
+        Some(mode) => Ok(mode.clone()),
+        None if has_stream => Ok(Mode::Append),
+        None => Err(Error::new(Code::InvalidDefinition, "a query without STREAM needs a mode")
+            .hint("Say what a second run does: APPEND adds its rows again, REPLACE swaps the table's rows, UPSERT KEY (..) merges them.".to_owned())
+            .at(output.position)),
+    }
+}
+
+/// Binds a definition as it stands now.
+pub(super) async fn bind(
+    engine: &Arc<Engine>,
+    definition: &CreatePipeline,
+    scope: &Scope,
+    definitions: &dyn Definitions,
+    named: Vec<(String, ScalarValue)>,
+) -> Result<Bound> {
+    let output = single_output(definition)?.clone();
+    if output.returning_into.is_some() {
+        return Err(Error::new(Code::NotSupported, "RETURNING INTO is not supported yet").at(output.position));
+    }
+    if definition.temporary {
+        return Err(Error::new(Code::NotSupported, "CREATE TEMP PIPELINE is not supported yet"));
+    }
+    let settings = Settings::read(&definition.header.options)?;
+    let relations = Openers { engine, definitions, opened: Mutex::default() };
+    let scope = Scope { named, as_of: None, ..scope.clone() };
+    let planned = engine.plan(&output.query, &scope, definitions, Some(&relations)).await?;
+    let streams: Vec<StreamInput> = relations.opened.into_inner().into_values().collect();
+    let mode = mode(&output, !streams.is_empty())?;
+    let columns = Arc::new(planned.plan.schema().as_arrow().clone());
+    distinct_names(&columns, &output)?;
+    Ok(Bound { output, mode, settings, streams, planned, columns })
+}
+
+fn distinct_names(columns: &SchemaRef, output: &Output) -> Result<()> {
+    let mut names = HashSet::new();
+    for field in columns.fields() {
+        if !names.insert(field.name().as_str()) {
+            return Err(Error::new(Code::InvalidDefinition, format!("column \"{}\" comes twice in the query", field.name()))
+                .hint("Give one of them another name with AS.".to_owned())
+                .at(output.query.position));
+        }
+        if field.name().starts_with("__weir_") {
+            return Err(Error::new(Code::InvalidDefinition, format!("column name \"{}\" is reserved", field.name())).at(output.query.position));
+        }
+    }
+    Ok(())
+}
+
+impl Bound {
+    /// Every object that the definition names or reads, without those that its views read.
+    pub(super) fn depends_on(&self) -> Vec<ObjectId> {
+        let mut ids: Vec<ObjectId> = self.planned.used.iter().map(|used| used.relation.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    /// Lake tables that are read as they are at the start of the run.
+    pub(super) fn snapshots(&self) -> impl Iterator<Item = &Used> {
+        self.planned.used.iter().filter(|used| used.wanted != Wanted::Stream)
+    }
+}
+
+/// Answers `STREAM(x)` with the columns of `x` and no rows, and remembers what it opened.
+struct Openers<'a> {
+    engine: &'a Arc<Engine>,
+    definitions: &'a dyn Definitions,
+    opened: Mutex<HashMap<ObjectId, StreamInput>>,
+}
+
+#[async_trait]
+impl Relations for Openers<'_> {
+    async fn provider(&self, relation: &RelationKey, wanted: &Wanted) -> Result<Option<Arc<dyn TableProvider>>> {
+        if *wanted != Wanted::Stream {
+            return Ok(None);
+        }
+        let input = open_stream(self.engine, self.definitions, relation).await?;
+        let table = Arc::new(EmptyTable::new(with_provenance(&input.source.schema())));
+        self.opened.lock().insert(relation.id, input);
+        Ok(Some(StreamTable::new(table)))
+    }
+}
+
+async fn open_stream(engine: &Arc<Engine>, definitions: &dyn Definitions, relation: &RelationKey) -> Result<StreamInput> {
+    let name = format!("{}.{}", relation.schema, relation.name);
+    match relation.kind {
+        Kind::Source => {}
+        Kind::Table => return Err(Error::new(Code::NotSupported, format!("STREAM over the lake table \"{name}\" is not supported yet"))),
+        kind => {
+            return Err(Error::new(Code::WrongType, format!("{} \"{name}\" cannot be read as a stream", kind.noun()))
+                .hint("STREAM takes a source.".to_owned()));
+        }
+    }
+    let object = definitions
+        .object_by_id(relation.id)
+        .map_err(catalog_error)?
+        .ok_or_else(|| Error::new(Code::UndefinedTable, format!("source \"{name}\" does not exist")))?;
+    let source = engine.source(&object).await?;
+    Ok(StreamInput { object, source })
+}
+
+/// A source's columns, then the two that every scan can append.
+pub(super) fn with_provenance(columns: &SchemaRef) -> SchemaRef {
+    let mut fields: Vec<Arc<Field>> = columns.fields().iter().cloned().collect();
+    let source = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    fields.push(Arc::new(Field::new(SOURCE_COLUMN, source, true)));
+    fields.push(Arc::new(Field::new(POSITION_COLUMN, DataType::Int64, true)));
+    Arc::new(Schema::new(fields))
+}

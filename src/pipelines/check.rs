@@ -1,0 +1,129 @@
+//! CREATE PIPELINE: the definition is bound and judged; nothing runs. Then its target is made, so that it can be named at once.
+
+use std::sync::Arc;
+
+use datafusion::common::{DFSchema, ScalarValue};
+use weir_catalog::{Definitions, Object, ObjectId, PipelineBody};
+use weir_sql::RuleKind;
+use weir_sql::statements::create_pipeline::{CreatePipeline, Mode, TriggerKind};
+
+use super::bind::{Bound, Checked, bind};
+use super::runner::Runner;
+use super::schedule::Schedule;
+use super::target;
+use crate::engine::{Scope, catalog_error, definition};
+use crate::error::{Code, Error, Result};
+use crate::formats::arrow_type;
+
+impl Runner {
+    /// Binds a definition: names, types, modes, keys, rules, triggers. Reads no row.
+    ///
+    /// # Errors
+    /// What would make every run fail, with its position.
+    pub async fn check(&self, pipeline: &CreatePipeline, scope: &Scope, definitions: &dyn Definitions) -> Result<Checked> {
+        for trigger in &pipeline.header.triggers {
+            Schedule::parse(trigger)?;
+            if let TriggerKind::Update { of, .. } = &trigger.kind
+                && let Some(name) = of.first()
+                && of.len() > 1
+            {
+                return Err(Error::new(Code::NotSupported, "TRIGGER ON UPDATE OF several relations is not supported yet").at(name.position()));
+            }
+        }
+        let bound = bind(&self.engine, pipeline, scope, definitions, placeholders(pipeline)?).await?;
+        let mut notices = bound.planned.notices.clone();
+        self.check_output(&bound, scope, definitions).await?;
+        if pipeline.header.triggers.is_empty() {
+            notices.push("the pipeline has no trigger: it runs only by RUN PIPELINE".to_owned());
+        }
+        let mut depends_on = bound.depends_on();
+        depends_on.extend(self.referenced(&bound, scope, definitions)?);
+        depends_on.sort_unstable();
+        depends_on.dedup();
+        Ok(Checked { depends_on, columns: Arc::clone(&bound.columns), notices })
+    }
+
+    async fn check_output(&self, bound: &Bound, scope: &Scope, definitions: &dyn Definitions) -> Result<()> {
+        let _ = definitions;
+        let column = |ident: &weir_sql::Ident| match bound.columns.column_with_name(&ident.value) {
+            Some(_) => Ok(()),
+            None => {
+                let near = weir_sql::nearest(&ident.value, bound.columns.fields().iter().map(|field| field.name().as_str()));
+                Err(Error::new(Code::UndefinedColumn, format!("column \"{}\" does not exist", ident.value))
+                    .hint(near.map(|near| format!("Did you mean \"{near}\"?")))
+                    .at(ident.position))
+            }
+        };
+        let schema = DFSchema::try_from(bound.columns.as_ref().clone()).map_err(crate::engine::Engine::error)?;
+        if let Mode::Upsert { keyed, .. } = &bound.mode {
+            keyed.key.iter().try_for_each(column)?;
+            for expr in keyed.sequence_by.iter().chain(&keyed.delete_when) {
+                self.engine.plan_expr(expr, &schema, scope).await?;
+            }
+        }
+        for rule in &bound.output.rules {
+            match &rule.kind {
+                RuleKind::Expect(expr) | RuleKind::Check(expr) => drop(self.engine.plan_expr(expr, &schema, scope).await?),
+                RuleKind::NotNull(columns) | RuleKind::Unique(columns) | RuleKind::ForeignKey { columns, .. } => columns.iter().try_for_each(column)?,
+            }
+        }
+        match target::find(&self.engine, &bound.output, scope)? {
+            Some(_) => Ok(()),
+            None => target::new_name(&self.engine, &bound.output, scope).map(|_| ()),
+        }
+    }
+
+    /// Tables that FOREIGN KEY rules look at.
+    fn referenced(&self, bound: &Bound, scope: &Scope, definitions: &dyn Definitions) -> Result<Vec<ObjectId>> {
+        let mut ids = Vec::new();
+        for rule in &bound.output.rules {
+            let RuleKind::ForeignKey { table, .. } = &rule.kind else { continue };
+            let schemas: Vec<&str> = match &table.schema {
+                Some(schema) => vec![schema.value.as_str()],
+                None => scope.search_path.iter().map(String::as_str).collect(),
+            };
+            let mut found = None;
+            for schema in schemas {
+                found = definitions.relation(schema, &table.name.value).map_err(catalog_error)?;
+                if found.is_some() {
+                    break;
+                }
+            }
+            match found {
+                Some(object) => ids.push(object.id),
+                None => return Err(Error::new(Code::UndefinedTable, format!("relation \"{table}\" does not exist")).at(table.position())),
+            }
+        }
+        Ok(ids)
+    }
+
+    /// Makes the target of a pipeline that was just created, so that views and other pipelines can name it. Called again it does nothing.
+    ///
+    /// # Errors
+    /// As a run would.
+    pub async fn prepare_target(&self, pipeline: &Object) -> Result<()> {
+        let definition = definition::pipeline(pipeline)?;
+        let scope = self.owner_scope(pipeline);
+        let store = Arc::clone(self.engine.store());
+        let bound = bind(&self.engine, &definition, &scope, store.as_ref(), placeholders(&definition)?).await?;
+        let target = target::ensure(&self.engine, pipeline, &bound, &scope).await?;
+        let body: PipelineBody = serde_json::from_value(pipeline.body.clone()).unwrap_or_default();
+        let body = PipelineBody { target: Some(target.object.id), ..body };
+        let body = serde_json::to_value(body).map_err(|error| Error::internal("a body cannot be written").from_source(error))?;
+        let change = weir_catalog::Change::Body { id: pipeline.id, body };
+        self.engine.store().apply(&[change], &pipeline.owner, self.clock.now()).map_err(catalog_error)
+    }
+}
+
+/// A value of the right type for every parameter: enough to bind.
+pub(super) fn placeholders(pipeline: &CreatePipeline) -> Result<Vec<(String, ScalarValue)>> {
+    pipeline
+        .parameters
+        .iter()
+        .map(|parameter| {
+            let data_type = arrow_type(&parameter.data_type.ast)?;
+            let value = ScalarValue::try_new_null(&data_type).map_err(crate::engine::Engine::error)?;
+            Ok((parameter.name.value.clone(), value))
+        })
+        .collect()
+}

@@ -1,0 +1,288 @@
+//! The table of rejected records: `hub.dead_letters`, a Delta table like any other.
+//!
+//! A record's id is a hash of run, output, place and content, so the attempts of one run never enter it twice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{BinaryBuilder, Int64Builder, ListBuilder, StringBuilder, TimestampMicrosecondBuilder};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::record_batch::RecordBatch;
+use datafusion::common::{Column, TableReference};
+use datafusion::logical_expr::{Expr, lit};
+use datafusion::physical_plan::memory::MemoryStream;
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+use weir_catalog::{Change, Definitions as _, Kind, Object, ObjectId, TableBody};
+
+use crate::clock::Micros;
+use crate::delta::{Committed, Facts, Matching, Table, Token, UpsertSpec, Writer, WriterOptions};
+use crate::engine::{Engine, Scope, catalog_error};
+use crate::error::{Code, Error, Result};
+
+/// Where the table lies in the lake, and its name in the catalog.
+pub const LOCATION: &str = "hub/dead_letters";
+pub const NAME: (&str, &str) = ("hub", "dead_letters");
+
+/// Rows are handed to the writer in pieces of this size.
+const FLUSH_ROWS: usize = 2048;
+
+/// Columns of the table, in order.
+pub fn schema() -> SchemaRef {
+    let text = |name: &str| Field::new(name, DataType::Utf8, true);
+    let tagged = |name: &str, tag: &str| text(name).with_metadata([("weir.type".to_owned(), tag.to_owned())].into());
+    Arc::new(Schema::new(vec![
+        text("id"),
+        text("pipeline"),
+        tagged("run_id", "uuid"),
+        text("step"),
+        text("output"),
+        text("stage"),
+        Field::new("rules", DataType::List(Arc::new(Field::new("element", DataType::Utf8, true))), true),
+        text("rule"),
+        text("error"),
+        tagged("record", "jsonb"),
+        Field::new("raw", DataType::Binary, true),
+        text("source"),
+        Field::new("source_position", DataType::Int64, true),
+        Field::new("first_seen", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), true),
+        Field::new("attempts", DataType::Int64, true),
+        text("status"),
+        text("note"),
+        tagged("replay_run_id", "uuid"),
+    ]))
+}
+
+/// The stage at which a record failed, and at which it enters again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    Decode,
+    Transform,
+    Validate,
+}
+
+impl Stage {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Stage::Decode => "decode",
+            Stage::Transform => "transform",
+            Stage::Validate => "validate",
+        }
+    }
+
+    pub(super) fn of(word: &str) -> Option<Stage> {
+        [Stage::Decode, Stage::Transform, Stage::Validate].into_iter().find(|stage| stage.word() == word)
+    }
+}
+
+/// One rejected record.
+#[derive(Debug, Clone)]
+pub(super) struct DeadLetter {
+    pub(super) stage: Stage,
+    pub(super) rules: Vec<String>,
+    pub(super) error: String,
+    /// JSON text.
+    pub(super) record: Option<String>,
+    pub(super) raw: Option<Vec<u8>>,
+    pub(super) source: Option<String>,
+    pub(super) position: Option<i64>,
+}
+
+/// What all dead letters of one output of a run share.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    pub(super) pipeline: String,
+    pub(super) run_id: Uuid,
+    pub(super) output: String,
+    pub(super) first_seen: Micros,
+}
+
+/// Collects the dead letters of a pass and writes them as they come.
+pub(super) struct DeadLetterWriter {
+    origin: Origin,
+    waiting: Vec<DeadLetter>,
+    table: Arc<Table>,
+    writer: Option<Writer>,
+    /// Letters on their way back: what fails again changes its old row and makes no new one.
+    again: Option<RecordBatch>,
+}
+
+impl DeadLetterWriter {
+    pub(super) fn new(table: Arc<Table>, origin: Origin) -> Self {
+        Self { origin, waiting: Vec::new(), table, writer: None, again: None }
+    }
+
+    pub(super) fn again(table: Arc<Table>, origin: Origin, letters: RecordBatch) -> Self {
+        Self { again: Some(letters), ..Self::new(table, origin) }
+    }
+
+    pub(super) async fn add(&mut self, letter: DeadLetter) -> Result<()> {
+        self.waiting.push(letter);
+        if self.again.is_none() && self.waiting.len() >= FLUSH_ROWS { self.flush().await } else { Ok(()) }
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let batch = batch(&self.origin, &self.waiting)?;
+        self.waiting.clear();
+        if self.writer.is_none() {
+            self.writer = Some(self.table.writer(WriterOptions::default()).await?);
+        }
+        match &mut self.writer {
+            Some(writer) => writer.write(batch).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Commits what was collected, once per token; None when there was nothing.
+    pub(super) async fn commit(mut self, token: &Token, facts: &Facts) -> Result<Option<Committed>> {
+        if let Some(letters) = self.again.take() {
+            let rows = super::replay::judged(&letters, &self.waiting, self.origin.run_id)?;
+            let schema = rows.schema();
+            let rows = Box::pin(MemoryStream::try_new(vec![rows], schema, None).map_err(Engine::error)?);
+            let spec = UpsertSpec { key: vec!["id".to_owned()], sequence: None, delete: None, ignore_null_updates: false };
+            return self.table.upsert(rows, &spec, Some(token), &|| facts.clone()).await.map(Some);
+        }
+        self.flush().await?;
+        let Some(writer) = self.writer else { return Ok(None) };
+        let written = writer.finish().await?;
+        self.table.append(vec![written], Some(token), facts).await.map(Some)
+    }
+}
+
+/// Marks the letters of a failed run: they stay as evidence, and REPLAY passes over them, since the run will read their records again.
+pub(super) async fn void(engine: &Engine, scope: &Scope, run_id: Uuid, facts: &Facts) -> Result<()> {
+    let state = engine.state(scope);
+    let table = engine.lake().table(LOCATION).await?;
+    let column = |name: &str| Expr::Column(Column::new(Some(NAME.1), name));
+    let predicate = column("run_id").eq(lit(run_id.to_string())).and(column("status").eq(lit("open")));
+    let rows = Matching { session: &state, relation: TableReference::bare(NAME.1), predicate: Some(predicate) };
+    table.update(&[("status".to_owned(), lit("void"))], &rows, None, facts).await.map(|_| ())
+}
+
+/// Makes the table at the first start, and its object in the catalog.
+pub async fn ensure(engine: &Engine) -> Result<()> {
+    let store = engine.store();
+    let (schema_name, name) = NAME;
+    let now = engine.clock().now();
+    if store.object(Kind::Schema, "", schema_name).map_err(catalog_error)?.is_none() {
+        let id = store.next_id().map_err(catalog_error)?;
+        let object = object(id, Kind::Schema, "", schema_name, Json::Null, now);
+        store.apply(&[Change::Create { object, depends_on: Vec::new() }], OWNER, now).map_err(catalog_error)?;
+    }
+    if store.object(Kind::Table, schema_name, name).map_err(catalog_error)?.is_some() {
+        return Ok(());
+    }
+    let facts = Facts { run_id: None, user: OWNER.to_owned(), extra: BTreeMap::new() };
+    match engine.lake().create(LOCATION, &schema(), &[], &facts).await {
+        Ok(_) => {}
+        // Made by a start that was cut off before it told the catalog.
+        Err(error) if error.code() == Code::DuplicateTable => {}
+        Err(error) => return Err(error),
+    }
+    let id = store.next_id().map_err(catalog_error)?;
+    let body = TableBody { location: LOCATION.to_owned(), columns: schema(), key: vec!["id".to_owned()], made_by: None };
+    let body = serde_json::to_value(body).map_err(|error| Error::internal("a table's body cannot be written").from_source(error))?;
+    let object = object(id, Kind::Table, schema_name, name, body, now);
+    store.apply(&[Change::Create { object, depends_on: Vec::new() }], OWNER, now).map_err(catalog_error)
+}
+
+/// The role that owns what the hub makes for itself.
+const OWNER: &str = "admin";
+
+fn object(id: ObjectId, kind: Kind, schema: &str, name: &str, body: Json, now: Micros) -> Object {
+    Object {
+        id,
+        kind,
+        schema: schema.to_owned(),
+        name: name.to_owned(),
+        owner: OWNER.to_owned(),
+        version: 1,
+        definition: String::new(),
+        alters: Vec::new(),
+        body,
+        comment: None,
+        created_at: now,
+        changed_at: now,
+    }
+}
+
+fn id(origin: &Origin, letter: &DeadLetter) -> String {
+    let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes());
+        hash.update(bytes);
+    };
+    part(origin.run_id.as_bytes());
+    part(origin.output.as_bytes());
+    part(letter.stage.word().as_bytes());
+    part(letter.source.as_deref().unwrap_or_default().as_bytes());
+    part(&letter.position.unwrap_or(-1).to_le_bytes());
+    part(letter.record.as_deref().unwrap_or_default().as_bytes());
+    part(letter.raw.as_deref().unwrap_or_default());
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn batch(origin: &Origin, letters: &[DeadLetter]) -> Result<RecordBatch> {
+    let text = |value: &dyn Fn(&DeadLetter) -> Option<String>| {
+        let mut column = StringBuilder::new();
+        letters.iter().for_each(|letter| column.append_option(value(letter)));
+        Arc::new(column.finish()) as arrow::array::ArrayRef
+    };
+    let element = Arc::new(Field::new("element", DataType::Utf8, true));
+    let mut rules = ListBuilder::new(StringBuilder::new()).with_field(element);
+    let (mut raw, mut position, mut attempts) = (BinaryBuilder::new(), Int64Builder::new(), Int64Builder::new());
+    let mut first_seen = TimestampMicrosecondBuilder::new().with_timezone("UTC");
+    for letter in letters {
+        letter.rules.iter().for_each(|rule| rules.values().append_value(rule));
+        rules.append(true);
+        raw.append_option(letter.raw.as_deref());
+        position.append_option(letter.position);
+        attempts.append_value(1);
+        first_seen.append_value(origin.first_seen);
+    }
+    let columns = vec![
+        text(&|letter| Some(id(origin, letter))),
+        text(&|_| Some(origin.pipeline.clone())),
+        text(&|_| Some(origin.run_id.to_string())),
+        text(&|_| None),
+        text(&|_| Some(origin.output.clone())),
+        text(&|letter| Some(letter.stage.word().to_owned())),
+        Arc::new(rules.finish()),
+        text(&|letter| letter.rules.first().cloned()),
+        text(&|letter| Some(letter.error.clone())),
+        text(&|letter| letter.record.clone()),
+        Arc::new(raw.finish()),
+        text(&|letter| letter.source.clone()),
+        Arc::new(position.finish()),
+        Arc::new(first_seen.finish()),
+        Arc::new(attempts.finish()),
+        text(&|_| Some("open".to_owned())),
+        text(&|_| None),
+        text(&|_| None),
+    ];
+    RecordBatch::try_new(schema(), columns).map_err(|error| Error::internal("a dead letter does not fit its table").from_source(error))
+}
+
+/// One row as JSON text: `{"column": value, ..}`, without the carried and marker columns.
+pub(super) fn record(row: &RecordBatch) -> Option<String> {
+    let visible: Vec<usize> = row
+        .schema()
+        .fields()
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| !field.name().starts_with("__weir_"))
+        .map(|(at, _)| at)
+        .collect();
+    let row = row.project(&visible).ok()?;
+    let mut bytes = Vec::new();
+    let mut writer = arrow::json::writer::WriterBuilder::new().with_explicit_nulls(true).build::<_, arrow::json::writer::LineDelimited>(&mut bytes);
+    writer.write(&row).ok()?;
+    writer.finish().ok()?;
+    drop(writer);
+    let text = String::from_utf8(bytes).ok()?;
+    Some(text.trim_end().to_owned())
+}

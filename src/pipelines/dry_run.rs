@@ -1,0 +1,161 @@
+//! DRY RUN: what the next run would do with each row. Writes nothing, moves no offset, makes no table.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, ListBuilder, RecordBatch, StringArray, StringBuilder};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::memory::MemoryStream;
+use datafusion::physical_plan::{ExecutionPlanProperties as _, execute_stream};
+use futures::StreamExt;
+use uuid::Uuid;
+use weir_sql::Argument;
+use weir_catalog::{Counts, Object, Run, RunKind, RunStatus};
+
+use super::Arguments;
+use super::assemble::{Width, assemble};
+use super::bind::bind;
+use super::inputs::{self, Frozen};
+use super::runner::Runner;
+use super::target::Target;
+use crate::engine::{Engine, Scope, definition};
+use crate::error::{Error, Result};
+use crate::rules::{Fate, Verdict};
+use crate::sources::RejectSink;
+
+/// Rows shown when no LIMIT is given.
+const DEFAULT_LIMIT: u64 = 100;
+
+impl Runner {
+    /// The first rows of the next run with `_verdict` (keep, quarantine, drop, fail, warn) and `_failed_rules`; records that cannot be read or computed come
+    /// last, with their error.
+    ///
+    /// # Errors
+    /// As a run would, before its first row.
+    pub async fn dry_run(&self, pipeline: &Object, arguments: &[Argument], limit: Option<u64>, scope: &Scope) -> Result<(SchemaRef, SendableRecordBatchStream)> {
+        let definition = definition::pipeline(pipeline)?;
+        let scope = Scope { now: scope.now, ..self.owner_scope(pipeline) };
+        let arguments = Arguments { given: arguments.to_vec(), condition: None };
+        let values = super::arguments::values(&self.engine, &definition, &arguments, &scope).await?;
+        let scope = Scope { named: values.clone(), ..scope };
+        let store = Arc::clone(self.engine.store());
+        let bound = bind(&self.engine, &definition, &scope, store.as_ref(), values).await?;
+        let target = imagined(&self.engine, pipeline, &bound, &scope).await?;
+        let schema = shown(&target.columns);
+        let limit = usize::try_from(limit.unwrap_or(DEFAULT_LIMIT)).unwrap_or(usize::MAX);
+        let inputs = inputs::next(&self.engine, pipeline.id, &bound, false).await?.unwrap_or_default();
+        let run = self.imagined_run(pipeline, inputs);
+        let rejects = RejectSink::default();
+        let frozen = Frozen::open(&self.engine, &run, &bound.streams, &rejects, 1).await?;
+        let planned = self.engine.plan(&bound.output.query, &scope, store.as_ref(), Some(&frozen)).await?;
+        let assembled = assemble(&self.engine, &scope, planned, &bound.output, &bound.mode, &target, Width { partitions: 1 }).await?;
+        debug_assert!(assembled.physical.output_partitioning().partition_count() >= 1);
+        let mut rules = assembled.rules()?;
+        let mut rows = execute_stream(Arc::clone(&assembled.physical), Arc::clone(&assembled.context)).map_err(Engine::error)?;
+        let (mut batches, mut left) = (Vec::new(), limit);
+        while left > 0 {
+            let Some(batch) = rows.next().await else { break };
+            let batch = batch.map_err(Engine::error)?;
+            let batch = batch.slice(0, batch.num_rows().min(left));
+            left -= batch.num_rows();
+            let verdict = rules.evaluate(&batch).map_err(Engine::error)?;
+            let (verdicts, failed) = judged(&verdict, batch.num_rows(), |rule| rules.get(rule).map_or_else(String::new, |rule| rule.name.clone()));
+            let columns: Vec<ArrayRef> = batch.columns().iter().take(target.columns.len()).cloned().collect();
+            batches.push(labelled(&schema, columns, verdicts, failed)?);
+        }
+        let refused: Vec<String> = rejects
+            .drain()
+            .into_iter()
+            .map(|refused| format!("{} ({}:{}): {}", refused.reject.rule, refused.source, refused.reject.position, refused.reject.error))
+            .chain(assembled.isolated.drain().into_iter().map(|refused| {
+                let place = refused.source.map_or_else(String::new, |source| format!(" ({source}:{})", refused.position.unwrap_or(0)));
+                format!("transform{place}: {}", refused.error)
+            }))
+            .take(left)
+            .collect();
+        if !refused.is_empty() {
+            let nulls = target.columns.iter().map(|column| arrow::array::new_null_array(column.data_type(), refused.len())).collect();
+            let failed = refused.into_iter().map(|text| vec![text]).collect::<Vec<_>>();
+            batches.push(labelled(&schema, nulls, vec!["quarantine"; failed.len()], failed)?);
+        }
+        let stream = MemoryStream::try_new(batches, Arc::clone(&schema), None).map_err(Engine::error)?;
+        Ok((schema, Box::pin(stream)))
+    }
+
+    /// Columns of a dry run, without reading a row.
+    ///
+    /// # Errors
+    /// As [`Runner::dry_run`].
+    pub async fn dry_run_columns(&self, pipeline: &Object) -> Result<SchemaRef> {
+        let definition = definition::pipeline(pipeline)?;
+        let scope = self.owner_scope(pipeline);
+        let store = Arc::clone(self.engine.store());
+        let bound = bind(&self.engine, &definition, &scope, store.as_ref(), super::check::placeholders(&definition)?).await?;
+        Ok(shown(&imagined(&self.engine, pipeline, &bound, &scope).await?.columns))
+    }
+
+    fn imagined_run(&self, pipeline: &Object, inputs: Vec<weir_catalog::RunInput>) -> Run {
+        let now = self.clock.now();
+        Run {
+            run_id: Uuid::nil(),
+            pipeline_id: pipeline.id,
+            pipeline: pipeline.full_name(),
+            pipeline_version: pipeline.version,
+            kind: RunKind::DryRun,
+            trigger: "DRY RUN".to_owned(),
+            params: serde_json::Value::Null,
+            status: RunStatus::Running,
+            attempt: 1,
+            batch: 0,
+            created_at: now,
+            started_at: None,
+            ended_at: None,
+            counts: Counts::default(),
+            error: None,
+            sqlstate: None,
+            requested_by: pipeline.owner.clone(),
+            inputs,
+        }
+    }
+}
+
+/// The target as it is. A pipeline's target is made with it, so this finds one; nothing is changed.
+async fn imagined(engine: &Arc<Engine>, pipeline: &Object, bound: &super::bind::Bound, scope: &Scope) -> Result<Target> {
+    super::target::ensure(engine, pipeline, bound, scope).await
+}
+
+fn shown(columns: &[FieldRef]) -> SchemaRef {
+    let mut fields: Vec<FieldRef> = columns.iter().map(|column| Arc::new(column.as_ref().clone().with_nullable(true))).collect();
+    fields.push(Arc::new(Field::new("_verdict", DataType::Utf8, false)));
+    fields.push(Arc::new(Field::new("_failed_rules", DataType::List(Arc::new(Field::new("element", DataType::Utf8, true))), false)));
+    Arc::new(Schema::new(fields))
+}
+
+fn judged(verdict: &Verdict, rows: usize, name: impl Fn(usize) -> String) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    let mut words = Vec::with_capacity(rows);
+    let mut failed = Vec::with_capacity(rows);
+    for row in 0..rows {
+        let names: Vec<String> = verdict.broken_by(row).map(|(rule, error)| error.map_or_else(|| name(rule), |error| format!("{}: {error}", name(rule)))).collect();
+        let fate = verdict.fates.as_ref().and_then(|fates| fates.get(row)).copied().unwrap_or(Fate::Keep);
+        words.push(match fate {
+            Fate::Keep if names.is_empty() => "keep",
+            Fate::Keep => "warn",
+            Fate::Drop => "drop",
+            Fate::Quarantine => "quarantine",
+            Fate::Fail => "fail",
+        });
+        failed.push(names);
+    }
+    (words, failed)
+}
+
+fn labelled(schema: &SchemaRef, mut columns: Vec<ArrayRef>, verdicts: Vec<&'static str>, failed: Vec<Vec<String>>) -> Result<RecordBatch> {
+    let mut lists = ListBuilder::new(StringBuilder::new()).with_field(Arc::new(Field::new("element", DataType::Utf8, true)));
+    for names in failed {
+        names.iter().for_each(|name| lists.values().append_value(name));
+        lists.append(true);
+    }
+    columns.push(Arc::new(StringArray::from(verdicts)));
+    columns.push(Arc::new(lists.finish()));
+    RecordBatch::try_new(Arc::clone(schema), columns).map_err(|error| Error::internal("a dry run's rows do not fit").from_source(error))
+}

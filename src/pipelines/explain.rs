@@ -1,0 +1,124 @@
+//! EXPLAIN PIPELINE: what a run would read, do and write, as rows of text. Reads no record.
+
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::physical_plan::displayable;
+use serde_json::json;
+use weir_catalog::{Definitions as _, Input, Object};
+use weir_sql::statements::create_pipeline::Mode;
+use weir_sql::statements::explain_pipeline::ExplainWhat;
+use weir_sql::{Action, Rule, RuleKind};
+
+use super::bind::{Bound, bind};
+use super::check::placeholders;
+use super::inputs;
+use super::runner::Runner;
+use crate::engine::{Engine, catalog_error, definition};
+use crate::error::{Error, Result};
+
+/// Columns of every form of EXPLAIN PIPELINE.
+pub fn columns() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new("item", DataType::Utf8, false), Field::new("detail", DataType::Utf8, false)]))
+}
+
+impl Runner {
+    /// Explains a pipeline as it stands now.
+    ///
+    /// # Errors
+    /// As a run would before it reads.
+    pub async fn explain(&self, pipeline: &Object, what: ExplainWhat, format: Option<&str>) -> Result<RecordBatch> {
+        let definition = definition::pipeline(pipeline)?;
+        let scope = self.owner_scope(pipeline);
+        let store = Arc::clone(self.engine.store());
+        let bound = bind(&self.engine, &definition, &scope, store.as_ref(), placeholders(&definition)?).await?;
+        let rows = match what {
+            ExplainWhat::Plan => {
+                let mut rows = self.plan_rows(pipeline, &bound).await?;
+                rows.extend(bound.output.rules.iter().map(rule_row));
+                rows
+            }
+            ExplainWhat::Rules => bound.output.rules.iter().map(rule_row).collect(),
+            ExplainWhat::Lineage => super::facts::lineage(&self.engine, pipeline, &bound)
+                .into_iter()
+                .map(|edge| {
+                    let from = edge.from_column.map_or_else(|| edge.from_relation.clone(), |column| format!("{}.{column}", edge.from_relation));
+                    let to = edge.to_column.map_or_else(|| bound.output.target.to_string(), |column| format!("{}.{column}", bound.output.target));
+                    (from, format!("{} -> {to}", edge.transformation.unwrap_or_else(|| "reads".to_owned())))
+                })
+                .collect(),
+        };
+        let rows = match format {
+            Some("json") => {
+                let list: Vec<_> = rows.iter().map(|(item, detail)| json!({ "item": item, "detail": detail })).collect();
+                vec![("json".to_owned(), serde_json::Value::Array(list).to_string())]
+            }
+            _ => rows,
+        };
+        let items: StringArray = rows.iter().map(|(item, _)| Some(item.as_str())).collect();
+        let details: StringArray = rows.iter().map(|(_, detail)| Some(detail.as_str())).collect();
+        RecordBatch::try_new(columns(), vec![Arc::new(items), Arc::new(details)])
+            .map_err(|error| Error::internal("an explanation does not fit its columns").from_source(error))
+    }
+
+    async fn plan_rows(&self, pipeline: &Object, bound: &Bound) -> Result<Vec<(String, String)>> {
+        let mut rows = Vec::new();
+        let mode = match &bound.mode {
+            Mode::Append => "append".to_owned(),
+            Mode::Upsert { keyed, .. } => {
+                let key: Vec<&str> = keyed.key.iter().map(|column| column.value.as_str()).collect();
+                format!("upsert by {}", key.join(", "))
+            }
+            _ => "replace".to_owned(),
+        };
+        rows.push(("target".to_owned(), format!("{} ({mode})", bound.output.target)));
+        // A source that is down must not hide the rest of the plan.
+        match inputs::next(&self.engine, pipeline.id, bound, false).await {
+            Ok(Some(next)) => rows.extend(next.into_iter().map(|input| {
+                let detail = match input.input {
+                    Input::Stream { from, to } => {
+                        let from = from.map_or_else(|| "the start".to_owned(), |from| from.to_string());
+                        format!("{} after {from} up to {to}", input.relation)
+                    }
+                    Input::Version { version } => format!("{} at version {version}", input.relation),
+                    Input::DeadLetters { ids } => format!("{} dead letters", ids.len()),
+                    Input::Live => format!("{} as it is when read", input.relation),
+                };
+                ("input".to_owned(), detail)
+            })),
+            Ok(None) => rows.push(("input".to_owned(), "nothing new".to_owned())),
+            Err(error) => rows.push(("input".to_owned(), format!("cannot be told: {}", error.chain()))),
+        }
+        for stream in &bound.streams {
+            let at = self.engine.store().offset(pipeline.id, stream.object.id).map_err(catalog_error)?;
+            let at = at.map_or_else(|| "nothing read yet".to_owned(), |at| at.to_string());
+            rows.push(("offset".to_owned(), format!("{}: {at}", stream.object.full_name())));
+        }
+        let state = &bound.planned.state;
+        let physical = state.create_physical_plan(&bound.planned.plan).await.map_err(Engine::error)?;
+        for line in displayable(physical.as_ref()).indent(false).to_string().lines() {
+            rows.push(("plan".to_owned(), line.to_owned()));
+        }
+        Ok(rows)
+    }
+}
+
+fn rule_row(rule: &Rule) -> (String, String) {
+    let list = |columns: &[weir_sql::Ident]| columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let (kind, passes) = match &rule.kind {
+        RuleKind::Expect(expr) => ("expect", format!("({}) IS TRUE", expr.text)),
+        RuleKind::Check(expr) => ("check", format!("({}) IS NOT FALSE", expr.text)),
+        RuleKind::NotNull(columns) => ("not_null", columns.iter().map(|column| format!("{column} IS NOT NULL")).collect::<Vec<_>>().join(" AND ")),
+        RuleKind::Unique(columns) => ("unique", format!("no other row with the same ({}) in the table or the run; NULLs differ", list(columns))),
+        RuleKind::ForeignKey { columns, table, .. } => ("foreign_key", format!("({}) is in {table}, or one of them IS NULL", list(columns))),
+    };
+    let name = rule.name.as_ref().map_or(kind, |name| name.value.as_str());
+    let action = match rule.action.unwrap_or(Action::Quarantine) {
+        Action::Quarantine => "quarantine",
+        Action::Drop => "drop",
+        Action::Fail => "fail",
+        Action::Warn => "warn",
+    };
+    (format!("rule {name}"), format!("passes when {passes}; otherwise {action}"))
+}

@@ -1,0 +1,52 @@
+//! Lineage of a run as the catalog keeps it.
+
+use datafusion::common::TableReference;
+use weir_catalog::{Lineage, Object};
+
+use super::bind::Bound;
+use super::lineage::columns;
+use crate::engine::Engine;
+
+/// The edges of a bound pipeline; their target is filled in by [`edges`] once it is known.
+pub(super) fn lineage(engine: &Engine, pipeline: &Object, bound: &Bound) -> Vec<Lineage> {
+    let _ = engine;
+    let mut found = Vec::new();
+    let edge = |from: &str| Lineage {
+        pipeline_id: pipeline.id,
+        pipeline_version: pipeline.version,
+        from_relation: from.to_owned(),
+        to_relation: String::new(),
+        from_column: None,
+        to_column: None,
+        transformation: None,
+        direct: true,
+    };
+    for used in &bound.planned.used {
+        found.push(edge(&format!("{}.{}", used.relation.schema, used.relation.name)));
+    }
+    let full_name = |table: &TableReference| {
+        let matches = |used: &&crate::engine::Used| {
+            used.relation.name == table.table() && table.schema().is_none_or(|schema| schema == used.relation.schema)
+        };
+        bound.planned.used.iter().find(matches).map(|used| format!("{}.{}", used.relation.schema, used.relation.name))
+    };
+    for column in columns(&bound.planned.plan, &full_name) {
+        found.push(Lineage {
+            from_column: Some(column.from_column),
+            to_column: column.to_column,
+            transformation: Some(column.transformation.to_owned()),
+            direct: column.direct,
+            ..edge(&column.from_relation)
+        });
+    }
+    found
+}
+
+pub(super) fn edges(target: &Object, mut lineage: Vec<Lineage>) -> Vec<Lineage> {
+    for edge in &mut lineage {
+        edge.to_relation = target.full_name();
+    }
+    lineage.sort_by(|a, b| (&a.from_relation, &a.from_column, &a.to_column, &a.transformation).cmp(&(&b.from_relation, &b.from_column, &b.to_column, &b.transformation)));
+    lineage.dedup();
+    lineage
+}

@@ -1,0 +1,40 @@
+//! Definition to plan to run to commit: the runner, its triggers and retries, dead letters, lineage.
+//!
+//! A run freezes its input before it reads, commits dead letters before rows, and moves offsets last. A crash between any two steps is
+//! taken up at the next start with the same input and the same batch number.
+
+mod arguments;
+mod assemble;
+mod bind;
+mod carry;
+mod check;
+mod cron;
+pub mod dead_letters;
+mod dry_run;
+mod execute;
+mod explain;
+mod facts;
+mod fail_points;
+mod inputs;
+mod isolate;
+pub mod lineage;
+mod offsets;
+mod options;
+mod pass;
+mod refresh;
+mod replay;
+mod runner;
+mod schedule;
+mod stream_table;
+mod target;
+mod triggers;
+
+#[cfg(test)]
+mod tests;
+
+use arguments::Arguments;
+pub use bind::Checked;
+pub use fail_points::FAIL_POINTS;
+pub use options::SPEC;
+pub use runner::{RunReport, RunRequest, Runner, search_path};
+pub use schedule::Schedule;

@@ -1,0 +1,355 @@
+//! The one pass over a run's rows: each row goes to the table, to the dead letters, or is dropped, and every one is counted.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use arrow::array::{ArrayRef, DictionaryArray, Int32Array, StringArray, TimestampMicrosecondArray, new_null_array};
+use arrow::compute::{cast, filter_record_batch};
+use arrow::datatypes::{DataType, FieldRef, Int32Type, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use datafusion::execution::SendableRecordBatchStream;
+use futures::{StreamExt, TryStreamExt};
+use parking_lot::Mutex as SyncMutex;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use weir_catalog::Counts;
+use weir_sql::statements::create_pipeline::RejectLimit;
+
+use super::assemble::{Assembled, DELETE_COLUMN};
+use super::carry::{CARRIED_POSITION, CARRIED_SOURCE};
+use super::dead_letters::{DeadLetter, DeadLetterWriter, Stage, record};
+use super::isolate::{accounts_for_all, provenance};
+use super::target::{INGESTED_COLUMN, RUN_COLUMN, Target};
+use crate::clock::Micros;
+use crate::engine::Engine;
+use crate::error::{Code, Error, Result};
+use crate::rules::{Fate, RuleSet, Verdict};
+use crate::sources::{POSITION_COLUMN, RejectSink, SOURCE_COLUMN};
+
+/// How one rule did over a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct RuleCount {
+    pub(super) rule: String,
+    pub(super) action: String,
+    pub(super) checked: i64,
+    pub(super) failed: i64,
+}
+
+/// What a pass must know besides the plan.
+pub(super) struct Setting {
+    pub(super) run_id: Uuid,
+    pub(super) ingested_at: Micros,
+    pub(super) reject_limit: Option<RejectLimit>,
+    pub(super) rejects: RejectSink,
+    pub(super) cancel: CancellationToken,
+    pub(super) target: Target,
+    pub(super) letters: Mutex<DeadLetterWriter>,
+}
+
+/// Counts as they grow; shared by the workers of a pass.
+#[derive(Default)]
+struct Tally {
+    written: AtomicI64,
+    quarantined: AtomicI64,
+    dropped: AtomicI64,
+    emitted: AtomicI64,
+    rules: SyncMutex<BTreeMap<usize, RuleCount>>,
+}
+
+pub(super) struct Pass {
+    pub(super) assembled: Assembled,
+    pub(super) setting: Setting,
+    tally: Tally,
+    /// Columns handed to the writer.
+    written: SchemaRef,
+}
+
+impl Pass {
+    pub(super) fn new(assembled: Assembled, setting: Setting) -> Arc<Self> {
+        let mut fields: Vec<FieldRef> = setting.target.written().fields().iter().cloned().collect();
+        for field in &mut fields {
+            if matches!(field.name().as_str(), RUN_COLUMN | SOURCE_COLUMN) && *field.data_type() == DataType::Utf8 {
+                let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+                *field = Arc::new(field.as_ref().clone().with_data_type(dictionary));
+            }
+        }
+        if let Some((_, field)) = assembled.schema.fields().find(DELETE_COLUMN) {
+            fields.push(Arc::clone(field));
+        }
+        Arc::new(Self { assembled, setting, tally: Tally::default(), written: Arc::new(Schema::new(fields)) })
+    }
+
+    /// Columns of the good rows.
+    pub(super) fn written(&self) -> SchemaRef {
+        Arc::clone(&self.written)
+    }
+
+    pub(super) fn partitions(&self) -> usize {
+        use datafusion::physical_plan::ExecutionPlanProperties as _;
+        self.assembled.physical.output_partitioning().partition_count()
+    }
+
+    /// The good rows of one partition, as the table takes them. Everything else is put away as they pass.
+    pub(super) fn rows(self: &Arc<Self>, partition: usize) -> Result<impl futures::Stream<Item = Result<RecordBatch>> + Send + use<>> {
+        let context = Arc::clone(&self.assembled.context);
+        let input: SendableRecordBatchStream = self.assembled.physical.execute(partition, context).map_err(Engine::error)?;
+        let rules = self.assembled.rules()?;
+        let pass = Arc::clone(self);
+        let state = (input, rules, pass, false);
+        Ok(futures::stream::try_unfold(state, |(mut input, mut rules, pass, done)| async move {
+            if done {
+                return Ok(None);
+            }
+            loop {
+                let next = tokio::select! {
+                    biased;
+                    () = pass.setting.cancel.cancelled() => return Err(Error::new(Code::Cancelled, "canceling run due to user request")),
+                    next = input.next() => next,
+                };
+                match next {
+                    Some(batch) => {
+                        let batch = batch.map_err(Engine::error)?;
+                        if let Some(good) = pass.split(&batch, &mut rules).await? {
+                            return Ok(Some((good, (input, rules, pass, false))));
+                        }
+                    }
+                    None => {
+                        pass.collect_rejects().await?;
+                        pass.add_rules(&rules);
+                        return Ok(None);
+                    }
+                }
+            }
+        })
+        .try_filter(|batch| std::future::ready(batch.num_rows() > 0)))
+    }
+
+    async fn split(&self, batch: &RecordBatch, rules: &mut RuleSet) -> Result<Option<RecordBatch>> {
+        count(&self.tally.emitted, batch.num_rows());
+        let verdict = rules.evaluate(batch).map_err(Engine::error)?;
+        let good = match &verdict.fates {
+            None => Some(batch.clone()),
+            Some(fates) => {
+                self.put_away(batch, &verdict, fates, rules).await?;
+                match verdict.keep() {
+                    None => Some(batch.clone()),
+                    Some(keep) if keep.true_count() == 0 => None,
+                    Some(keep) => Some(filter_record_batch(batch, &keep).map_err(arrow_failed)?),
+                }
+            }
+        };
+        self.collect_rejects().await?;
+        self.check_reject_rows()?;
+        let Some(good) = good else { return Ok(None) };
+        count(&self.tally.written, good.num_rows());
+        self.shaped(&good).map(Some)
+    }
+
+    /// Target columns, then provenance, then the delete mark.
+    fn shaped(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let rows = batch.num_rows();
+        let mut columns: Vec<ArrayRef> = batch.columns().iter().take(self.assembled.own).cloned().collect();
+        for field in self.written.fields().iter().skip(self.assembled.own) {
+            let carried = |name: &str| batch.column_by_name(name).cloned();
+            let column: ArrayRef = match field.name().as_str() {
+                RUN_COLUMN => constant(&self.setting.run_id.to_string(), rows)?,
+                INGESTED_COLUMN => Arc::new(TimestampMicrosecondArray::from(vec![self.setting.ingested_at; rows]).with_timezone("UTC")),
+                SOURCE_COLUMN => carried(CARRIED_SOURCE).unwrap_or_else(|| new_null_array(field.data_type(), rows)),
+                POSITION_COLUMN => carried(CARRIED_POSITION).unwrap_or_else(|| new_null_array(field.data_type(), rows)),
+                other => carried(other).ok_or_else(|| Error::internal(format!("column \"{other}\" is missing from a run's rows")))?,
+            };
+            let column = if column.data_type() == field.data_type() { column } else { cast(&column, field.data_type()).map_err(arrow_failed)? };
+            columns.push(column);
+        }
+        RecordBatch::try_new(Arc::clone(&self.written), columns).map_err(arrow_failed)
+    }
+
+    /// Rows that a rule keeps from the table: to the dead letters, or counted as dropped. FAIL ends the run.
+    async fn put_away(&self, batch: &RecordBatch, verdict: &Verdict, fates: &[Fate], rules: &RuleSet) -> Result<()> {
+        let own: Vec<usize> = (0..self.assembled.own).collect();
+        for (row, fate) in fates.iter().enumerate() {
+            match fate {
+                Fate::Keep => {}
+                Fate::Drop => count(&self.tally.dropped, 1),
+                Fate::Quarantine => {
+                    let letter = self.letter(batch, row, verdict, rules, &own)?;
+                    self.quarantine(letter).await?;
+                }
+                Fate::Fail => {
+                    let letter = self.letter(batch, row, verdict, rules, &own)?;
+                    let error = failed_row(&letter, verdict, row, rules);
+                    self.quarantine(letter).await?;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn letter(&self, batch: &RecordBatch, row: usize, verdict: &Verdict, rules: &RuleSet, own: &[usize]) -> Result<DeadLetter> {
+        let one = batch.slice(row, 1);
+        let mut broken: Vec<(Fate, String, String)> = verdict
+            .broken_by(row)
+            .filter_map(|(rule, error)| {
+                let rule = rules.get(rule)?;
+                let text = match (error, &rule.message) {
+                    (Some(error), _) => format!("{}: {error}", rule.demand),
+                    (None, Some(message)) => message.clone(),
+                    (None, None) => format!("the row breaks {}", rule.demand),
+                };
+                Some((Fate::of(rule.action), rule.name.clone(), text))
+            })
+            .collect();
+        // The rule that decided comes first.
+        broken.sort_by(|a, b| b.0.cmp(&a.0));
+        let error = broken.iter().map(|(_, _, text)| text.as_str()).collect::<Vec<_>>().join("; ");
+        let (source, position) = provenance(&one, 0);
+        Ok(DeadLetter {
+            stage: Stage::Validate,
+            rules: broken.into_iter().map(|(_, name, _)| name).collect(),
+            error,
+            record: record(&one.project(own).map_err(arrow_failed)?),
+            raw: None,
+            source,
+            position,
+        })
+    }
+
+    async fn quarantine(&self, letter: DeadLetter) -> Result<()> {
+        count(&self.tally.quarantined, 1);
+        self.setting.letters.lock().await.add(letter).await
+    }
+
+    /// Records that never became rows, and rows that the query could not compute.
+    async fn collect_rejects(&self) -> Result<()> {
+        for refused in self.setting.rejects.drain() {
+            let reject = refused.reject;
+            self.quarantine(DeadLetter {
+                stage: Stage::Decode,
+                rules: vec![reject.rule],
+                error: reject.error,
+                record: None,
+                raw: Some(reject.raw),
+                source: Some(refused.source),
+                position: Some(reject.position),
+            })
+            .await?;
+        }
+        for refused in self.assembled.isolated.drain() {
+            self.quarantine(DeadLetter {
+                stage: Stage::Transform,
+                rules: vec!["transform".to_owned()],
+                error: refused.error,
+                record: record(&refused.row),
+                raw: None,
+                source: refused.source,
+                position: refused.position,
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    fn add_rules(&self, rules: &RuleSet) {
+        let mut all = self.tally.rules.lock();
+        for (at, (rule, failed)) in rules.rules().iter().zip(rules.failed()).enumerate() {
+            let action = format!("{:?}", rule.action).to_uppercase();
+            let known = all.entry(at).or_insert_with(|| RuleCount { rule: rule.name.clone(), action, checked: 0, failed: 0 });
+            known.checked += rules.checked();
+            known.failed += failed;
+        }
+    }
+
+    fn rejected(&self) -> i64 {
+        self.tally.quarantined.load(Ordering::Relaxed) + self.tally.dropped.load(Ordering::Relaxed)
+    }
+
+    fn check_reject_rows(&self) -> Result<()> {
+        match self.setting.reject_limit {
+            Some(RejectLimit::Rows(limit)) if self.rejected() > i64::try_from(limit).unwrap_or(i64::MAX) => Err(self.over_limit(&format!("{limit} rows"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// The share is known only at the end.
+    pub(super) fn check_reject_percent(&self) -> Result<()> {
+        let read = self.counts().read;
+        match self.setting.reject_limit {
+            Some(RejectLimit::Percent(limit)) if read > 0 && share(self.rejected(), read) > limit => Err(self.over_limit(&format!("{limit} percent"))),
+            _ => Ok(()),
+        }
+    }
+
+    fn over_limit(&self, limit: &str) -> Error {
+        Error::new(Code::RejectLimit, format!("more records were rejected than REJECT LIMIT {limit} allows"))
+            .detail(format!("{} of {} records read so far were rejected.", self.rejected(), self.setting.rejects.read().max(self.rejected())))
+            .hint("See hub.dead_letters for the reasons. Nothing of this run was written; offsets did not move.".to_owned())
+    }
+
+    pub(super) fn rule_counts(&self) -> Vec<RuleCount> {
+        self.tally.rules.lock().values().cloned().collect()
+    }
+
+    /// What became of the records so far. `duplicates` is known only after the write.
+    pub(super) fn counts(&self) -> Counts {
+        let load = |counter: &AtomicI64| counter.load(Ordering::Relaxed);
+        let read = match accounts_for_all(&self.assembled.physical) {
+            true => self.setting.rejects.read(),
+            // Without a stream, or through joins and aggregates, the query's own rows are what is read.
+            false => self.setting.rejects.read().max(load(&self.tally.emitted)),
+        };
+        let (written, quarantined, dropped) = (load(&self.tally.written), load(&self.tally.quarantined), load(&self.tally.dropped));
+        let filtered = match accounts_for_all(&self.assembled.physical) {
+            true => self.assembled.isolated.filtered(),
+            false => read - written - quarantined - dropped,
+        };
+        Counts { read, written, quarantined, dropped, duplicates: 0, filtered }
+    }
+}
+
+/// Checks that nothing was lost and nothing came from nowhere.
+///
+/// # Errors
+/// `Internal`: the run must not land.
+pub(super) fn conserve(counts: &Counts) -> Result<()> {
+    let sum = counts.written + counts.quarantined + counts.dropped + counts.duplicates + counts.filtered;
+    if counts.read == sum {
+        return Ok(());
+    }
+    Err(Error::internal(format!("{} records were read, but {sum} are accounted for", counts.read)).detail(format!("{counts:?}")))
+}
+
+fn failed_row(letter: &DeadLetter, verdict: &Verdict, row: usize, rules: &RuleSet) -> Error {
+    let failing = verdict.broken_by(row).filter_map(|(rule, _)| rules.get(rule)).find(|rule| Fate::of(rule.action) == Fate::Fail);
+    let (code, name) = failing.map_or((Code::CheckViolated, ""), |rule| (rule.code, rule.name.as_str()));
+    let place = match (&letter.source, letter.position) {
+        (Some(source), Some(position)) => format!(" at {source}:{position}"),
+        _ => String::new(),
+    };
+    Error::new(code, format!("a record{place} violates rule \"{name}\""))
+        .detail(letter.error.clone())
+        .hint("The rule says ON VIOLATION FAIL: nothing of this run was written. Correct the data, or change the rule.".to_owned())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
+fn share(part: i64, whole: i64) -> f64 {
+    part as f64 * 100.0 / whole as f64
+}
+
+fn count(counter: &AtomicI64, rows: usize) {
+    counter.fetch_add(i64::try_from(rows).unwrap_or(i64::MAX), Ordering::Relaxed);
+}
+
+/// One value for every row, stored once.
+fn constant(value: &str, rows: usize) -> Result<ArrayRef> {
+    let keys = Int32Array::from(vec![0; rows]);
+    let values = Arc::new(StringArray::from(vec![value]));
+    Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, values).map_err(arrow_failed)?))
+}
+
+fn arrow_failed(error: arrow::error::ArrowError) -> Error {
+    Error::internal("a batch could not be taken apart").from_source(error)
+}

@@ -1,0 +1,326 @@
+//! Puts repaired dead letters back: each enters again at the stage where it failed, under today's definition.
+//!
+//! A replay is an ordinary run whose input is a set of dead letters at a version of their table. The letters change state in one commit
+//! before the rows land, with the same batch number, so a repeat does nothing.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, StringDictionaryBuilder};
+use arrow::compute::{cast, concat_batches, filter_record_batch};
+use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef};
+use datafusion::catalog::TableProvider;
+use datafusion::common::ScalarValue;
+use datafusion::datasource::{MemTable, provider_as_source};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::ExecutionPlan;
+use futures::TryStreamExt;
+use uuid::Uuid;
+use weir_catalog::{Definitions as _, Input, Kind, Object, RunInput, RunKind};
+
+use super::bind::with_provenance;
+use super::dead_letters::{DeadLetter, NAME, Stage, schema};
+use super::execute::Attempt;
+use super::inputs::Frozen;
+use super::stream_table::StreamTable;
+use crate::engine::{Engine, Scope, catalog_error};
+use crate::error::{Code, Error, Result};
+use crate::sources::{RawRecord, RejectSink, ScanRequest, SourceReject};
+use crate::formats::Reject;
+
+/// Letters of one replay; a larger backlog takes several runs.
+const MOST: usize = 50_000;
+
+/// The letters of a replay, with all their columns.
+pub(super) struct Replayed {
+    pub(super) letters: RecordBatch,
+}
+
+/// The open letters of a pipeline that match a condition, as the frozen input of a run; None when there are none.
+pub(super) async fn choose(engine: &Arc<Engine>, pipeline: &Object, condition: Option<&weir_sql::Expr>, scope: &Scope) -> Result<Option<Vec<RunInput>>> {
+    let object = letters_object(engine)?;
+    let table = engine.table(&object).await?;
+    let version = table.version().await?;
+    let condition = condition.map_or_else(|| "true".to_owned(), |condition| format!("({})", condition.text));
+    let text = format!(
+        "SELECT id FROM hub.dead_letters VERSION AS OF {version} WHERE pipeline = $weir_pipeline AND status = 'open' AND {condition} LIMIT {MOST}"
+    );
+    let rows = query(engine, &text, scope, vec![("weir_pipeline".to_owned(), ScalarValue::from(pipeline.full_name()))]).await?;
+    let mut ids = Vec::new();
+    for batch in rows {
+        let column = cast(batch.column(0), &DataType::Utf8).map_err(odd)?;
+        ids.extend(column.as_string::<i32>().iter().flatten().map(str::to_owned));
+    }
+    if ids.is_empty() {
+        return Ok(None);
+    }
+    let relation = object.full_name();
+    Ok(Some(vec![
+        RunInput { relation_id: object.id, relation: relation.clone(), input: Input::Version { version } },
+        RunInput { relation_id: object.id, relation, input: Input::DeadLetters { ids } },
+    ]))
+}
+
+fn letters_object(engine: &Engine) -> Result<Object> {
+    let (schema, name) = NAME;
+    let found = engine.store().object(Kind::Table, schema, name).map_err(catalog_error)?;
+    found.ok_or_else(|| Error::internal("the table of dead letters is missing"))
+}
+
+async fn query(engine: &Arc<Engine>, text: &str, scope: &Scope, named: Vec<(String, ScalarValue)>) -> Result<Vec<RecordBatch>> {
+    let query = weir_sql::parse_query(text).map_err(crate::engine::definition::syntax_error)?;
+    let scope = Scope { named, positional: Vec::new(), as_of: None, ..scope.clone() };
+    let store = Arc::clone(engine.store());
+    let planned = engine.plan(&query, &scope, store.as_ref(), None).await?;
+    engine.rows(planned).await?.try_collect().await.map_err(Engine::error)
+}
+
+impl Replayed {
+    /// The letters of this run; None when it is not a replay.
+    pub(super) async fn read(attempt: &Attempt) -> Result<Option<Self>> {
+        if attempt.run.kind != RunKind::Replay {
+            return Ok(None);
+        }
+        let mut version = None;
+        let mut wanted = HashSet::new();
+        for input in &attempt.run.inputs {
+            match &input.input {
+                Input::Version { version: at } if input.relation == format!("{}.{}", NAME.0, NAME.1) => version = Some(*at),
+                Input::DeadLetters { ids } => wanted.extend(ids.iter().map(String::as_str)),
+                _ => {}
+            }
+        }
+        let version = version.ok_or_else(|| Error::internal("a replay has lost the version of its dead letters"))?;
+        let text = format!("SELECT * FROM hub.dead_letters VERSION AS OF {version} WHERE pipeline = $weir_pipeline");
+        let named = vec![("weir_pipeline".to_owned(), ScalarValue::from(attempt.pipeline.full_name()))];
+        let shape = schema();
+        let mut found = Vec::new();
+        for batch in query(&attempt.engine, &text, &attempt.scope, named).await? {
+            let columns = shape
+                .fields()
+                .iter()
+                .map(|field| cast(batch.column_by_name(field.name()).ok_or_else(|| lost(field.name()))?, field.data_type()).map_err(odd))
+                .collect::<Result<Vec<_>>>()?;
+            let batch = RecordBatch::try_new(Arc::clone(&shape), columns).map_err(odd)?;
+            let keep = texts(&batch, "id")?.iter().map(|id| Some(id.is_some_and(|id| wanted.contains(id)))).collect();
+            found.push(filter_record_batch(&batch, &keep).map_err(odd)?);
+        }
+        Ok(Some(Self { letters: concat_batches(&shape, &found).map_err(odd)? }))
+    }
+
+    fn of_stage(&self, stage: Stage) -> Result<Vec<usize>> {
+        let stages = texts(&self.letters, "stage")?;
+        Ok((0..self.letters.num_rows()).filter(|&row| stages.is_valid(row) && Stage::of(stages.value(row)) == Some(stage)).collect())
+    }
+
+    /// Puts letters of decoding and transformation in the place of the stream.
+    pub(super) async fn substitute(&self, attempt: &Attempt, frozen: &mut Frozen, rejects: &RejectSink) -> Result<()> {
+        let (decode, transform) = (self.of_stage(Stage::Decode)?, self.of_stage(Stage::Transform)?);
+        if decode.is_empty() && transform.is_empty() {
+            return Ok(());
+        }
+        let [stream] = attempt.bound.streams.as_slice() else {
+            return Err(Error::new(Code::NotSupported, "dead letters of a pipeline with several streams cannot be decoded again yet")
+                .hint("Replay those of stage 'validate': add WHERE stage = 'validate'.".to_owned()));
+        };
+        let shape = with_provenance(&stream.source.schema());
+        let mut batches = Vec::new();
+        if !decode.is_empty() {
+            let raw = self.letters.column_by_name("raw").and_then(|column| column.as_binary_opt::<i32>()).ok_or_else(|| lost("raw"))?;
+            let (sources, positions) = (texts(&self.letters, "source")?, numbers(&self.letters, "source_position")?);
+            let records = decode
+                .iter()
+                .map(|&row| RawRecord {
+                    raw: if raw.is_valid(row) { raw.value(row).to_vec() } else { Vec::new() },
+                    source: if sources.is_valid(row) { sources.value(row).to_owned() } else { String::new() },
+                    position: if positions.is_valid(row) { positions.value(row) } else { 0 },
+                })
+                .collect();
+            let request = ScanRequest { provenance: true, rejects: Some(rejects.clone()), ordered: true, partitions: 1 };
+            let table = stream.source.decode_again(records, request).await?;
+            let state = attempt.engine.state(&attempt.scope);
+            let scan: Arc<dyn ExecutionPlan> = table.scan(&state, None, &[], None).await.map_err(Engine::error)?;
+            let rows = datafusion::physical_plan::execute_stream(scan, state.task_ctx()).map_err(Engine::error)?;
+            batches.extend(rows.try_collect::<Vec<_>>().await.map_err(Engine::error)?);
+        }
+        if !transform.is_empty() {
+            let whole = self.rows_of(&transform, &stream.source.schema(), rejects)?;
+            batches.extend(whole);
+        }
+        let batches = batches.into_iter().map(|batch| RecordBatch::try_new(Arc::clone(&shape), batch.columns().to_vec()).map_err(odd));
+        let table = MemTable::try_new(Arc::clone(&shape), vec![batches.collect::<Result<Vec<_>>>()?]).map_err(Engine::error)?;
+        frozen.substitute(stream.object.id, Arc::new(table));
+        Ok(())
+    }
+
+    /// The user's plan, and beside it the rows that had already come out of it once.
+    pub(super) fn beside(&self, plan: LogicalPlan, rejects: &RejectSink) -> Result<LogicalPlan> {
+        let validate = self.of_stage(Stage::Validate)?;
+        if validate.is_empty() {
+            return Ok(plan);
+        }
+        let columns: SchemaRef = Arc::new(plan.schema().as_arrow().clone());
+        let nullable: Vec<_> = columns.fields().iter().map(|field| Arc::new(field.as_ref().clone().with_nullable(true))).collect();
+        let columns = Arc::new(Schema::new(nullable));
+        let rows = self.rows_of(&validate, &columns, rejects)?;
+        let table: Arc<dyn TableProvider> = Arc::new(MemTable::try_new(with_provenance(&columns), vec![rows]).map_err(Engine::error)?);
+        let table: Arc<dyn TableProvider> = StreamTable::new(table);
+        let again = LogicalPlanBuilder::scan("replayed", provider_as_source(table), None);
+        LogicalPlanBuilder::from(plan).union(again.and_then(LogicalPlanBuilder::build).map_err(Engine::error)?).and_then(LogicalPlanBuilder::build).map_err(Engine::error)
+    }
+
+    /// Rows made from the letters' `record`; a record that does not fit is refused again, alone.
+    fn rows_of(&self, rows: &[usize], columns: &SchemaRef, rejects: &RejectSink) -> Result<Vec<RecordBatch>> {
+        let (records, sources, positions) = (texts(&self.letters, "record")?, texts(&self.letters, "source")?, numbers(&self.letters, "source_position")?);
+        rejects.count_read(rows.len());
+        let (mut batches, mut names, mut places) = (Vec::new(), StringDictionaryBuilder::<Int32Type>::new(), Vec::new());
+        for &row in rows {
+            let text = if records.is_valid(row) { records.value(row) } else { "" };
+            let source = sources.is_valid(row).then(|| sources.value(row));
+            let position = positions.is_valid(row).then(|| positions.value(row));
+            match one_row(text, columns) {
+                Ok(batch) => {
+                    batches.push(batch);
+                    names.append_option(source);
+                    places.push(position);
+                }
+                Err(error) => rejects.push(SourceReject {
+                    source: source.unwrap_or_default().to_owned(),
+                    reject: Reject { rule: "record".to_owned(), error, raw: text.as_bytes().to_vec(), position: position.unwrap_or(0) },
+                }),
+            }
+        }
+        if batches.is_empty() {
+            return Ok(Vec::new());
+        }
+        let whole = concat_batches(columns, &batches).map_err(odd)?;
+        let mut all: Vec<ArrayRef> = whole.columns().to_vec();
+        all.push(Arc::new(names.finish()));
+        all.push(Arc::new(Int64Array::from(places)));
+        Ok(vec![RecordBatch::try_new(with_provenance(columns), all).map_err(odd)?])
+    }
+}
+
+/// A record's JSON as one row. A key that is no column is an error: it would be lost in silence.
+fn one_row(text: &str, columns: &SchemaRef) -> Result<RecordBatch, String> {
+    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("the record is not JSON: {error}"))?;
+    let serde_json::Value::Object(fields) = value else { return Err("the record is not a JSON object".to_owned()) };
+    if let Some(unknown) = fields.keys().find(|key| columns.column_with_name(key).is_none()) {
+        return Err(format!("the record's field \"{unknown}\" is no column here"));
+    }
+    if let Some(missing) = columns.fields().iter().find(|field| !fields.contains_key(field.name())) {
+        return Err(format!("the record has no field \"{}\"", missing.name()));
+    }
+    let mut decoder = arrow::json::ReaderBuilder::new(plain(columns)).with_coerce_primitive(true).build_decoder().map_err(|error| error.to_string())?;
+    let fields: serde_json::Map<String, serde_json::Value> = fields
+        .into_iter()
+        .map(|(name, value)| {
+            let is_text = columns.field_with_name(&name).is_ok_and(|field| matches!(field.data_type(), DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8));
+            let value = match value {
+                nested @ (serde_json::Value::Object(_) | serde_json::Value::Array(_)) if is_text => serde_json::Value::String(nested.to_string()),
+                other => other,
+            };
+            (name, value)
+        })
+        .collect();
+    let line = serde_json::to_vec(&fields).map_err(|error| error.to_string())?;
+    decoder.decode(&line).map_err(|error| error.to_string())?;
+    let batch = decoder.flush().map_err(|error| error.to_string())?.ok_or_else(|| "the record is empty".to_owned())?;
+    let cells = batch.columns().iter().zip(columns.fields()).map(|(cell, field)| cast(cell, field.data_type()));
+    let cells = cells.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+    let nullable: Vec<_> = columns.fields().iter().map(|field| Arc::new(field.as_ref().clone())).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(nullable)), cells).map_err(|error| error.to_string())
+}
+
+/// Types that the JSON reader knows, in the place of those it does not.
+fn plain(columns: &SchemaRef) -> SchemaRef {
+    let fields: Vec<Field> = columns
+        .fields()
+        .iter()
+        .map(|field| {
+            let data_type = match field.data_type() {
+                DataType::Dictionary(_, value) => value.as_ref().clone(),
+                DataType::Utf8View => DataType::Utf8,
+                other => other.clone(),
+            };
+            Field::new(field.name(), data_type, true)
+        })
+        .collect();
+    Arc::new(Schema::new(fields))
+}
+
+/// The letters after a replay: those that failed again stay open with their new reason, the others are done.
+pub(super) fn judged(letters: &RecordBatch, failed: &[DeadLetter], run_id: Uuid) -> Result<RecordBatch> {
+    let mut again: HashMap<(Option<&str>, Option<i64>), &DeadLetter> = HashMap::new();
+    for letter in failed {
+        again.insert((letter.source.as_deref().filter(|source| !source.is_empty()), letter.position.filter(|position| *position != 0)), letter);
+    }
+    let (sources, positions) = (texts(letters, "source")?, numbers(letters, "source_position")?);
+    let back: Vec<Option<&DeadLetter>> = (0..letters.num_rows())
+        .map(|row| {
+            let source = sources.is_valid(row).then(|| sources.value(row)).filter(|source| !source.is_empty());
+            let position = positions.is_valid(row).then(|| positions.value(row)).filter(|position| *position != 0);
+            again.get(&(source, position)).copied()
+        })
+        .collect();
+    let old = |name: &str| letters.column_by_name(name).cloned().ok_or_else(|| lost(name));
+    let text = |name: &str, new: &dyn Fn(&DeadLetter) -> Option<String>| -> Result<ArrayRef> {
+        let known = texts(letters, name)?;
+        let cells = back.iter().enumerate().map(|(row, letter)| match letter {
+            Some(letter) => new(letter).or_else(|| known.is_valid(row).then(|| known.value(row).to_owned())),
+            None => known.is_valid(row).then(|| known.value(row).to_owned()),
+        });
+        Ok(Arc::new(cells.collect::<StringArray>()))
+    };
+    let columns = schema()
+        .fields()
+        .iter()
+        .map(|field| -> Result<ArrayRef> {
+            match field.name().as_str() {
+                "status" => Ok(Arc::new(back.iter().map(|letter| Some(if letter.is_some() { "open" } else { "replayed" })).collect::<StringArray>())),
+                "attempts" => Ok(Arc::new(numbers(letters, "attempts")?.iter().map(|count| Some(count.unwrap_or(0) + 1)).collect::<Int64Array>())),
+                "replay_run_id" => Ok(Arc::new(StringArray::from(vec![run_id.to_string(); letters.num_rows()]))),
+                "error" => text("error", &|letter| Some(letter.error.clone())),
+                "stage" => text("stage", &|letter| Some(letter.stage.word().to_owned())),
+                "rule" => text("rule", &|letter| letter.rules.first().cloned()),
+                "record" => text("record", &|letter| letter.record.clone()),
+                "rules" => rules(&old("rules")?, &back),
+                other => old(other),
+            }
+        })
+        .collect::<Result<Vec<_>>>()?;
+    RecordBatch::try_new(schema(), columns).map_err(odd)
+}
+
+fn rules(old: &ArrayRef, back: &[Option<&DeadLetter>]) -> Result<ArrayRef> {
+    let old = old.as_list_opt::<i32>().ok_or_else(|| lost("rules"))?;
+    let mut lists = ListBuilder::new(StringBuilder::new()).with_field(Arc::new(Field::new("element", DataType::Utf8, true)));
+    for (row, letter) in back.iter().enumerate() {
+        match letter {
+            Some(letter) => letter.rules.iter().for_each(|rule| lists.values().append_value(rule)),
+            None if old.is_valid(row) => {
+                let names = cast(&old.value(row), &DataType::Utf8).map_err(odd)?;
+                names.as_string::<i32>().iter().for_each(|rule| lists.values().append_option(rule));
+            }
+            None => {}
+        }
+        lists.append(true);
+    }
+    Ok(Arc::new(lists.finish()))
+}
+
+fn texts<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray> {
+    batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>()).ok_or_else(|| lost(name))
+}
+
+fn numbers<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a Int64Array> {
+    batch.column_by_name(name).and_then(|column| column.as_primitive_opt::<Int64Type>()).ok_or_else(|| lost(name))
+}
+
+fn lost(name: &str) -> Error {
+    Error::internal(format!("the dead letters have no column \"{name}\""))
+}
+
+fn odd(error: arrow::error::ArrowError) -> Error {
+    Error::internal("dead letters could not be read").from_source(error)
+}

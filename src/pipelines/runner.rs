@@ -1,0 +1,546 @@
+//! The runs of all pipelines: made, retried, recovered, cancelled. One at a time per pipeline.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+use weir_catalog::{
+    Change, Counts, Definitions as _, Kind, Object, ObjectId, PipelineBody, RuleResult, Run, RunEnd, RunFilter, RunInput, RunKind, RunOutput, RunStatus,
+};
+use weir_sql::Argument;
+use weir_sql::statements::create_pipeline::CreatePipeline;
+use weir_sql::statements::run_pipeline::RunHow;
+
+use super::arguments::{self, Arguments};
+use super::bind::{Bound, bind};
+use super::execute::{Attempt, Landed};
+use super::fail_points::reached;
+use super::inputs;
+use crate::clock::Clock;
+use crate::engine::{Engine, Scope, catalog_error, definition};
+use crate::error::{Code, Error, Result};
+
+/// A request of a person to run a pipeline once.
+#[derive(Debug, Clone)]
+pub struct RunRequest {
+    pub pipeline: Object,
+    pub arguments: Vec<Argument>,
+    pub how: RunHow,
+    /// Answer when the run has ended, or as soon as it is frozen.
+    pub wait: bool,
+    pub scope: Scope,
+}
+
+/// What a run is made from.
+#[derive(Debug, Clone)]
+pub(super) struct Order {
+    pub(super) pipeline: Object,
+    pub(super) arguments: Arguments,
+    pub(super) kind: RunKind,
+    /// What set it off, in words.
+    pub(super) trigger: String,
+    pub(super) requested_by: String,
+}
+
+/// How a run went.
+#[derive(Debug, Clone)]
+pub struct RunReport {
+    pub run: Run,
+}
+
+/// Owns every run. Dropped last, after `close`.
+pub struct Runner {
+    pub(super) engine: Arc<Engine>,
+    pub(super) clock: Clock,
+    active: Mutex<HashMap<Uuid, CancellationToken>>,
+    turns: Mutex<HashMap<ObjectId, Arc<tokio::sync::Mutex<()>>>>,
+    /// Pipelines whose trigger is at work: further triggers join its next round.
+    triggered: Mutex<HashSet<ObjectId>>,
+    workers: Semaphore,
+    pub(super) changed: Notify,
+    pub(super) closing: CancellationToken,
+    pub(super) tasks: TaskTracker,
+}
+
+impl Runner {
+    /// Starts the scheduler, which first takes up the runs that an earlier life left unfinished.
+    pub fn start(engine: Arc<Engine>, clock: Clock, workers: usize) -> Arc<Runner> {
+        let runner = Arc::new(Runner {
+            engine,
+            clock,
+            active: Mutex::default(),
+            turns: Mutex::default(),
+            triggered: Mutex::default(),
+            workers: Semaphore::new(workers.max(1)),
+            changed: Notify::new(),
+            closing: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        });
+        let scheduler = Arc::clone(&runner);
+        runner.tasks.spawn(async move { scheduler.schedule().await });
+        runner
+    }
+
+    /// Starts nothing new, lets running attempts reach a safe point, and waits for all of them.
+    pub async fn close(&self) {
+        self.closing.cancel();
+        for token in self.active.lock().values() {
+            token.cancel();
+        }
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Wakes the scheduler after definitions have changed.
+    pub fn definitions_changed(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Asks a run to stop; false when it is not running.
+    ///
+    /// # Errors
+    /// None today; a shared catalog may be out of reach.
+    pub fn cancel(&self, run_id: Uuid) -> Result<bool> {
+        let active = self.active.lock();
+        let token = active.get(&run_id);
+        if let Some(token) = token {
+            token.cancel();
+        }
+        Ok(token.is_some())
+    }
+
+    /// Runs a pipeline by hand.
+    ///
+    /// # Errors
+    /// Those of the run itself, with its id as detail, when it is waited for.
+    pub async fn run(self: &Arc<Self>, request: RunRequest) -> Result<RunReport> {
+        let RunRequest { pipeline, arguments, how, wait, scope } = request;
+        let (kind, trigger) = match how {
+            RunHow::New => (RunKind::Manual, "RUN PIPELINE"),
+            RunHow::FullRefresh => (RunKind::FullRefresh, "RUN PIPELINE .. FULL REFRESH"),
+            RunHow::Backfill { .. } => return Err(Error::new(Code::NotSupported, "RUN PIPELINE .. STARTING AT is not supported yet")),
+            RunHow::Dry { .. } => return Err(Error::internal("a dry run is not a run")),
+        };
+        let arguments = Arguments { given: arguments, condition: None };
+        let order = Order { pipeline, arguments, kind, trigger: trigger.to_owned(), requested_by: scope.role };
+        if wait { self.order(order).await } else { self.order_later(order).await }
+    }
+
+    /// Puts the open dead letters of a pipeline that match a condition back.
+    ///
+    /// # Errors
+    /// As [`Runner::run`].
+    pub async fn replay(self: &Arc<Self>, pipeline: &Object, condition: Option<&weir_sql::Expr>, scope: &Scope) -> Result<RunReport> {
+        let arguments = Arguments { given: Vec::new(), condition: condition.cloned() };
+        let (pipeline, requested_by) = (pipeline.clone(), scope.role.clone());
+        self.order(Order { pipeline, arguments, kind: RunKind::Replay, trigger: "REPLAY PIPELINE".to_owned(), requested_by }).await
+    }
+
+    /// Runs and waits.
+    pub(super) async fn order(self: &Arc<Self>, order: Order) -> Result<RunReport> {
+        let (report, error) = self.run_once(order, None).await?;
+        match error {
+            Some(error) => {
+                let about = format!("run {}; see hub.runs", report.run.run_id);
+                let detail = error.detail_text().map_or_else(|| about.clone(), |detail| format!("{detail} ({about})"));
+                Err(error.detail(detail))
+            }
+            None => Ok(report),
+        }
+    }
+
+    /// Answers as soon as the run is frozen; it goes on in the background.
+    async fn order_later(self: &Arc<Self>, order: Order) -> Result<RunReport> {
+        let (frozen, started) = tokio::sync::oneshot::channel();
+        let runner = Arc::clone(self);
+        let running = self.tasks.spawn(async move { runner.run_once(order, Some(frozen)).await });
+        match started.await {
+            Ok(run) => Ok(RunReport { run }),
+            // It never came to a frozen run: there was nothing new, or it failed at once.
+            Err(_) => match running.await.map_err(|error| Error::internal("a run ended early").from_source(error))?? {
+                (_, Some(error)) => Err(error),
+                (report, None) => Ok(report),
+            },
+        }
+    }
+
+    /// False when a trigger of the pipeline is at work already.
+    pub(super) fn begin(&self, pipeline: ObjectId) -> bool {
+        self.triggered.lock().insert(pipeline)
+    }
+
+    pub(super) fn done(&self, pipeline: ObjectId) {
+        self.triggered.lock().remove(&pipeline);
+    }
+
+    fn turn(&self, pipeline: ObjectId) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(self.turns.lock().entry(pipeline).or_default())
+    }
+
+    async fn run_once(self: &Arc<Self>, request: Order, frozen: Option<tokio::sync::oneshot::Sender<Run>>) -> Result<(RunReport, Option<Error>)> {
+        let turn = self.turn(request.pipeline.id);
+        let _turn = turn.lock().await;
+        let Some(pipeline) = self.engine.store().object_by_id(request.pipeline.id).map_err(catalog_error)? else {
+            return Err(Error::new(Code::UndefinedObject, format!("pipeline \"{}\" does not exist", request.pipeline.full_name())));
+        };
+        let definition = definition::pipeline(&pipeline)?;
+        let scope = self.owner_scope(&pipeline);
+        let values = arguments::values(&self.engine, &definition, &request.arguments, &scope).await?;
+        let prepared = self.prepare(&pipeline, &definition, &scope, &values, &request).await;
+        let inputs = match prepared {
+            Ok(Some(inputs)) => inputs,
+            Ok(None) => return Ok((RunReport { run: self.nothing_new(&pipeline, &request) }, None)),
+            Err(error) => return self.failed_before(&pipeline, &request, error),
+        };
+        let run = self.new_run(&pipeline, &request, arguments::json(&values), inputs);
+        let run = self.engine.store().freeze_run(&run).map_err(catalog_error)?;
+        reached("run.frozen");
+        if let Some(frozen) = frozen {
+            // Nobody may be waiting any more.
+            drop(frozen.send(run.clone()));
+        }
+        self.to_the_end(pipeline, run).await
+    }
+
+    /// Binds the pipeline and finds its next input.
+    async fn prepare(
+        self: &Arc<Self>,
+        pipeline: &Object,
+        definition: &CreatePipeline,
+        scope: &Scope,
+        values: &arguments::Values,
+        request: &Order,
+    ) -> Result<Option<Vec<RunInput>>> {
+        let store = Arc::clone(self.engine.store());
+        let bound = bind(&self.engine, definition, scope, store.as_ref(), values.clone()).await?;
+        match &request.kind {
+            RunKind::Replay => super::replay::choose(&self.engine, pipeline, request.arguments.condition.as_ref(), scope).await.map(|found| {
+                found.map(|mut inputs| {
+                    inputs.extend(self.pinned(&bound));
+                    inputs
+                })
+            }),
+            kind => inputs::next(&self.engine, pipeline.id, &bound, *kind == RunKind::FullRefresh).await,
+        }
+    }
+
+    fn pinned(&self, bound: &Bound) -> Vec<RunInput> {
+        let pin = |used: &crate::engine::Used| {
+            let relation = format!("{}.{}", used.relation.schema, used.relation.name);
+            used.version.map(|version| RunInput { relation_id: used.relation.id, relation, input: weir_catalog::Input::Version { version } })
+        };
+        bound.snapshots().filter_map(pin).collect()
+    }
+
+    fn new_run(&self, pipeline: &Object, request: &Order, params: serde_json::Value, inputs: Vec<RunInput>) -> Run {
+        let now = self.clock.now();
+        Run {
+            run_id: Uuid::now_v7(),
+            pipeline_id: pipeline.id,
+            pipeline: pipeline.full_name(),
+            pipeline_version: pipeline.version,
+            kind: request.kind,
+            trigger: request.trigger.clone(),
+            params,
+            status: RunStatus::Running,
+            attempt: 1,
+            batch: 0,
+            created_at: now,
+            started_at: Some(now),
+            ended_at: None,
+            counts: Counts::default(),
+            error: None,
+            sqlstate: None,
+            requested_by: request.requested_by.clone(),
+            inputs,
+        }
+    }
+
+    /// There was nothing to do: said to the caller, not stored.
+    fn nothing_new(&self, pipeline: &Object, request: &Order) -> Run {
+        let run = self.new_run(pipeline, request, serde_json::Value::Null, Vec::new());
+        Run { status: RunStatus::Skipped, ended_at: Some(self.clock.now()), ..run }
+    }
+
+    /// A run that could not even read its input is still a run: people must see it.
+    fn failed_before(&self, pipeline: &Object, request: &Order, error: Error) -> Result<(RunReport, Option<Error>)> {
+        let run = self.new_run(pipeline, request, serde_json::Value::Null, Vec::new());
+        let run = self.engine.store().freeze_run(&run).map_err(catalog_error)?;
+        self.fail(&run, 1, &error, RunStatus::Failed)?;
+        self.suspend_if_asked(pipeline)?;
+        let run = self.stored(run.run_id)?.unwrap_or(run);
+        Ok((RunReport { run }, Some(error)))
+    }
+
+    fn stored(&self, run_id: Uuid) -> Result<Option<Run>> {
+        let filter = RunFilter { run_id: Some(run_id), ..RunFilter::default() };
+        Ok(self.engine.store().runs(&filter).map_err(catalog_error)?.into_iter().next())
+    }
+
+    /// Tries a frozen run until it lands, fails for good, or is cancelled.
+    async fn to_the_end(self: &Arc<Self>, pipeline: Object, run: Run) -> Result<(RunReport, Option<Error>)> {
+        let cancel = self.closing.child_token();
+        self.active.lock().insert(run.run_id, cancel.clone());
+        let outcome = self.tries(&pipeline, &run, &cancel).await;
+        self.active.lock().remove(&run.run_id);
+        let error = outcome?;
+        let run = self.stored(run.run_id)?.unwrap_or(run);
+        self.changed.notify_one();
+        Ok((RunReport { run }, error))
+    }
+
+    async fn tries(self: &Arc<Self>, pipeline: &Object, run: &Run, cancel: &CancellationToken) -> Result<Option<Error>> {
+        let store = self.engine.store();
+        let mut attempt = run.attempt;
+        loop {
+            let tried = {
+                let _worker = self.workers.acquire().await.map_err(|_| Error::new(Code::ShuttingDown, "the hub is shutting down"))?;
+                self.attempt(pipeline, run, cancel).await
+            };
+            let error = match tried {
+                Ok(()) => return Ok(None),
+                Err(error) => error,
+            };
+            if self.closing.is_cancelled() {
+                // Left unfinished on purpose: the next start takes it up with the same input.
+                return Ok(Some(Error::new(Code::ShuttingDown, "the hub is shutting down; the run goes on at the next start")));
+            }
+            if error.code() == Code::Cancelled {
+                self.fail(run, attempt, &error, RunStatus::Cancelled)?;
+                return Ok(Some(error));
+            }
+            let settings = definition::pipeline(pipeline).and_then(|definition| super::options::Settings::read(&definition.header.options));
+            let retry = settings.ok().filter(|settings| error.code().is_passing() && attempt <= i64::from(settings.retry_limit));
+            let Some(settings) = retry else {
+                tracing::error!(pipeline = %run.pipeline, run = %run.run_id, attempt, error = %error.chain(), "run failed");
+                self.fail(run, attempt, &error, RunStatus::Failed)?;
+                self.suspend_if_asked(pipeline)?;
+                return Ok(Some(error));
+            };
+            attempt += 1;
+            tracing::warn!(pipeline = %run.pipeline, run = %run.run_id, attempt, error = %error.chain(), "run is tried again");
+            store
+                .mark_run(run.run_id, RunStatus::Running, attempt, self.clock.now(), Some(&error.chain()), Some(error.code().sqlstate()))
+                .map_err(catalog_error)?;
+            tokio::select! {
+                () = self.clock.sleep(settings.wait(attempt)) => {}
+                () = cancel.cancelled() => {}
+            }
+        }
+    }
+
+    async fn attempt(self: &Arc<Self>, pipeline: &Object, run: &Run, cancel: &CancellationToken) -> Result<()> {
+        let pipeline_then = self.as_of_run(pipeline, run)?;
+        let definition = definition::pipeline(&pipeline_then)?;
+        let scope = self.owner_scope(pipeline);
+        let values = arguments::from_json(&self.engine, &definition, &run.params, &scope).await?;
+        let scope = Scope { now: run.created_at, named: values.clone(), ..scope };
+        let store = Arc::clone(self.engine.store());
+        let bound = bind(&self.engine, &definition, &scope, store.as_ref(), values).await?;
+        let lineage = super::facts::lineage(&self.engine, pipeline, &bound);
+        let streams = bound.streams.clone();
+        let attempt = Arc::new(Attempt {
+            engine: Arc::clone(&self.engine),
+            pipeline: pipeline.clone(),
+            definition,
+            scope,
+            run: run.clone(),
+            bound,
+            cancel: cancel.clone(),
+        });
+        // A task of its own: a panic in it fails the run, not the scheduler.
+        let landed = match tokio::spawn(attempt.execute()).await {
+            Ok(landed) => landed?,
+            Err(panic) => return Err(Error::internal("the run ended in a panic").from_source(panic)),
+        };
+        let lineage = super::facts::edges(&landed.target, lineage);
+        let offsets = self.finish(run, landed, lineage)?;
+        reached("run.finished");
+        for stream in streams {
+            if let Some((_, to)) = offsets.iter().find(|(id, _)| *id == stream.object.id)
+                && let Err(error) = stream.source.release(to).await
+            {
+                tracing::warn!(source = %stream.object.full_name(), error = %error.chain(), "source was not told that its records have landed");
+            }
+        }
+        Ok(())
+    }
+
+    /// The pipeline as it was when the run was frozen.
+    fn as_of_run(&self, pipeline: &Object, run: &Run) -> Result<Object> {
+        if pipeline.version == run.pipeline_version {
+            return Ok(pipeline.clone());
+        }
+        let versions = self.engine.store().versions(Some(pipeline.id)).map_err(catalog_error)?;
+        let then = versions.into_iter().find(|version| version.version == run.pipeline_version);
+        Ok(match then {
+            Some(then) => Object { definition: then.definition, alters: then.alters, version: then.version, ..pipeline.clone() },
+            None => pipeline.clone(),
+        })
+    }
+
+    fn finish(&self, run: &Run, landed: Landed, lineage: Vec<weir_catalog::Lineage>) -> Result<Vec<(ObjectId, serde_json::Value)>> {
+        let output = landed.target.name.clone();
+        let offsets = match run.kind {
+            RunKind::Replay | RunKind::Backfill => Vec::new(),
+            _ => inputs::offsets(run),
+        };
+        let rules = landed
+            .rules
+            .into_iter()
+            .map(|rule| RuleResult {
+                run_id: run.run_id,
+                output: output.clone(),
+                rule: rule.rule,
+                action: rule.action,
+                checked: rule.checked,
+                failed: rule.failed,
+            })
+            .collect();
+        let outputs = vec![RunOutput {
+            run_id: run.run_id,
+            step: String::new(),
+            output,
+            target_id: landed.target.id,
+            target: landed.target.full_name(),
+            mode: landed.mode.to_owned(),
+            rows: landed.counts.written,
+            table_version_before: landed.before,
+            table_version: Some(landed.version),
+        }];
+        let end = RunEnd {
+            run_id: run.run_id,
+            status: RunStatus::Succeeded,
+            ended_at: self.clock.now(),
+            counts: landed.counts,
+            error: None,
+            sqlstate: None,
+            outputs,
+            rules,
+            offsets: offsets.clone(),
+            file_rows: Vec::new(),
+            table_commits: landed.commits,
+            schema_versions: Vec::new(),
+            lineage,
+            changes: Vec::new(),
+        };
+        self.engine.store().end_run(&end).map_err(catalog_error)?;
+        tracing::info!(pipeline = %run.pipeline, run = %run.run_id, read = landed.counts.read, written = landed.counts.written,
+            quarantined = landed.counts.quarantined, dropped = landed.counts.dropped, "run landed");
+        Ok(offsets)
+    }
+
+    fn fail(&self, run: &Run, attempt: i64, error: &Error, status: RunStatus) -> Result<()> {
+        let now = self.clock.now();
+        let store = self.engine.store();
+        store.mark_run(run.run_id, RunStatus::Running, attempt, now, Some(&error.chain()), Some(error.code().sqlstate())).map_err(catalog_error)?;
+        let end = RunEnd {
+            run_id: run.run_id,
+            status,
+            ended_at: now,
+            counts: Counts::default(),
+            error: Some(explained(error)),
+            sqlstate: Some(error.code().sqlstate().to_owned()),
+            outputs: Vec::new(),
+            rules: Vec::new(),
+            offsets: Vec::new(),
+            file_rows: Vec::new(),
+            table_commits: Vec::new(),
+            schema_versions: Vec::new(),
+            lineage: Vec::new(),
+            changes: Vec::new(),
+        };
+        store.end_run(&end).map_err(catalog_error)
+    }
+
+    fn suspend_if_asked(&self, pipeline: &Object) -> Result<()> {
+        let store = self.engine.store();
+        let Ok(settings) = definition::pipeline(pipeline).and_then(|definition| super::options::Settings::read(&definition.header.options)) else {
+            return Ok(());
+        };
+        let Some(most) = settings.suspend_after_failures else { return Ok(()) };
+        let health = store.pipeline_health(pipeline.id).map_err(catalog_error)?;
+        if health.consecutive_failures < most {
+            return Ok(());
+        }
+        let Some(now_object) = store.object_by_id(pipeline.id).map_err(catalog_error)? else { return Ok(()) };
+        let body: PipelineBody = serde_json::from_value(now_object.body).unwrap_or_default();
+        let body = serde_json::to_value(PipelineBody { suspended: true, ..body }).map_err(|error| Error::internal("a body cannot be written").from_source(error))?;
+        tracing::warn!(pipeline = %pipeline.full_name(), failures = health.consecutive_failures, "pipeline is suspended");
+        store.apply(&[Change::Body { id: pipeline.id, body }], &pipeline.owner, self.clock.now()).map_err(catalog_error)
+    }
+
+    /// Takes up what an earlier life left: the same input, the same batch number.
+    pub(super) async fn recover(self: &Arc<Self>) {
+        let filter = RunFilter { unfinished: true, ..RunFilter::default() };
+        let runs = match self.engine.store().runs(&filter) {
+            Ok(runs) => runs,
+            Err(error) => {
+                tracing::error!(error = %error, "unfinished runs cannot be read");
+                return;
+            }
+        };
+        for run in runs {
+            let runner = Arc::clone(self);
+            self.tasks.spawn(async move {
+                let turn = runner.turn(run.pipeline_id);
+                let _turn = turn.lock().await;
+                let pipeline = runner.engine.store().object_by_id(run.pipeline_id);
+                let outcome = match pipeline {
+                    Ok(Some(pipeline)) if pipeline.kind == Kind::Pipeline => {
+                        tracing::info!(pipeline = %run.pipeline, run = %run.run_id, "unfinished run is taken up");
+                        runner.to_the_end(pipeline, run.clone()).await.map(|_| ())
+                    }
+                    Ok(_) => runner.fail(&run, run.attempt, &Error::new(Code::UndefinedObject, "the pipeline was dropped"), RunStatus::Failed),
+                    Err(error) => Err(catalog_error(error)),
+                };
+                if let Err(error) = outcome {
+                    tracing::error!(run = %run.run_id, error = %error.chain(), "unfinished run could not be taken up");
+                }
+            });
+        }
+    }
+
+    /// Pipelines run as their owner, with names resolved from their own schema first.
+    pub fn owner_scope(&self, pipeline: &Object) -> Scope {
+        owner_scope(&self.clock, pipeline)
+    }
+}
+
+/// Where a pipeline looks for unqualified names, whoever created it and whoever runs it.
+pub fn search_path(schema: &str) -> Vec<String> {
+    let mut path = vec![schema.to_owned()];
+    if schema != "public" {
+        path.push("public".to_owned());
+    }
+    path
+}
+
+pub(super) fn owner_scope(clock: &Clock, pipeline: &Object) -> Scope {
+    Scope {
+        role: pipeline.owner.clone(),
+        database: "weir".to_owned(),
+        search_path: search_path(&pipeline.schema),
+        time_zone: "UTC".to_owned(),
+        now: clock.now(),
+        as_of: None,
+        positional: Vec::new(),
+        named: Vec::new(),
+        settings: Arc::new(Vec::new()),
+    }
+}
+
+/// The error as `hub.runs` keeps it: cause, detail and hint in one text.
+fn explained(error: &Error) -> String {
+    let mut text = error.chain();
+    for (word, more) in [("DETAIL", error.detail_text()), ("HINT", error.hint_text())] {
+        if let Some(more) = more {
+            text.push_str(&format!(" {word}: {more}"));
+        }
+    }
+    text
+}

@@ -1,0 +1,197 @@
+//! The table an output fills: found or made, and how the query's columns meet its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+use weir_catalog::{Change, Definitions as _, Kind, Object, SchemaVersion, TableBody};
+use weir_sql::statements::create_pipeline::{Mode, Output};
+use weir_sql::statements::create_source::SchemaChange;
+
+use super::bind::Bound;
+use crate::delta::{self, Facts, Table};
+use crate::engine::{Engine, Scope, catalog_error};
+use crate::error::{Code, Error, Result};
+use crate::sources::{POSITION_COLUMN, SOURCE_COLUMN};
+
+pub const RUN_COLUMN: &str = "_run_id";
+pub const INGESTED_COLUMN: &str = "_ingested_at";
+
+/// Columns that lead a row back to its record.
+fn provenance_fields() -> Vec<Field> {
+    vec![
+        Field::new(RUN_COLUMN, DataType::Utf8, true),
+        Field::new(INGESTED_COLUMN, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), true),
+        Field::new(SOURCE_COLUMN, DataType::Utf8, true),
+        Field::new(POSITION_COLUMN, DataType::Int64, true),
+    ]
+}
+
+pub(super) fn is_provenance(name: &str) -> bool {
+    matches!(name, RUN_COLUMN | INGESTED_COLUMN | SOURCE_COLUMN | POSITION_COLUMN)
+}
+
+/// A target that is there, and what a run writes into it.
+#[derive(Clone)]
+pub(super) struct Target {
+    pub(super) object: Object,
+    pub(super) table: Arc<Table>,
+    /// The table's columns that the query fills, in the table's order, as they will be after this run.
+    pub(super) columns: Vec<FieldRef>,
+    /// Those of the four provenance columns that the table has.
+    pub(super) provenance: Vec<FieldRef>,
+    /// Columns of the query that the table does not have yet.
+    pub(super) added: Vec<FieldRef>,
+}
+
+/// The catalog object of the target, if it exists.
+pub(super) fn find(engine: &Engine, output: &Output, scope: &Scope) -> Result<Option<Object>> {
+    let store = engine.store();
+    let name = &output.target.name.value;
+    let schemas: Vec<&str> = match &output.target.schema {
+        Some(schema) => vec![schema.value.as_str()],
+        None => scope.search_path.iter().map(String::as_str).collect(),
+    };
+    for schema in schemas {
+        if let Some(object) = store.relation(schema, name).map_err(catalog_error)? {
+            return match object.kind {
+                Kind::Table => Ok(Some(object)),
+                kind => Err(Error::new(Code::WrongType, format!("{} \"{}\" cannot be the target of a pipeline", kind.noun(), object.full_name()))
+                    .hint("INTO takes a lake table; it is made when it does not exist.".to_owned())
+                    .at(output.target.position())),
+            };
+        }
+    }
+    Ok(None)
+}
+
+/// Schema and name that a new target gets.
+///
+/// # Errors
+/// `UndefinedSchema` when the schema does not exist.
+pub(super) fn new_name(engine: &Engine, output: &Output, scope: &Scope) -> Result<(String, String)> {
+    let store = engine.store();
+    let exists = |schema: &str| store.object(Kind::Schema, "", schema).map(|found| found.is_some()).map_err(catalog_error);
+    let name = output.target.name.value.clone();
+    match &output.target.schema {
+        Some(schema) if exists(&schema.value)? => Ok((schema.value.clone(), name)),
+        Some(schema) => Err(Error::new(Code::UndefinedSchema, format!("schema \"{}\" does not exist", schema.value))
+            .hint(format!("CREATE SCHEMA {schema};"))
+            .at(schema.position)),
+        None => {
+            for schema in &scope.search_path {
+                if exists(schema)? {
+                    return Ok((schema.clone(), name));
+                }
+            }
+            Err(Error::new(Code::UndefinedSchema, "no schema has been selected to create in").at(output.target.position()))
+        }
+    }
+}
+
+/// The target of a bound pipeline; made now when it does not exist.
+pub(super) async fn ensure(engine: &Arc<Engine>, pipeline: &Object, bound: &Bound, scope: &Scope) -> Result<Target> {
+    let object = match find(engine, &bound.output, scope)? {
+        Some(object) => object,
+        None => create(engine, pipeline, bound, scope).await?,
+    };
+    let table = engine.table(&object).await?;
+    let body: TableBody = serde_json::from_value(object.body.clone())
+        .map_err(|error| Error::internal(format!("the body of table \"{}\" cannot be read", object.full_name())).from_source(error))?;
+    let policy = bound.output.schema_change.unwrap_or(if body.made_by == Some(pipeline.id) { SchemaChange::Evolve } else { SchemaChange::Fail });
+    let schema = table.schema();
+    let (provenance, own): (Vec<FieldRef>, Vec<FieldRef>) = schema.fields().iter().cloned().partition(|field| is_provenance(field.name()));
+    let normal = delta::normalise(&bound.columns);
+    let mut added = Vec::new();
+    for field in normal.fields() {
+        if schema.column_with_name(field.name()).is_some() {
+            continue;
+        }
+        match policy {
+            SchemaChange::Evolve => added.push(Arc::new(field.as_ref().clone().with_nullable(true))),
+            SchemaChange::Ignore => {}
+            SchemaChange::Fail | SchemaChange::Rescue => {
+                return Err(Error::new(Code::InvalidDefinition, format!("table \"{}\" has no column \"{}\"", object.full_name(), field.name()))
+                    .hint("Leave the column out of the query, add it with ALTER TABLE .. ADD COLUMN, or write ON SCHEMA CHANGE EVOLVE.".to_owned())
+                    .at(bound.output.query.position));
+            }
+        }
+    }
+    let columns = own.into_iter().chain(added.iter().cloned()).collect();
+    Ok(Target { object, table, columns, provenance, added })
+}
+
+/// Makes the table and its object. A crash in between leaves a folder that nothing names; the next try uses another.
+async fn create(engine: &Arc<Engine>, pipeline: &Object, bound: &Bound, scope: &Scope) -> Result<Object> {
+    let (schema, name) = new_name(engine, &bound.output, scope)?;
+    let store = engine.store();
+    let id = store.next_id().map_err(catalog_error)?;
+    let location = format!("{schema}/{name}-{}", id.0);
+    let mut fields: Vec<Field> =
+        delta::normalise(&bound.columns).fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+    if bound.settings.lineage_columns {
+        fields.extend(provenance_fields().into_iter().filter(|field| bound.columns.column_with_name(field.name()).is_none()));
+    }
+    let columns: SchemaRef = Arc::new(Schema::new(fields));
+    let partition_by: Vec<String> = bound.output.partitioned_by.iter().map(|column| column.value.clone()).collect();
+    if let Some(column) = bound.output.partitioned_by.iter().find(|column| columns.column_with_name(&column.value).is_none()) {
+        return Err(Error::new(Code::UndefinedColumn, format!("column \"{}\" does not exist", column.value)).at(column.position));
+    }
+    let facts = Facts { run_id: None, user: scope.role.clone(), extra: BTreeMap::new() };
+    engine.lake().create(&location, &columns, &partition_by, &facts).await?;
+    let key = match &bound.mode {
+        Mode::Upsert { keyed, .. } => keyed.key.iter().map(|column| column.value.clone()).collect(),
+        _ => Vec::new(),
+    };
+    let body = TableBody { location, columns: Arc::clone(&columns), key, made_by: Some(pipeline.id) };
+    let now = engine.clock().now();
+    let object = Object {
+        id,
+        kind: Kind::Table,
+        schema,
+        name,
+        owner: pipeline.owner.clone(),
+        version: 1,
+        definition: String::new(),
+        alters: Vec::new(),
+        body: serde_json::to_value(body).map_err(|error| Error::internal("a table's body cannot be written").from_source(error))?,
+        comment: None,
+        created_at: now,
+        changed_at: now,
+    };
+    store.apply(&[Change::Create { object: object.clone(), depends_on: Vec::new() }], &scope.role, now).map_err(catalog_error)?;
+    store
+        .add_schema_version(&SchemaVersion { relation_id: id, version: 1, columns, valid_from: now, run_id: None })
+        .map_err(catalog_error)?;
+    Ok(object)
+}
+
+impl Target {
+    /// Adds the columns that the table lacks, and tells the catalog.
+    pub(super) async fn evolve(&mut self, engine: &Arc<Engine>, facts: &Facts) -> Result<()> {
+        if self.added.is_empty() {
+            return Ok(());
+        }
+        let fields: Vec<Field> = self.added.iter().map(|field| field.as_ref().clone()).collect();
+        self.table.evolve(&fields, facts).await?;
+        self.added.clear();
+        let columns = self.table.schema();
+        let body: TableBody = serde_json::from_value(self.object.body.clone())
+            .map_err(|error| Error::internal("a table's body cannot be read").from_source(error))?;
+        let body = TableBody { columns: Arc::clone(&columns), ..body };
+        let body = serde_json::to_value(body).map_err(|error| Error::internal("a table's body cannot be written").from_source(error))?;
+        self.object.body = body.clone();
+        let (store, now) = (engine.store(), engine.clock().now());
+        store.apply(&[Change::Body { id: self.object.id, body }], &facts.user, now).map_err(catalog_error)?;
+        let known = store.schema_versions(Some(self.object.id)).map_err(catalog_error)?;
+        let version = known.iter().map(|known| known.version).max().unwrap_or(0) + 1;
+        store
+            .add_schema_version(&SchemaVersion { relation_id: self.object.id, version, columns, valid_from: now, run_id: facts.run_id })
+            .map_err(catalog_error)
+    }
+
+    /// Columns as a run hands them to the writer: own, then provenance.
+    pub(super) fn written(&self) -> SchemaRef {
+        Arc::new(Schema::new(self.columns.iter().chain(&self.provenance).cloned().collect::<Vec<_>>()))
+    }
+}

@@ -1,0 +1,4 @@
+//! The pure parts of the room.
+
+mod lineage;
+mod schedule;

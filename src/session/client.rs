@@ -1,0 +1,538 @@
+//! The state of one client's connection.
+//!
+//! Methods take `&self`: a cancel comes from another task while a statement runs. No lock is held across an await.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+use weir_catalog::{Change, Definitions, SchemaVersion, TableCommit};
+use weir_sql::Statement;
+
+use super::cursor::Cursor;
+use super::guard::Guard;
+use super::outcome::{Notice, TransactionStatus};
+use super::transaction::{Block, Ended, Modes};
+use super::vars::Vars;
+use crate::clock::Micros;
+use crate::engine::Scope;
+use crate::error::{Code, Error, Result};
+use crate::hub::Hub;
+
+/// A statement kept by PREPARE.
+pub struct Prepared {
+    pub statement: Statement,
+    pub types: Vec<Option<DataType>>,
+}
+
+/// One client.
+pub struct Session {
+    hub: Arc<Hub>,
+    role: String,
+    database: String,
+    state: Mutex<State>,
+    /// Of the statement that was started last.
+    running: Mutex<CancellationToken>,
+    notices: Mutex<Vec<Notice>>,
+}
+
+struct State {
+    vars: Vars,
+    /// Values of the reported variables that the client knows.
+    told: Vec<(String, String)>,
+    block: Option<Block>,
+    prepared: BTreeMap<String, Arc<Prepared>>,
+    cursors: BTreeMap<String, Arc<Cursor>>,
+}
+
+impl Session {
+    /// `startup` holds what the client sent when it connected: variables, and `options` with `-c name=value`.
+    ///
+    /// # Errors
+    /// `UndefinedDatabase`, or whatever is wrong with a variable: the connection is then refused.
+    pub fn new(hub: Arc<Hub>, role: String, database: String, startup: &[(String, String)]) -> Result<Self> {
+        if database != hub.database() {
+            return Err(Error::new(Code::UndefinedDatabase, format!("database \"{database}\" does not exist"))
+                .hint(format!("The database of this hub is \"{}\".", hub.database())));
+        }
+        let mut vars = Vars::new(&role)?;
+        for (name, value) in startup {
+            match name.as_str() {
+                "user" | "database" | "replication" => {}
+                "options" => {
+                    for (name, value) in read_options(value)? {
+                        vars.start_with(&name, &value)?;
+                    }
+                }
+                name if name.starts_with("_pq_.") => {}
+                name => vars.start_with(name, value)?,
+            }
+        }
+        let told = vars.reported();
+        let state = State { vars, told, block: None, prepared: BTreeMap::new(), cursors: BTreeMap::new() };
+        Ok(Self {
+            hub,
+            role,
+            database,
+            state: Mutex::new(state),
+            running: Mutex::new(CancellationToken::new()),
+            notices: Mutex::new(Vec::new()),
+        })
+    }
+
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    pub fn role(&self) -> &str {
+        &self.role
+    }
+
+    /// The messages since the last call, in order.
+    pub fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices.lock())
+    }
+
+    pub fn notice(&self, notice: Notice) {
+        if self.state.lock().vars.wants(notice.severity) {
+            self.notices.lock().push(notice);
+        }
+    }
+
+    pub fn transaction_status(&self) -> TransactionStatus {
+        match &self.state.lock().block {
+            None => TransactionStatus::Idle,
+            Some(block) if block.has_failed() => TransactionStatus::Failed,
+            Some(_) => TransactionStatus::InBlock,
+        }
+    }
+
+    /// Reported variables for the end of the log-in.
+    pub fn parameters(&self) -> Vec<(String, String)> {
+        self.state.lock().vars.reported()
+    }
+
+    /// Reported variables that changed since the client was last told.
+    pub fn changed_parameters(&self) -> Vec<(String, String)> {
+        let mut state = self.state.lock();
+        let now = state.vars.reported();
+        let before = std::mem::replace(&mut state.told, now.clone());
+        now.into_iter().filter(|pair| !before.contains(pair)).collect()
+    }
+
+    /// Ends the statement that is running, if one is. Called from another task.
+    pub fn cancel(&self) {
+        self.running.lock().cancel();
+    }
+
+    /// Arms cancel and time limit for a new statement.
+    pub fn guard(&self) -> Guard {
+        let token = CancellationToken::new();
+        *self.running.lock() = token.clone();
+        Guard::new(token, self.hub.clock().clone(), self.state.lock().vars.statement_timeout())
+    }
+
+    /// Gives up an open transaction when the client is gone.
+    pub async fn close(&self) {
+        self.cancel();
+        self.state.lock().cursors.clear();
+        if let Err(error) = self.rollback().await {
+            tracing::warn!(error = %error, "could not clean up an open transaction");
+        }
+    }
+
+    // What planning needs.
+
+    /// Definitions as this client sees them: with the pending ones of its transaction.
+    pub fn definitions(&self) -> Arc<dyn Definitions> {
+        match &self.state.lock().block {
+            Some(block) => block.draft.clone(),
+            None => self.hub.store().clone(),
+        }
+    }
+
+    /// Who asks, from where and when.
+    pub fn scope(&self, positional: Vec<ScalarValue>) -> Scope {
+        let state = self.state.lock();
+        let settings = state.vars.all().into_iter().map(|(name, value, _)| (name, value)).collect();
+        Scope {
+            role: self.role.clone(),
+            database: self.database.clone(),
+            search_path: self.search_path_of(&state.vars),
+            time_zone: state.vars.time_zone().to_owned(),
+            now: self.now_of(&state),
+            as_of: state.vars.as_of(),
+            positional,
+            named: Vec::new(),
+            settings: Arc::new(settings),
+        }
+    }
+
+    /// Schemas in which a name without one is looked up, in order.
+    pub fn search_path(&self) -> Vec<String> {
+        self.search_path_of(&self.state.lock().vars)
+    }
+
+    fn search_path_of(&self, vars: &Vars) -> Vec<String> {
+        let named = vars.search_path().iter().map(|name| if name == "$user" { self.role.clone() } else { name.clone() });
+        named.collect()
+    }
+
+    /// The time of the statement, of the transaction inside BEGIN.
+    pub fn now(&self) -> Micros {
+        self.now_of(&self.state.lock())
+    }
+
+    fn now_of(&self, state: &State) -> Micros {
+        state.block.as_ref().map_or_else(|| self.hub.clock().now(), |block| block.started_at)
+    }
+
+    // Changes.
+
+    /// Makes changes of definitions: at once, or with the transaction.
+    ///
+    /// # Errors
+    /// Whatever the catalog says; nothing was changed then.
+    pub fn stage(&self, changes: &[Change]) -> Result<()> {
+        let in_block = self.in_block();
+        self.definitions().stage(changes, &self.role, self.now())?;
+        if !in_block {
+            self.hub.runner().definitions_changed();
+        }
+        Ok(())
+    }
+
+    pub fn in_block(&self) -> bool {
+        self.state.lock().block.is_some()
+    }
+
+    /// Enters versions of lake tables into the hub's index: now, or after the commit that makes the tables known.
+    ///
+    /// # Errors
+    /// Whatever the catalog says.
+    pub fn record_commits(&self, commits: Vec<TableCommit>) -> Result<()> {
+        if let Some(block) = &mut self.state.lock().block {
+            block.record_commits(commits);
+            return Ok(());
+        }
+        Ok(self.hub.store().record_commits(&commits)?)
+    }
+
+    /// Enters the columns of a relation into the history of schemas: now, or after the commit.
+    ///
+    /// # Errors
+    /// Whatever the catalog says.
+    pub fn record_schema(&self, version: SchemaVersion) -> Result<()> {
+        if let Some(block) = &mut self.state.lock().block {
+            block.record_schema(version);
+            return Ok(());
+        }
+        Ok(self.hub.store().add_schema_version(&version)?)
+    }
+
+    /// Remembers the folder of a new table, so that a rollback takes it away again.
+    pub fn folder_created(&self, location: &str) {
+        if let Some(block) = &mut self.state.lock().block {
+            block.folder_created(location.to_owned());
+        }
+    }
+
+    /// Removes the folders of dropped tables: now, or after the commit.
+    pub async fn folders_dropped(&self, locations: Vec<String>) {
+        let now = {
+            let mut state = self.state.lock();
+            match &mut state.block {
+                Some(block) => {
+                    locations.into_iter().for_each(|location| block.folder_dropped(location));
+                    Vec::new()
+                }
+                None => locations,
+            }
+        };
+        self.remove_folders(now).await;
+    }
+
+    /// Removes folders that no table names. One that cannot be removed costs space, nothing else.
+    pub async fn remove_folders(&self, locations: Vec<String>) {
+        for location in locations {
+            if let Err(error) = self.hub.engine().lake().drop_table(&location).await {
+                tracing::warn!(error = %error, location, "a folder that no table uses could not be removed");
+            }
+        }
+    }
+
+    /// Why a statement that changes something may not run, if so.
+    pub fn refuse_write(&self, command: &str) -> Result<()> {
+        let state = self.state.lock();
+        let refused = || Error::new(Code::ReadOnly, format!("cannot execute {command} in a read-only transaction"));
+        if state.vars.as_of().is_some() {
+            return Err(refused().hint("The session reads the past: RESET hub.as_of first.".to_owned()));
+        }
+        let read_only = match &state.block {
+            Some(_) => state.vars.flag("transaction_read_only"),
+            None => state.vars.flag("default_transaction_read_only"),
+        };
+        if read_only { Err(refused()) } else { Ok(()) }
+    }
+
+    // Transactions.
+
+    /// Answers false when one is open already.
+    pub fn begin(&self, modes: Modes) -> Result<bool> {
+        let started_at = self.hub.clock().now();
+        let mut state = self.state.lock();
+        if state.block.is_some() {
+            return Ok(false);
+        }
+        state.block = Some(Block::new(self.hub.store().clone(), started_at, &state.vars));
+        let read_only = modes.read_only.unwrap_or_else(|| state.vars.flag("default_transaction_read_only"));
+        state.vars.set("transaction_read_only", &[if read_only { "on" } else { "off" }.to_owned()])?;
+        Ok(true)
+    }
+
+    /// Answers whether the transaction was committed: false when a statement of it had failed, None when there was none.
+    ///
+    /// # Errors
+    /// What the catalog says, such as `Conflict`; everything of the transaction is undone then.
+    pub async fn commit(&self) -> Result<Option<bool>> {
+        let Some(block) = self.take_block() else { return Ok(None) };
+        if block.has_failed() {
+            self.end(block.rolled_back()).await;
+            return Ok(Some(false));
+        }
+        if block.draft.is_empty() {
+            self.end(block.committed()).await;
+            return Ok(Some(true));
+        }
+        let now = self.hub.clock().now();
+        match block.draft.commit(&self.role, now) {
+            Ok(()) => {
+                self.hub.runner().definitions_changed();
+                let ended = block.committed();
+                self.hub.store().record_commits(&ended.commits)?;
+                for version in &ended.schemas {
+                    self.hub.store().add_schema_version(version)?;
+                }
+                self.end(ended).await;
+                Ok(Some(true))
+            }
+            Err(error) => {
+                self.end(block.rolled_back()).await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Answers false when there was no transaction.
+    ///
+    /// # Errors
+    /// None yet: folders that cannot be removed are logged.
+    pub async fn rollback(&self) -> Result<bool> {
+        let Some(block) = self.take_block() else { return Ok(false) };
+        self.end(block.rolled_back()).await;
+        Ok(true)
+    }
+
+    fn take_block(&self) -> Option<Block> {
+        let mut state = self.state.lock();
+        let block = state.block.take();
+        if block.is_some() {
+            state.cursors.clear();
+        }
+        block
+    }
+
+    async fn end(&self, ended: Ended) {
+        self.state.lock().vars = ended.vars;
+        self.remove_folders(ended.folders_to_remove).await;
+    }
+
+    /// # Errors
+    /// `NoTransaction`.
+    pub fn savepoint(&self, name: &str) -> Result<()> {
+        let mut state = self.state.lock();
+        let State { vars, block, .. } = &mut *state;
+        block.as_mut().ok_or_else(|| outside("SAVEPOINT"))?.savepoint(name, vars);
+        Ok(())
+    }
+
+    /// # Errors
+    /// `NoTransaction`, `UndefinedSavepoint`.
+    pub fn release(&self, name: &str) -> Result<()> {
+        let mut state = self.state.lock();
+        state.block.as_mut().ok_or_else(|| outside("RELEASE SAVEPOINT"))?.release(name)
+    }
+
+    /// # Errors
+    /// `NoTransaction`, `UndefinedSavepoint`.
+    pub async fn rollback_to(&self, name: &str) -> Result<()> {
+        let folders = {
+            let mut state = self.state.lock();
+            let ended = state.block.as_mut().ok_or_else(|| outside("ROLLBACK TO SAVEPOINT"))?.rollback_to(name)?;
+            state.vars = ended.vars;
+            ended.folders_to_remove
+        };
+        self.remove_folders(folders).await;
+        Ok(())
+    }
+
+    /// A statement failed: the open transaction can only be rolled back.
+    pub fn fail(&self) {
+        if let Some(block) = &self.state.lock().block {
+            block.fail();
+        }
+    }
+
+    /// To be set when rows fail after their statement was answered.
+    pub fn failure_flag(&self) -> Option<Arc<AtomicBool>> {
+        self.state.lock().block.as_ref().map(|block| block.failed.clone())
+    }
+
+    // Variables.
+
+    /// Changes variables; `local` ends with the transaction. A change that fails leaves all as it was.
+    ///
+    /// # Errors
+    /// As [`Vars::set`].
+    pub fn change_vars(&self, local: Local, change: impl Fn(&mut Vars) -> Result<()>) -> Result<()> {
+        let mut state = self.state.lock();
+        let mut vars = state.vars.clone();
+        change(&mut vars)?;
+        match (&mut state.block, local) {
+            (None, Local::Yes) => return Ok(()),
+            (Some(block), Local::No) => change(&mut block.kept)?,
+            _ => {}
+        }
+        state.vars = vars;
+        Ok(())
+    }
+
+    pub fn vars(&self) -> Vars {
+        self.state.lock().vars.clone()
+    }
+
+    // Prepared statements and cursors.
+
+    /// # Errors
+    /// `DuplicatePrepared`.
+    pub fn prepare(&self, name: &str, prepared: Prepared) -> Result<()> {
+        let mut state = self.state.lock();
+        if state.prepared.contains_key(name) {
+            return Err(Error::new(Code::DuplicatePrepared, format!("prepared statement \"{name}\" already exists")));
+        }
+        state.prepared.insert(name.to_owned(), Arc::new(prepared));
+        Ok(())
+    }
+
+    /// # Errors
+    /// `UndefinedPrepared`.
+    pub fn prepared(&self, name: &str) -> Result<Arc<Prepared>> {
+        self.state.lock().prepared.get(name).cloned().ok_or_else(|| no_prepared(name))
+    }
+
+    /// Forgets one, or all.
+    ///
+    /// # Errors
+    /// `UndefinedPrepared`.
+    pub fn deallocate(&self, name: Option<&str>) -> Result<()> {
+        let mut state = self.state.lock();
+        match name {
+            None => state.prepared.clear(),
+            Some(name) if state.prepared.remove(name).is_some() => {}
+            Some(name) => return Err(no_prepared(name)),
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// `DuplicateCursor`.
+    pub fn open_cursor(&self, name: &str, cursor: Cursor) -> Result<()> {
+        let mut state = self.state.lock();
+        if state.cursors.contains_key(name) {
+            return Err(Error::new(Code::DuplicateCursor, format!("cursor \"{name}\" already exists")));
+        }
+        state.cursors.insert(name.to_owned(), Arc::new(cursor));
+        Ok(())
+    }
+
+    /// # Errors
+    /// `UndefinedCursor`.
+    pub fn cursor(&self, name: &str) -> Result<Arc<Cursor>> {
+        self.state.lock().cursors.get(name).cloned().ok_or_else(|| no_cursor(name))
+    }
+
+    /// # Errors
+    /// `UndefinedCursor`.
+    pub fn close_cursor(&self, name: Option<&str>) -> Result<()> {
+        let mut state = self.state.lock();
+        match name {
+            None => state.cursors.clear(),
+            Some(name) if state.cursors.remove(name).is_some() => {}
+            Some(name) => return Err(no_cursor(name)),
+        }
+        Ok(())
+    }
+}
+
+/// How long a change of a variable lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Local {
+    /// Until the end of the transaction.
+    Yes,
+    No,
+}
+
+fn outside(command: &str) -> Error {
+    Error::new(Code::NoTransaction, format!("{command} can only be used in transaction blocks"))
+}
+
+fn no_prepared(name: &str) -> Error {
+    Error::new(Code::UndefinedPrepared, format!("prepared statement \"{name}\" does not exist"))
+}
+
+fn no_cursor(name: &str) -> Error {
+    Error::new(Code::UndefinedCursor, format!("cursor \"{name}\" does not exist"))
+}
+
+/// Reads `-c name=value` and `--name=value`; a backslash keeps the next character.
+fn read_options(text: &str) -> Result<Vec<(String, String)>> {
+    let mut words = vec![String::new()];
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        let word = match c {
+            c if c.is_whitespace() => {
+                words.push(String::new());
+                continue;
+            }
+            '\\' => chars.next(),
+            c => Some(c),
+        };
+        if let (Some(last), Some(c)) = (words.last_mut(), word) {
+            last.push(c);
+        }
+    }
+    let mut options = Vec::new();
+    let mut words = words.into_iter().filter(|word| !word.is_empty());
+    while let Some(word) = words.next() {
+        let setting = match word.strip_prefix("--") {
+            Some(rest) => Some(rest.to_owned()),
+            None => match word.strip_prefix("-c") {
+                Some("") => words.next(),
+                Some(rest) => Some(rest.to_owned()),
+                None => None,
+            },
+        };
+        match setting.as_deref().and_then(|setting| setting.split_once('=')) {
+            Some((name, value)) => options.push((name.replace('-', "_"), value.to_owned())),
+            None => {
+                return Err(Error::new(Code::Syntax, format!("invalid command-line argument for server process: {word}"))
+                    .hint("Write options as -c name=value.".to_owned()));
+            }
+        }
+    }
+    Ok(options)
+}

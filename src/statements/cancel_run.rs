@@ -1,0 +1,23 @@
+//! `CANCEL RUN 'id'`
+
+use uuid::Uuid;
+use weir_catalog::RunFilter;
+use weir_sql::statements::cancel_run::CancelRun;
+
+use crate::error::{Code, Error, Result};
+use crate::session::{Notice, Outcome, Session};
+
+pub(super) fn execute(session: &Session, statement: &CancelRun) -> Result<Outcome> {
+    let CancelRun { run_id, position } = statement;
+    let id: Uuid = run_id
+        .parse()
+        .map_err(|_| Error::new(Code::InvalidText, format!("invalid input syntax for type uuid: \"{run_id}\"")).at(*position))?;
+    let known = session.hub().store().runs(&RunFilter { run_id: Some(id), ..RunFilter::default() })?;
+    if known.is_empty() {
+        return Err(Error::new(Code::UndefinedObject, format!("run \"{run_id}\" does not exist")).at(*position));
+    }
+    if !session.hub().runner().cancel(id)? {
+        session.notice(Notice::new("00000", format!("run \"{run_id}\" is over already")));
+    }
+    Ok(Outcome::done("CANCEL RUN"))
+}

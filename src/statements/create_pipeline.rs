@@ -1,0 +1,88 @@
+//! `CREATE [OR REPLACE] PIPELINE [IF NOT EXISTS] name [(parameters)] header.. INTO .. AS query`
+//!
+//! Binds everything and runs nothing. OR REPLACE keeps identity, offsets, history and whether it is suspended.
+
+use serde_json::json;
+use weir_catalog::{Definitions, Kind, Object, ObjectId};
+use weir_sql::statements::create_pipeline::CreatePipeline;
+
+use super::definition::{self, New};
+use super::names::{self, Existing, Wanted};
+use crate::engine::Scope;
+use crate::error::{Code, Error, Result};
+use crate::pipelines;
+use crate::session::{Notice, Outcome, Session};
+
+pub(super) async fn execute(session: &Session, statement: &CreatePipeline, text: &str) -> Result<Outcome> {
+    let name = &statement.name;
+    if statement.temporary {
+        return Err(Error::new(Code::NotSupported, "CREATE TEMP PIPELINE is not supported yet").at(name.position()));
+    }
+    let definitions = session.definitions();
+    let place = names::place(session, &*definitions, name)?;
+    let occupant = names::occupant(&*definitions, Kind::Pipeline, &place)?;
+    let wanted = Wanted {
+        kind: Kind::Pipeline,
+        or_replace: statement.or_replace,
+        if_not_exists: statement.if_not_exists,
+        position: name.position(),
+    };
+    let old = match names::existing(session, occupant, &wanted)? {
+        Existing::Skip => return Ok(Outcome::done("CREATE PIPELINE")),
+        Existing::Free => None,
+        Existing::Replace(old) => Some(*old),
+    };
+    let reset_offsets = pipelines::SPEC.read(&statement.header.options)?.flag("reset_offsets");
+    let scope = Scope { search_path: pipelines::search_path(&place.schema), ..session.scope(Vec::new()) };
+    let checked = session.hub().runner().check(statement, &scope, &*definitions).await?;
+    for notice in checked.notices {
+        session.notice(Notice::new("00000", notice));
+    }
+    let vanished = match &old {
+        Some(old) => vanished(session, &*definitions, old, &checked.depends_on)?,
+        None => Vec::new(),
+    };
+    if let (Some(input), false) = (vanished.first(), reset_offsets) {
+        return Err(lost_input(input, name.position()));
+    }
+    if !vanished.is_empty() && session.in_block() {
+        return Err(Error::new(Code::NotSupported, "positions cannot be forgotten inside a transaction block")
+            .hint("Run it outside BEGIN.".to_owned())
+            .at(name.position()));
+    }
+    let body = old.as_ref().map_or_else(|| json!({"suspended": false, "target": null}), |old| old.body.clone());
+    let comment = statement.header.comment.clone();
+    let new = New { kind: Kind::Pipeline, place, definition: text, body, comment, depends_on: checked.depends_on };
+    let (id, change) = definition::put(session, &*definitions, new, old)?;
+    session.stage(&[change])?;
+    for input in vanished {
+        session.hub().store().set_offset(id, input.id, None, session.now())?;
+    }
+    if !session.in_block()
+        && let Some(pipeline) = session.hub().store().object_by_id(id)?
+    {
+        // The pipeline stands; its first run makes the target if this cannot.
+        if let Err(error) = session.hub().runner().prepare_target(&pipeline).await {
+            session.notice(Notice::new("00000", format!("the target is made by the first run: {}", error.message())));
+        }
+    }
+    Ok(Outcome::done("CREATE PIPELINE"))
+}
+
+/// Inputs of which the pipeline holds a position and that the new definition does not read.
+fn vanished(session: &Session, definitions: &dyn Definitions, old: &Object, depends_on: &[ObjectId]) -> Result<Vec<Object>> {
+    let mut vanished = Vec::new();
+    for offset in session.hub().store().offsets(Some(old.id))? {
+        if !depends_on.contains(&offset.relation_id) {
+            vanished.extend(definitions.object_by_id(offset.relation_id)?);
+        }
+    }
+    Ok(vanished)
+}
+
+fn lost_input(input: &Object, position: usize) -> Error {
+    Error::new(Code::WrongState, format!("the new definition does not read {} {}", input.kind.noun(), input.full_name()))
+        .detail("The pipeline holds a position in it, which would be lost.")
+        .hint("Add WITH (reset_offsets = true) if that is what you want.".to_owned())
+        .at(position)
+}

@@ -1,0 +1,202 @@
+//! From a text to its answer: parse, describe without running, execute.
+//!
+//! `describe` never changes anything. `execute` holds the rule of the failed transaction, refuses writes of a read-only one, and puts every
+//! statement and its rows under the session's cancel and time limit.
+
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::ScalarValue;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use weir_sql::{Statement, StatementKind};
+
+use super::effect::{Effect, effect};
+use super::{
+    alter_object, alter_pipeline, alter_secret, alter_table, cancel_run, comment_on, create_connection, create_pipeline, create_schema,
+    create_secret, create_source, create_table, create_view, cursor, describe_history, describe_object, dml, drop_object, explain,
+    explain_pipeline, import_foreign_schema, prepared, query, replay_pipeline, restore_table, run_pipeline, set_variable, show_create,
+    show_objects, show_runs, transaction, validate_connection,
+};
+use crate::error::{Code, Error, Result};
+use crate::session::{Description, Outcome, Session, TransactionStatus};
+
+/// The statements of a text. A text that does not parse fails the open transaction, as any other error does.
+///
+/// # Errors
+/// `Syntax` or `NotSupported`, with the position in the text.
+pub fn parse(session: &Session, text: &str) -> Result<Vec<Statement>> {
+    weir_sql::parse(text).map_err(|error| {
+        session.fail();
+        error.into()
+    })
+}
+
+/// What is known of a statement before it runs. `hints` are the parameter types that the client gave.
+///
+/// # Errors
+/// Whatever is wrong with the statement: an unknown table, a type that does not fit.
+pub async fn describe(session: &Session, statement: &Statement, hints: &[Option<DataType>]) -> Result<Description> {
+    let result = async {
+        admit(session, statement)?;
+        session.guard().run(describe_kind(session, &statement.kind, hints)).await
+    };
+    result.await.inspect_err(|_| session.fail())
+}
+
+/// Runs a statement. Rows that are still to come obey the same cancel and time limit.
+///
+/// # Errors
+/// Whatever goes wrong; an open transaction can then only be rolled back.
+pub async fn execute(session: &Session, statement: &Statement, parameters: Vec<ScalarValue>) -> Result<Outcome> {
+    let result = async {
+        admit(session, statement)?;
+        let guard = session.guard();
+        let outcome = guard.run(execute_kind(session, statement, parameters)).await?;
+        Ok(match outcome {
+            Outcome::Rows { schema, rows, tag } => Outcome::Rows { schema, rows: guard.rows(rows, session.failure_flag()), tag },
+            done => done,
+        })
+    };
+    result.await.inspect_err(|_| session.fail())
+}
+
+/// Whether the statement may run at all in the state the session is in.
+fn admit(session: &Session, statement: &Statement) -> Result<()> {
+    let effect = effect(&statement.kind);
+    if session.transaction_status() == TransactionStatus::Failed && effect != Effect::EndsTransaction {
+        let message = "current transaction is aborted, commands ignored until end of transaction block";
+        return Err(Error::new(Code::FailedTransaction, message));
+    }
+    match effect {
+        Effect::Writes(command) => session.refuse_write(command),
+        Effect::Reads | Effect::Session | Effect::EndsTransaction => Ok(()),
+    }
+}
+
+/// Boxed, because EXECUTE comes back here.
+pub(super) fn describe_kind<'a>(
+    session: &'a Session,
+    kind: &'a StatementKind,
+    hints: &'a [Option<DataType>],
+) -> BoxFuture<'a, Result<Description>> {
+    async move {
+        match kind {
+            StatementKind::Query(query) => query::describe(session, query, hints).await,
+            StatementKind::Dml(dml) => dml::describe(session, dml, hints).await,
+            StatementKind::Execute(execute) => prepared::describe(session, execute).await,
+            other => Ok(Description { parameters: Vec::new(), columns: columns(session, other).await? }),
+        }
+    }
+    .boxed()
+}
+
+/// The columns that a statement of our own answers.
+async fn columns(session: &Session, kind: &StatementKind) -> Result<Option<SchemaRef>> {
+    Ok(match kind {
+        StatementKind::Explain(_) => Some(explain::columns()),
+        StatementKind::ValidateConnection(_) => Some(validate_connection::columns()),
+        StatementKind::ShowObjects(_) => Some(show_objects::columns()),
+        StatementKind::ShowCreate(_) => Some(show_create::columns()),
+        StatementKind::ShowRuns(_) => Some(show_runs::columns()),
+        StatementKind::DescribeObject(statement) => Some(describe_object::columns(statement)),
+        StatementKind::DescribeHistory(_) => Some(describe_history::columns()),
+        StatementKind::RunPipeline(statement) => Some(run_pipeline::columns(session, statement).await?),
+        StatementKind::ReplayPipeline(_) => Some(run_pipeline::report_columns()),
+        StatementKind::ExplainPipeline(statement) => Some(explain_pipeline::columns(session, statement).await?),
+        StatementKind::RestoreTable(_) => Some(restore_table::columns()),
+        StatementKind::ShowVariable(statement) => Some(set_variable::columns(statement)),
+        StatementKind::FetchCursor(statement) => cursor::columns(session, statement)?,
+        StatementKind::Query(_)
+        | StatementKind::Dml(_)
+        | StatementKind::Execute(_)
+        | StatementKind::CreateSchema(_)
+        | StatementKind::CreateSecret(_)
+        | StatementKind::AlterSecret(_)
+        | StatementKind::CreateConnection(_)
+        | StatementKind::ImportForeignSchema(_)
+        | StatementKind::CreateSource(_)
+        | StatementKind::CreateView(_)
+        | StatementKind::CreateTable(_)
+        | StatementKind::CreatePipeline(_)
+        | StatementKind::AlterObject(_)
+        | StatementKind::AlterPipeline(_)
+        | StatementKind::AlterTable(_)
+        | StatementKind::DropObject(_)
+        | StatementKind::CommentOn(_)
+        | StatementKind::CancelRun(_)
+        | StatementKind::Optimize(_)
+        | StatementKind::Vacuum(_)
+        | StatementKind::Transaction(_)
+        | StatementKind::SetVariable(_)
+        | StatementKind::ResetVariable(_)
+        | StatementKind::Discard(_)
+        | StatementKind::Bus(_)
+        | StatementKind::DeclareCursor(_)
+        | StatementKind::CloseCursor(_)
+        | StatementKind::Prepare(_)
+        | StatementKind::Deallocate(_)
+        | StatementKind::Copy(_)
+        | StatementKind::NotBuilt { .. } => None,
+    })
+}
+
+/// Boxed, because EXECUTE comes back here.
+pub(super) fn execute_kind<'a>(
+    session: &'a Session,
+    statement: &'a Statement,
+    parameters: Vec<ScalarValue>,
+) -> BoxFuture<'a, Result<Outcome>> {
+    let text = statement.text.as_str();
+    async move {
+        match &statement.kind {
+            StatementKind::Query(it) => query::execute(session, it, parameters).await,
+            StatementKind::Dml(it) => dml::execute(session, it, parameters).await,
+            StatementKind::Explain(it) => explain::execute(session, it, parameters).await,
+            StatementKind::CreateSchema(it) => create_schema::execute(session, it, text),
+            StatementKind::CreateSecret(it) => create_secret::execute(session, it, text),
+            StatementKind::AlterSecret(it) => alter_secret::execute(session, it, text),
+            StatementKind::CreateConnection(it) => create_connection::execute(session, it, text).await,
+            StatementKind::ValidateConnection(it) => validate_connection::execute(session, it).await,
+            StatementKind::ImportForeignSchema(it) => import_foreign_schema::execute(session, it).await,
+            StatementKind::CreateSource(it) => create_source::execute(session, it, text).await,
+            StatementKind::CreateView(it) => create_view::execute(session, it, text).await,
+            StatementKind::CreateTable(it) => create_table::execute(session, it, text).await,
+            StatementKind::CreatePipeline(it) => create_pipeline::execute(session, it, text).await,
+            StatementKind::AlterObject(it) => alter_object::execute(session, it, text).await,
+            StatementKind::AlterPipeline(it) => alter_pipeline::execute(session, it, text).await,
+            StatementKind::AlterTable(it) => alter_table::execute(session, it, text).await,
+            StatementKind::DropObject(it) => drop_object::execute(session, it).await,
+            StatementKind::ShowObjects(it) => show_objects::execute(session, it),
+            StatementKind::ShowCreate(it) => show_create::execute(session, it),
+            StatementKind::ShowRuns(it) => show_runs::execute(session, it),
+            StatementKind::DescribeObject(it) => describe_object::execute(session, it).await,
+            StatementKind::DescribeHistory(it) => describe_history::execute(session, it).await,
+            StatementKind::CommentOn(it) => comment_on::execute(session, it),
+            StatementKind::RunPipeline(it) => run_pipeline::execute(session, it).await,
+            StatementKind::ReplayPipeline(it) => replay_pipeline::execute(session, it).await,
+            StatementKind::CancelRun(it) => cancel_run::execute(session, it),
+            StatementKind::ExplainPipeline(it) => explain_pipeline::execute(session, it).await,
+            StatementKind::RestoreTable(it) => restore_table::execute(session, it).await,
+            StatementKind::Transaction(it) => transaction::execute(session, it).await,
+            StatementKind::SetVariable(it) => set_variable::set(session, it),
+            StatementKind::ResetVariable(it) => set_variable::reset(session, it),
+            StatementKind::ShowVariable(it) => set_variable::show(session, it),
+            StatementKind::Discard(it) => set_variable::discard(session, *it),
+            StatementKind::DeclareCursor(it) => cursor::declare(session, it, parameters).await,
+            StatementKind::FetchCursor(it) => cursor::fetch(session, it).await,
+            StatementKind::CloseCursor(it) => cursor::close(session, it),
+            StatementKind::Prepare(it) => prepared::prepare(session, it),
+            StatementKind::Execute(it) => prepared::execute(session, it).await,
+            StatementKind::Deallocate(it) => prepared::deallocate(session, it),
+            StatementKind::Optimize(_) => Err(not_built("OPTIMIZE", statement.position)),
+            StatementKind::Vacuum(_) => Err(not_built("VACUUM", statement.position)),
+            StatementKind::Bus(_) => Err(not_built("LISTEN and NOTIFY", statement.position)),
+            StatementKind::Copy(_) => Err(not_built("COPY", statement.position)),
+            StatementKind::NotBuilt { what, position } => Err(not_built(what, *position)),
+        }
+    }
+    .boxed()
+}
+
+fn not_built(what: &str, position: usize) -> Error {
+    Error::new(Code::NotSupported, format!("{what} is not supported yet")).at(position)
+}

@@ -1,0 +1,45 @@
+//! `EXPLAIN [ANALYZE] [VERBOSE] query`
+//!
+//! ANALYZE runs the query, throws its rows away and shows what each operator did.
+
+use arrow::datatypes::SchemaRef;
+use datafusion::common::ScalarValue;
+use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use datafusion::physical_plan::execute_stream;
+use futures::StreamExt;
+use weir_sql::statements::explain::Explain;
+
+use super::answer::{self, Of};
+use super::query;
+use crate::engine::Engine;
+use crate::error::{Code, Error, Result};
+use crate::session::{Outcome, Session};
+
+pub(super) fn columns() -> SchemaRef {
+    answer::schema(&[("QUERY PLAN", Of::Text)])
+}
+
+pub(super) async fn execute(session: &Session, statement: &Explain, parameters: Vec<ScalarValue>) -> Result<Outcome> {
+    let Explain { analyze, verbose, format, query } = statement;
+    if let Some(format) = format.as_ref().filter(|format| format.value != "text") {
+        return Err(Error::new(Code::NotSupported, format!("EXPLAIN (FORMAT {}) is not supported", format.value)).at(format.position));
+    }
+    let planned = query::plan(session, query, parameters).await?;
+    let mut text = String::new();
+    if *verbose {
+        let optimised = planned.state.optimize(&planned.plan).map_err(Engine::error)?;
+        text.push_str(&format!("{}\n\n", optimised.display_indent_schema()));
+    }
+    let physical = planned.state.create_physical_plan(&planned.plan).await.map_err(Engine::error)?;
+    if *analyze {
+        let mut rows = execute_stream(physical.clone(), planned.state.task_ctx()).map_err(Engine::error)?;
+        while let Some(batch) = rows.next().await {
+            batch.map_err(Engine::error)?;
+        }
+        text.push_str(&DisplayableExecutionPlan::with_metrics(physical.as_ref()).indent(*verbose).to_string());
+    } else {
+        text.push_str(&DisplayableExecutionPlan::new(physical.as_ref()).indent(*verbose).to_string());
+    }
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    Ok(Outcome::batch(answer::batch(columns(), vec![answer::words(lines)])?, "EXPLAIN"))
+}

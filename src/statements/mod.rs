@@ -1,0 +1,46 @@
+//! What each statement means: the same file names as the language's own, and the one list that leads to them.
+
+mod alter_object;
+mod alter_pipeline;
+mod alter_secret;
+mod alter_table;
+mod answer;
+mod cancel_run;
+mod columns;
+mod comment_on;
+mod constant;
+mod create_connection;
+mod create_pipeline;
+mod create_schema;
+mod create_secret;
+mod create_source;
+mod create_table;
+mod create_view;
+mod cursor;
+mod definition;
+mod describe_history;
+mod describe_object;
+mod dispatch;
+mod dml;
+mod drop_object;
+mod effect;
+mod explain;
+mod explain_pipeline;
+mod hub_run;
+mod import_foreign_schema;
+mod names;
+mod prepared;
+mod query;
+mod redact;
+mod replay_pipeline;
+mod restore_table;
+mod run_pipeline;
+mod set_variable;
+mod show_create;
+mod show_objects;
+mod show_runs;
+mod transaction;
+mod validate_connection;
+
+pub use dispatch::{describe, execute, parse};
+pub use redact::redacted;

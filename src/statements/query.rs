@@ -1,0 +1,57 @@
+//! `SELECT`, `WITH`, `VALUES`, `TABLE`
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use weir_sql::Query;
+
+use super::hub_run;
+use crate::engine::Planned;
+use crate::error::Result;
+use crate::session::{Description, Notice, Outcome, Session};
+
+pub(super) async fn describe(session: &Session, query: &Query, hints: &[Option<DataType>]) -> Result<Description> {
+    if let Some(arguments) = hub_run::call(query) {
+        return Ok(hub_run::describe(&arguments, hints));
+    }
+    let planned = session.hub().engine().plan(query, &session.scope(Vec::new()), &*session.definitions(), None).await?;
+    let found = planned.plan.get_parameter_types().map_err(crate::engine::Engine::error)?;
+    let found: Vec<(usize, Option<DataType>)> =
+        found.into_iter().filter_map(|(name, data_type)| Some((name.strip_prefix('$')?.parse().ok()?, data_type))).collect();
+    let columns = Arc::new(planned.plan.schema().as_arrow().clone());
+    Ok(Description { parameters: parameters(&found, hints), columns: Some(columns) })
+}
+
+/// One type per parameter: what the client said, else what the plan tells, else text.
+pub(super) fn parameters(found: &[(usize, Option<DataType>)], hints: &[Option<DataType>]) -> Vec<DataType> {
+    /// Numbers come from the client's text: nothing is allocated by them beyond what the protocol can name.
+    const MOST: usize = u16::MAX as usize;
+    let count = found.iter().map(|(number, _)| *number).max().unwrap_or(0).max(hints.len()).min(MOST);
+    let type_of = |number: usize| {
+        let hinted = hints.get(number - 1).cloned().flatten();
+        let planned = || found.iter().find(|(found, _)| *found == number).and_then(|(_, data_type)| data_type.clone());
+        hinted.or_else(planned).filter(|data_type| *data_type != DataType::Null).unwrap_or(DataType::Utf8)
+    };
+    (1..=count).map(type_of).collect()
+}
+
+/// Binds the query and passes on what the planner has to say.
+///
+/// # Errors
+/// Whatever the query names or does that cannot be.
+pub(super) async fn plan(session: &Session, query: &Query, parameters: Vec<ScalarValue>) -> Result<Planned> {
+    let planned = session.hub().engine().plan(query, &session.scope(parameters), &*session.definitions(), None).await?;
+    for notice in &planned.notices {
+        session.notice(Notice::new("00000", notice.clone()));
+    }
+    Ok(planned)
+}
+
+pub(super) async fn execute(session: &Session, query: &Query, parameters: Vec<ScalarValue>) -> Result<Outcome> {
+    if let Some(arguments) = hub_run::call(query) {
+        return hub_run::execute(session, query, &arguments, &parameters).await;
+    }
+    let planned = plan(session, query, parameters).await?;
+    Ok(Outcome::rows(session.hub().engine().rows(planned).await?, "SELECT"))
+}

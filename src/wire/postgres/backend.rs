@@ -1,0 +1,39 @@
+//! All that the protocol needs of the rest of the hub.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use async_trait::async_trait;
+use datafusion::common::ScalarValue;
+use weir_catalog::Role;
+use weir_sql::Statement;
+
+use crate::error::Result;
+use crate::session::{Description, Notice, Outcome, TransactionStatus};
+
+/// Where a socket finds roles and opens its session.
+pub trait Door: Send + Sync + 'static {
+    fn role(&self, name: &str) -> Result<Option<Role>>;
+    /// Whose stored password the made-up one of an unknown role is derived from.
+    fn any_role(&self) -> Result<Option<Role>>;
+    fn open(&self, role: &str, database: &str, startup: &[(String, String)]) -> Result<Arc<dyn Backend>>;
+}
+
+/// One session. A call may be dropped; `cancel` may come at any time from another task.
+#[async_trait]
+pub trait Backend: Send + Sync + 'static {
+    fn parse(&self, text: &str) -> Result<Vec<Statement>>;
+    async fn describe(&self, statement: &Statement, hints: &[Option<DataType>]) -> Result<Description>;
+    async fn execute(&self, statement: &Statement, parameters: Vec<ScalarValue>) -> Result<Outcome>;
+    fn take_notices(&self) -> Vec<Notice>;
+    fn transaction_status(&self) -> TransactionStatus;
+    /// Reported settings, at the start.
+    fn parameters(&self) -> Vec<(String, String)>;
+    /// Reported settings that changed since the last call.
+    fn changed_parameters(&self) -> Vec<(String, String)>;
+    fn cancel(&self);
+    /// Something failed on the way to or from the session: an open transaction is as failed as after any other error.
+    fn fail(&self);
+    /// The client is gone.
+    async fn close(&self);
+}

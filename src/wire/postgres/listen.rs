@@ -1,0 +1,213 @@
+//! Accepts sockets, opens sessions, carries cancel requests to them, and lets them go when the hub stops.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use parking_lot::Mutex;
+use pgwire::messages::PgWireBackendMessage;
+use pgwire::messages::startup::{Authentication, BackendKeyData, ParameterStatus, SecretKey};
+use rand::Rng;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::backend::{Backend, Door};
+use super::connection::Connection;
+use super::error::{Fault, fatal_message};
+use super::handler::Handler;
+use super::startup::{self, Hello, Opening};
+use super::tls::Tls;
+
+/// Sockets that have not proven a password; more wait in the kernel's queue.
+const MAX_STARTING: usize = 512;
+const AUTHENTICATION_TIME: Duration = Duration::from_secs(10);
+/// What a client has to take its last message.
+const FAREWELL_TIME: Duration = Duration::from_secs(2);
+/// After an accept that failed, as it does when the process has no descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Bounds of a listener.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    pub max_connections: usize,
+    /// What running statements get to end once the hub stops.
+    pub drain_time: Duration,
+}
+
+struct Server {
+    door: Arc<dyn Door>,
+    tls: Option<Tls>,
+    sessions: Arc<Semaphore>,
+    running: Mutex<HashMap<i32, Running>>,
+    shutdown: CancellationToken,
+}
+
+/// How a cancel request finds a session.
+struct Running {
+    secret: i32,
+    backend: Arc<dyn Backend>,
+}
+
+/// Serves until `shutdown`; returns when every socket is closed.
+pub async fn serve(door: Arc<dyn Door>, listener: TcpListener, tls: Option<Tls>, limits: Limits, shutdown: CancellationToken) {
+    let sessions = Arc::new(Semaphore::new(limits.max_connections));
+    let server = Arc::new(Server { door, tls, sessions, running: Mutex::default(), shutdown: shutdown.clone() });
+    let starting = Arc::new(Semaphore::new(MAX_STARTING));
+    let mut sockets = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            Some(_) = sockets.join_next(), if !sockets.is_empty() => continue,
+            accepted = accept(&listener, &starting) => accepted,
+        };
+        if let Some((socket, permit)) = accepted {
+            sockets.spawn(Arc::clone(&server).socket(socket, permit));
+        }
+    }
+    drop(listener);
+    let drained = async { while sockets.join_next().await.is_some() {} };
+    if timeout(limits.drain_time, drained).await.is_err() {
+        tracing::warn!(open = sockets.len(), "statements still run at the end of the drain time: cancelling them");
+        server.running.lock().values().for_each(|running| running.backend.cancel());
+        let drained = async { while sockets.join_next().await.is_some() {} };
+        if timeout(FAREWELL_TIME, drained).await.is_err() {
+            sockets.shutdown().await;
+        }
+    }
+}
+
+async fn accept(listener: &TcpListener, starting: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(starting).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((socket, _)) => Some((socket, permit)),
+        Err(error) => {
+            tracing::warn!(%error, "could not accept a connection");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            None
+        }
+    }
+}
+
+impl Server {
+    async fn socket(self: Arc<Self>, socket: TcpStream, permit: OwnedSemaphorePermit) {
+        let peer = socket.peer_addr().ok();
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "could not set TCP_NODELAY");
+        }
+        // A panic of one connection must not be the end of the others.
+        if AssertUnwindSafe(self.serve_socket(Connection::new(socket), permit)).catch_unwind().await.is_err() {
+            tracing::error!(?peer, "a connection ended by a panic");
+        }
+    }
+
+    async fn serve_socket(&self, connection: Connection, permit: OwnedSemaphorePermit) {
+        let start = timeout(AUTHENTICATION_TIME, self.start(connection));
+        let started = tokio::select! {
+            started = start => started,
+            () = self.shutdown.cancelled() => return,
+        };
+        drop(permit);
+        let (mut connection, fault) = match started {
+            // It had its time to say who it is. There may be nobody who listens.
+            Err(_) => return,
+            Ok(Ok(None)) => return,
+            Ok(Ok(Some((connection, hello)))) => self.session(connection, hello).await,
+            Ok(Err((None, _))) => return,
+            Ok(Err((Some(connection), fault))) => (connection, fault),
+        };
+        let farewell = async {
+            if let Fault::Fatal(fatal) = &fault {
+                connection.put(&fatal_message(fatal))?;
+                connection.flush().await?;
+            }
+            connection.close().await
+        };
+        if !matches!(timeout(FAREWELL_TIME, farewell).await, Ok(Ok(()))) {
+            tracing::debug!("a client did not take its last message");
+        }
+    }
+
+    /// Returns a connection whose role is proven, or nothing after a cancel request.
+    async fn start(&self, connection: Connection) -> Result<Option<(Connection, Hello)>, (Option<Connection>, Fault)> {
+        let (mut connection, hello) = match startup::open(connection, self.tls.as_ref()).await? {
+            Opening::Session { connection, hello } => (connection, hello),
+            Opening::Cancel { process, secret } => {
+                self.cancel(process, secret);
+                return Ok(None);
+            }
+        };
+        match startup::authenticate(&mut connection, self.door.as_ref(), &hello.role).await {
+            Ok(()) => Ok(Some((connection, hello))),
+            Err(fault) => Err((Some(connection), fault)),
+        }
+    }
+
+    fn cancel(&self, process: i32, secret: i32) {
+        let backend = self.running.lock().get(&process).filter(|running| running.secret == secret).map(|found| Arc::clone(&found.backend));
+        match backend {
+            Some(backend) => backend.cancel(),
+            None => tracing::debug!(process, "a cancel request matches no session"),
+        }
+    }
+
+    async fn session(&self, mut connection: Connection, hello: Hello) -> (Connection, Fault) {
+        let Ok(_slot) = Arc::clone(&self.sessions).try_acquire_owned() else {
+            return (connection, Fault::fatal("53300", "sorry, too many clients already"));
+        };
+        let backend = match self.door.open(&hello.role, &hello.database, &hello.settings) {
+            Ok(backend) => backend,
+            Err(error) => return (connection, error.into()),
+        };
+        let entry = Entry::new(&self.running, Arc::clone(&backend));
+        if let Err(fault) = welcome(&mut connection, backend.as_ref(), &entry) {
+            return (connection, fault);
+        }
+        let mut handler = Handler::new(connection, backend, self.shutdown.clone());
+        let fault = handler.run().await;
+        let (connection, backend) = handler.into_parts();
+        backend.close().await;
+        (connection, fault)
+    }
+}
+
+fn welcome(connection: &mut Connection, backend: &dyn Backend, entry: &Entry<'_>) -> Result<(), Fault> {
+    connection.put(&PgWireBackendMessage::Authentication(Authentication::Ok))?;
+    for (name, value) in backend.parameters() {
+        connection.put(&PgWireBackendMessage::ParameterStatus(ParameterStatus::new(name, value)))?;
+    }
+    connection.put(&PgWireBackendMessage::BackendKeyData(BackendKeyData::new(entry.process, SecretKey::I32(entry.secret))))
+}
+
+/// A session's place among those that can be cancelled, given up when dropped.
+struct Entry<'a> {
+    running: &'a Mutex<HashMap<i32, Running>>,
+    process: i32,
+    secret: i32,
+}
+
+impl<'a> Entry<'a> {
+    fn new(running: &'a Mutex<HashMap<i32, Running>>, backend: Arc<dyn Backend>) -> Self {
+        let mut sessions = running.lock();
+        let secret = rand::rng().random();
+        let process = loop {
+            let process = rand::rng().random_range(1..i32::MAX);
+            if !sessions.contains_key(&process) {
+                break process;
+            }
+        };
+        sessions.insert(process, Running { secret, backend });
+        Self { running, process, secret }
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        self.running.lock().remove(&self.process);
+    }
+}

@@ -1,0 +1,108 @@
+//! The hub as the protocols see it: sessions for sockets, health for HTTP.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use async_trait::async_trait;
+use datafusion::common::ScalarValue;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use weir_catalog::{Definitions as _, Role, Store};
+use weir_sql::Statement;
+
+use super::http::{self, Probe};
+use super::postgres::{self, Backend, Door, Limits, Tls};
+use crate::error::{Code, Error, Result};
+use crate::hub::Hub;
+use crate::session::{Description, Notice, Outcome, Session, TransactionStatus};
+use crate::statements;
+
+/// Serves PostgreSQL clients until `shutdown`; returns when every socket is closed.
+pub async fn serve_postgres(hub: Arc<Hub>, listener: TcpListener, tls: Option<Tls>, shutdown: CancellationToken) {
+    let limits = Limits { max_connections: hub.config().max_connections, drain_time: hub.config().drain_timeout };
+    postgres::serve(Arc::new(Front(hub)), listener, tls, limits, shutdown).await;
+}
+
+/// Serves HTTP until `shutdown`.
+pub async fn serve_http(hub: Arc<Hub>, listener: TcpListener, shutdown: CancellationToken) {
+    http::serve(Arc::new(Front(hub)), listener, shutdown).await;
+}
+
+struct Front(Arc<Hub>);
+
+impl Door for Front {
+    fn role(&self, name: &str) -> Result<Option<Role>> {
+        Ok(self.0.store().role(name)?)
+    }
+
+    fn any_role(&self) -> Result<Option<Role>> {
+        Ok(self.0.store().roles()?.into_iter().next())
+    }
+
+    fn open(&self, role: &str, database: &str, startup: &[(String, String)]) -> Result<Arc<dyn Backend>> {
+        let session = Session::new(Arc::clone(&self.0), role.to_owned(), database.to_owned(), startup)?;
+        Ok(Arc::new(session))
+    }
+}
+
+#[async_trait]
+impl Backend for Session {
+    fn parse(&self, text: &str) -> Result<Vec<Statement>> {
+        statements::parse(self, text)
+    }
+
+    async fn describe(&self, statement: &Statement, hints: &[Option<DataType>]) -> Result<Description> {
+        statements::describe(self, statement, hints).await
+    }
+
+    async fn execute(&self, statement: &Statement, parameters: Vec<ScalarValue>) -> Result<Outcome> {
+        statements::execute(self, statement, parameters).await
+    }
+
+    fn take_notices(&self) -> Vec<Notice> {
+        Session::take_notices(self)
+    }
+
+    fn transaction_status(&self) -> TransactionStatus {
+        Session::transaction_status(self)
+    }
+
+    fn parameters(&self) -> Vec<(String, String)> {
+        Session::parameters(self)
+    }
+
+    fn changed_parameters(&self) -> Vec<(String, String)> {
+        Session::changed_parameters(self)
+    }
+
+    fn cancel(&self) {
+        Session::cancel(self);
+    }
+
+    fn fail(&self) {
+        Session::fail(self);
+    }
+
+    async fn close(&self) {
+        Session::close(self).await;
+    }
+}
+
+#[async_trait]
+impl Probe for Front {
+    async fn catalog(&self) -> Result<()> {
+        let store: Arc<dyn Store> = Arc::clone(self.0.store());
+        tokio::task::spawn_blocking(move || store.roles())
+            .await
+            .map_err(|error| Error::internal("the catalog's probe ended early").from_source(error))?
+            .map(|_| ())
+            .map_err(Error::from)
+    }
+
+    async fn lake(&self) -> Result<()> {
+        let (schema, name) = crate::pipelines::dead_letters::NAME;
+        let found = self.0.store().object(weir_catalog::Kind::Table, schema, name)?;
+        let object = found.ok_or_else(|| Error::new(Code::WrongState, "the lake is not prepared"))?;
+        self.0.engine().table(&object).await?.version().await.map(|_| ())
+    }
+}

@@ -1,0 +1,121 @@
+//! A real hub: the binary itself, on a data folder and ports of its own.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+pub const PASSWORD: &str = "swordfish";
+
+/// Longest wait for a hub to be ready: two cores are shared by many tests.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// Stopped and removed when dropped.
+pub struct Hub {
+    process: Child,
+    address: SocketAddr,
+    folder: TempDir,
+}
+
+impl Hub {
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::create_dir(folder.path().join("files")).expect("a folder for files");
+        let mut process = Command::new(env!("CARGO_BIN_EXE_weir"))
+            .args(["serve", "--pg", "127.0.0.1:0", "--http", "127.0.0.1:0", "--set", "log.format=json", "--data-dir"])
+            .arg(folder.path().join("data"))
+            .env("WEIR_ADMIN_PASSWORD", PASSWORD)
+            .env("WEIR_TEST_SECRET", "from the environment")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the weir binary");
+        let stderr = process.stderr.take().expect("its log");
+        let (ready, wait) = mpsc::channel();
+        // Reads to the end, so that a full pipe never blocks the hub.
+        std::thread::spawn(move || {
+            let mut log = String::new();
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if let Some(address) = ready_at(&line) {
+                    let _ = ready.send(Ok(address));
+                }
+                log.push_str(&line);
+                log.push('\n');
+            }
+            let _ = ready.send(Err(log));
+        });
+        let address = match wait.recv_timeout(START_LIMIT) {
+            Ok(Ok(address)) => address,
+            Ok(Err(log)) => panic!("the hub ended before it was ready:\n{log}"),
+            Err(_) => panic!("the hub was not ready in time"),
+        };
+        Self { process, address, folder }
+    }
+
+    /// Where a test puts the files its sources read.
+    pub fn files(&self) -> PathBuf {
+        self.folder.path().join("files")
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub async fn connect(&self) -> (tokio_postgres::Client, Notices) {
+        let mut config = tokio_postgres::Config::new();
+        config.host(self.address.ip().to_string()).port(self.address.port()).user("admin").password(PASSWORD).dbname("weir");
+        let (client, mut connection) = config.connect(tokio_postgres::NoTls).await.expect("a connection");
+        let notices = Notices::default();
+        let sink = notices.clone();
+        tokio::spawn(async move {
+            while let Some(message) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
+                match message {
+                    Ok(tokio_postgres::AsyncMessage::Notice(notice)) => sink.push(&notice),
+                    Ok(_) => {}
+                    Err(_) => return,
+                }
+            }
+        });
+        (client, notices)
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The notices of one connection since they were last taken.
+#[derive(Clone, Default)]
+pub struct Notices(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
+
+impl Notices {
+    fn push(&self, notice: &tokio_postgres::error::DbError) {
+        let detail = notice.detail().map(|detail| format!("; {detail}")).unwrap_or_default();
+        self.0.lock().expect("no panic before").push(format!("{}: {}{detail}", notice.severity(), notice.message()));
+    }
+
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().expect("no panic before"))
+    }
+}
+
+/// The address that the log line of a hub that is ready names.
+fn ready_at(line: &str) -> Option<SocketAddr> {
+    let entry: serde_json::Value = serde_json::from_str(line).ok()?;
+    if entry["message"] != "ready" {
+        return None;
+    }
+    entry["pg"].as_str()?.parse().ok()
+}
+
+/// The folder of the test's own fixed files.
+pub fn test_data() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data")
+}

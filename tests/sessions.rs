@@ -1,0 +1,72 @@
+//! Cancelling, time limits and transactions, seen from outside: what needs two connections at once.
+
+use crate::hub::Hub;
+
+/// A query that no machine finishes while the test runs.
+const ENDLESS: &str = "SELECT count(*) FROM generate_series(1, 100000000) a, generate_series(1, 100000000) b";
+
+fn state(error: &tokio_postgres::Error) -> String {
+    error.code().map(|code| code.code().to_owned()).unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_ends_at_its_time_limit() {
+    let hub = Hub::start();
+    let (client, _) = hub.connect().await;
+    client.batch_execute("SET statement_timeout = '200ms'").await.expect("a variable is set");
+    let error = client.batch_execute(ENDLESS).await.expect_err("the time limit");
+    assert_eq!(state(&error), "57014");
+    assert!(error.to_string().contains("statement timeout") || format!("{error:?}").contains("statement timeout"), "{error:?}");
+    client.batch_execute("SELECT 1").await.expect("the session goes on");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_ends_the_statement_and_fails_the_transaction() {
+    let hub = Hub::start();
+    let (client, _) = hub.connect().await;
+    client.batch_execute("BEGIN").await.expect("a transaction");
+    let token = client.cancel_token();
+    let (done, cancelling) = tokio::sync::oneshot::channel::<()>();
+    let canceller = tokio::spawn(async move {
+        // The statement may not have begun when the first cancel comes, so it is sent until the statement has ended.
+        let mut cancelling = cancelling;
+        while cancelling.try_recv().is_err() {
+            let _ = token.cancel_query(tokio_postgres::NoTls).await;
+        }
+    });
+    let error = client.batch_execute(ENDLESS).await.expect_err("the cancel");
+    assert_eq!(state(&error), "57014");
+    let _ = done.send(());
+    canceller.await.expect("the canceller ends");
+    let error = client.batch_execute("SELECT 1").await.expect_err("a failed transaction");
+    assert!(["25P02", "57014"].contains(&state(&error).as_str()), "{error:?}");
+    client.batch_execute("ROLLBACK").await.expect("the end of the transaction");
+    client.batch_execute("SELECT 1").await.expect("the session goes on");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn definitions_of_a_transaction_are_seen_by_others_only_after_commit() {
+    let hub = Hub::start();
+    let (one, _) = hub.connect().await;
+    let (other, _) = hub.connect().await;
+    one.batch_execute("BEGIN; CREATE TABLE t (a int)").await.expect("a table in a transaction");
+    let error = other.batch_execute("SELECT * FROM t").await.expect_err("not there yet");
+    assert_eq!(state(&error), "42P01");
+    one.batch_execute("COMMIT").await.expect("the commit");
+    other.batch_execute("SELECT * FROM t").await.expect("there now");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_transactions_that_replace_one_object_the_second_fails() {
+    let hub = Hub::start();
+    let (one, _) = hub.connect().await;
+    let (other, _) = hub.connect().await;
+    one.batch_execute("CREATE VIEW v AS SELECT 1 AS a").await.expect("a view");
+    one.batch_execute("BEGIN; CREATE OR REPLACE VIEW v AS SELECT 2 AS a").await.expect("a replacement");
+    other.batch_execute("BEGIN; CREATE OR REPLACE VIEW v AS SELECT 3 AS a").await.expect("another");
+    one.batch_execute("COMMIT").await.expect("the first commit");
+    let error = other.batch_execute("COMMIT").await.expect_err("the second commit");
+    assert_eq!(state(&error), "40001");
+    let row = other.query_one("SELECT a::text FROM v", &[]).await.expect("the view");
+    assert_eq!(row.get::<_, String>(0), "2");
+}

@@ -1,0 +1,206 @@
+//! Runs every script of `tests/slt`, each against a hub of its own, over the wire.
+//!
+//! In a script, `$DATA` is the folder of fixed test files and `$FILES` an empty folder of this run. Three words are the runner's own: `\write PATH`
+//! with the content on the lines below it makes a file under `$FILES`, `\notices` answers the notices since it was last asked, and `\secrets`
+//! answers whether the word on its line stands anywhere in the hub's data folder. An error reads `SQLSTATE message`, then `DETAIL`, `HINT` and
+//! `POSITION` on lines of their own.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
+use tokio_postgres::SimpleQueryMessage;
+
+use crate::hub::{Hub, Notices, test_data};
+
+/// One test per script, so that each can be run alone; `every_script_is_run` finds a forgotten one.
+macro_rules! scripts {
+    ($($name:ident: $path:literal,)*) => {
+        const SCRIPTS: &[&str] = &[$($path),*];
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                run($path).await;
+            }
+        )*
+    };
+}
+
+scripts! {
+    connections: "ddl/connections.slt",
+    dependencies: "ddl/dependencies.slt",
+    schemas: "ddl/schemas.slt",
+    secrets: "ddl/secrets.slt",
+    sources: "ddl/sources.slt",
+    tables: "ddl/tables.slt",
+    views: "ddl/views.slt",
+    not_built: "errors/not_built.slt",
+    positions: "errors/positions.slt",
+    history: "history/history.slt",
+    spellings: "history/spellings.slt",
+    dml: "rows/dml.slt",
+    queries: "rows/queries.slt",
+    cursors: "session/cursors.slt",
+    prepared: "session/prepared.slt",
+    transactions: "session/transactions.slt",
+    variables: "session/variables.slt",
+}
+
+async fn run(script: &str) {
+    let hub = Arc::new(Hub::start());
+    let mut runner = Runner::new(|| async { Ok(Wire::new(hub.clone()).await) });
+    let path = folder().join(script);
+    if let Err(error) = runner.run_file_async(&path).await {
+        panic!("{}", error.display(false));
+    }
+    runner.shutdown_async().await;
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slt")
+}
+
+#[test]
+fn every_script_is_run() {
+    let mut found = BTreeSet::new();
+    let mut folders = vec![folder()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(&next).expect("a folder of scripts") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "slt") {
+                let relative = path.strip_prefix(folder()).expect("a path below the folder").to_string_lossy().into_owned();
+                found.insert(relative);
+            }
+        }
+    }
+    let listed: BTreeSet<String> = SCRIPTS.iter().map(|script| (*script).to_owned()).collect();
+    assert_eq!(found, listed, "scripts on disk and scripts that are run");
+}
+
+/// One connection.
+struct Wire {
+    hub: Arc<Hub>,
+    client: tokio_postgres::Client,
+    notices: Notices,
+}
+
+impl Wire {
+    async fn new(hub: Arc<Hub>) -> Self {
+        let (client, notices) = hub.connect().await;
+        Self { hub, client, notices }
+    }
+
+    /// The runner's own words.
+    fn own(&self, text: &str) -> Option<DBOutput<DefaultColumnType>> {
+        let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+        let (word, argument) = first.split_once(' ').unwrap_or((first, ""));
+        match word {
+            "\\write" => {
+                let path = self.hub.files().join(argument.trim());
+                std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder for the file");
+                std::fs::write(path, rest).expect("the file is written");
+                Some(DBOutput::StatementComplete(0))
+            }
+            "\\notices" => {
+                let rows = self.notices.take().into_iter().map(|notice| vec![notice]).collect();
+                Some(DBOutput::Rows { types: vec![DefaultColumnType::Any], rows })
+            }
+            "\\secrets" => {
+                let found = holds(&self.hub.data(), argument.trim().as_bytes());
+                Some(DBOutput::Rows { types: vec![DefaultColumnType::Any], rows: vec![vec![found.to_string()]] })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether any file below holds the bytes.
+fn holds(folder: &Path, bytes: &[u8]) -> bool {
+    std::fs::read_dir(folder).expect("a folder").any(|entry| {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            return holds(&path, bytes);
+        }
+        let content = std::fs::read(&path).expect("a readable file");
+        content.windows(bytes.len()).any(|window| window == bytes)
+    })
+}
+
+#[async_trait]
+impl AsyncDB for Wire {
+    type Error = Failure;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Failure> {
+        let sql = sql.replace("$DATA", &test_data().to_string_lossy()).replace("$FILES", &self.hub.files().to_string_lossy());
+        if let Some(output) = self.own(&sql) {
+            return Ok(output);
+        }
+        let mut columns = None;
+        let mut rows = Vec::new();
+        let mut count = 0;
+        for message in self.client.simple_query(&sql).await? {
+            match message {
+                SimpleQueryMessage::RowDescription(description) => columns = Some(description.len()),
+                SimpleQueryMessage::Row(row) => {
+                    columns = Some(row.len());
+                    rows.push((0..row.len()).map(|index| show(row.get(index))).collect());
+                }
+                SimpleQueryMessage::CommandComplete(rows) => count = rows,
+                _ => {}
+            }
+        }
+        Ok(match columns {
+            Some(columns) => DBOutput::Rows { types: vec![DefaultColumnType::Any; columns], rows },
+            None => DBOutput::StatementComplete(count),
+        })
+    }
+
+    async fn shutdown(&mut self) {}
+
+    fn engine_name(&self) -> &str {
+        "weir"
+    }
+}
+
+fn show(value: Option<&str>) -> String {
+    match value {
+        None => "NULL".to_owned(),
+        Some("") => "(empty)".to_owned(),
+        Some(text) => text.to_owned(),
+    }
+}
+
+/// An error as scripts match it.
+#[derive(Debug)]
+struct Failure(String);
+
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(db) = error.as_db_error() else { return Self(error.to_string()) };
+        let mut text = format!("{} {}", db.code().code(), db.message());
+        if let Some(detail) = db.detail() {
+            text.push_str(&format!("\nDETAIL: {detail}"));
+        }
+        if let Some(hint) = db.hint() {
+            text.push_str(&format!("\nHINT: {hint}"));
+        }
+        if let Some(tokio_postgres::error::ErrorPosition::Original(position)) = db.position() {
+            text.push_str(&format!("\nPOSITION: {position}"));
+        }
+        Self(text)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}
