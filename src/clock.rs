@@ -36,11 +36,9 @@ impl Clock {
 
     pub fn now(&self) -> Micros {
         match &self.0 {
-            Inner::Real => SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .ok()
-                .and_then(|since| i64::try_from(since.as_micros()).ok())
-                .unwrap_or(0),
+            Inner::Real => {
+                SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_micros()).ok()).unwrap_or(0)
+            }
             Inner::Test(state) => *state.now.lock(),
         }
     }

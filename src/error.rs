@@ -203,10 +203,7 @@ impl Code {
 
     /// Whether the same work may succeed later without anybody changing it.
     pub fn is_passing(self) -> bool {
-        matches!(
-            self,
-            Code::Conflict | Code::ShuttingDown | Code::OutOfMemory | Code::DiskFull | Code::Io | Code::SourceUnavailable
-        )
+        matches!(self, Code::Conflict | Code::ShuttingDown | Code::OutOfMemory | Code::DiskFull | Code::Io | Code::SourceUnavailable)
     }
 }
 

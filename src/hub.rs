@@ -92,7 +92,8 @@ fn prepare_lake(root: &str) -> Result<()> {
     if root.contains("://") {
         return Ok(());
     }
-    std::fs::create_dir_all(Path::new(root)).map_err(|error| Error::new(Code::Io, format!("cannot make the lake's folder {root}")).from_source(error))
+    std::fs::create_dir_all(Path::new(root))
+        .map_err(|error| Error::new(Code::Io, format!("cannot make the lake's folder {root}")).from_source(error))
 }
 
 fn ensure_schemas(store: &Arc<dyn Store>, clock: &Clock) -> Result<()> {

@@ -2,22 +2,22 @@
 //!
 //! Rooms of this package form a line, lowest first; a room uses only rooms above it in this list. `tests/architecture.rs` checks it.
 
-mod error;
+mod cli;
 mod clock;
 mod config;
-mod observe;
-mod spec;
-mod formats;
-mod stores;
 mod delta;
-mod rules;
-mod sources;
 mod engine;
-mod pipelines;
+mod error;
+mod formats;
 mod hub;
+mod observe;
+mod pipelines;
+mod rules;
 mod session;
+mod sources;
+mod spec;
 mod statements;
+mod stores;
 mod wire;
-mod cli;
 
 pub use cli::run;

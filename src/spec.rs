@@ -205,7 +205,9 @@ impl Opt {
             OptKind::Secret => match value {
                 OptionValue::Secret { name, key } => Some(Value::Secret(SecretRef::Named { name: name.clone(), key: key.clone() })),
                 _ => {
-                    return Err(wrong().hint(format!("Keep it out of the definition: CREATE SECRET s AS '…', then {} = SECRET s.", self.key)));
+                    return Err(
+                        wrong().hint(format!("Keep it out of the definition: CREATE SECRET s AS '…', then {} = SECRET s.", self.key))
+                    );
                 }
             },
             OptKind::Choice(words) => match text.map(|t| t.to_ascii_lowercase()) {

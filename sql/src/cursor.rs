@@ -94,11 +94,7 @@ const RESERVED: &[&str] = &[
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(input: &'a Input<'a>, range: Range<usize>) -> Self {
-        Self {
-            input,
-            at: range.start,
-            end: range.end.min(input.tokens().len()),
-        }
+        Self { input, at: range.start, end: range.end.min(input.tokens().len()) }
     }
 
     pub(crate) fn input(&self) -> &'a Input<'a> {
@@ -133,11 +129,7 @@ impl<'a> Cursor<'a> {
 
     pub(crate) fn nth(&self, ahead: usize) -> Option<&'a Tok> {
         let index = self.at + ahead;
-        if index < self.end {
-            self.input.tokens().get(index)
-        } else {
-            None
-        }
+        if index < self.end { self.input.tokens().get(index) } else { None }
     }
 
     pub(crate) fn peek_word(&self) -> Option<&'a str> {
@@ -146,10 +138,7 @@ impl<'a> Cursor<'a> {
 
     /// Whether these words come next.
     pub(crate) fn sees(&self, words: &[&str]) -> bool {
-        words
-            .iter()
-            .enumerate()
-            .all(|(ahead, word)| self.nth(ahead).is_some_and(|tok| tok.is_word(word)))
+        words.iter().enumerate().all(|(ahead, word)| self.nth(ahead).is_some_and(|tok| tok.is_word(word)))
     }
 
     pub(crate) fn sees_symbol(&self, symbol: &Token) -> bool {
@@ -187,11 +176,7 @@ impl<'a> Cursor<'a> {
     }
 
     pub(crate) fn expect_symbol(&mut self, symbol: &Token) -> Result<()> {
-        if self.symbol(symbol) {
-            Ok(())
-        } else {
-            Err(self.expected(&format!("\"{symbol}\"")))
-        }
+        if self.symbol(symbol) { Ok(()) } else { Err(self.expected(&format!("\"{symbol}\""))) }
     }
 
     /// Takes whichever of the words comes next; otherwise the error suggests the nearest.
@@ -218,11 +203,7 @@ impl<'a> Cursor<'a> {
     /// The error at the next token, with the nearest of the words that could have stood there.
     pub(crate) fn expected_one_of(&self, words: &[&str]) -> SyntaxError {
         // Of a clause of several words it is the first that stands here.
-        let firsts = || {
-            words
-                .iter()
-                .map(|clause| clause.split(' ').next().unwrap_or(clause))
-        };
+        let firsts = || words.iter().map(|clause| clause.split(' ').next().unwrap_or(clause));
         let hint = self
             .peek_word()
             .and_then(|word| nearest(word, firsts()))
@@ -232,8 +213,7 @@ impl<'a> Cursor<'a> {
             [only] => (*only).to_owned(),
             _ => format!("one of {}", words.join(", ")),
         };
-        self.expected(&list)
-            .hint(hint.map(|word| format!("Did you mean {word}?")))
+        self.expected(&list).hint(hint.map(|word| format!("Did you mean {word}?")))
     }
 
     /// Refuses whatever is left over.
@@ -253,14 +233,8 @@ impl<'a> Cursor<'a> {
     /// An identifier; reserved words have to be quoted.
     pub(crate) fn ident(&mut self) -> Result<Ident> {
         match self.peek_word() {
-            Some(word)
-                if RESERVED
-                    .iter()
-                    .any(|reserved| reserved.eq_ignore_ascii_case(word)) =>
-            {
-                Err(self.expected("a name").hint(Some(format!(
-                    "Write \"{word}\" in double quotes to use it as a name."
-                ))))
+            Some(word) if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(word)) => {
+                Err(self.expected("a name").hint(Some(format!("Write \"{word}\" in double quotes to use it as a name."))))
             }
             _ => self.any_ident(),
         }
@@ -282,39 +256,24 @@ impl<'a> Cursor<'a> {
             Some(_) => word.value.clone(),
         };
         self.at += 1;
-        Ok(Ident {
-            value,
-            position: tok.position,
-        })
+        Ok(Ident { value, position: tok.position })
     }
 
     /// `[schema.]name`.
     pub(crate) fn name(&mut self) -> Result<Name> {
         let first = self.ident()?;
         if !self.symbol(&Token::Period) {
-            return Ok(Name {
-                schema: None,
-                name: first,
-            });
+            return Ok(Name { schema: None, name: first });
         }
         let name = self.any_ident()?;
         if self.sees_symbol(&Token::Period) {
-            return Err(SyntaxError::not_supported(
-                "names have at most two parts: schema and name",
-            )
-            .at(first.position));
+            return Err(SyntaxError::not_supported("names have at most two parts: schema and name").at(first.position));
         }
-        Ok(Name {
-            schema: Some(first),
-            name,
-        })
+        Ok(Name { schema: Some(first), name })
     }
 
     /// `item, item, ..`.
-    pub(crate) fn list<T>(
-        &mut self,
-        mut item: impl FnMut(&mut Self) -> Result<T>,
-    ) -> Result<Vec<T>> {
+    pub(crate) fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
         let mut items = vec![item(self)?];
         while self.symbol(&Token::Comma) {
             items.push(item(self)?);
@@ -329,10 +288,7 @@ impl<'a> Cursor<'a> {
         inner.finish()?;
         for (index, column) in columns.iter().enumerate() {
             if columns.iter().take(index).any(|earlier| earlier == column) {
-                return Err(
-                    SyntaxError::syntax(format!("column {column} is listed twice"))
-                        .at(column.position),
-                );
+                return Err(SyntaxError::syntax(format!("column {column} is listed twice")).at(column.position));
             }
         }
         Ok(columns)
@@ -344,15 +300,9 @@ impl<'a> Cursor<'a> {
             return Err(self.expected("\"(\""));
         }
         let open = self.at;
-        let close = self
-            .closing(open)
-            .ok_or_else(|| self.input.unexpected(self.end))?;
+        let close = self.closing(open).ok_or_else(|| self.input.unexpected(self.end))?;
         self.at = close + 1;
-        Ok(Cursor {
-            input: self.input,
-            at: open + 1,
-            end: close,
-        })
+        Ok(Cursor { input: self.input, at: open + 1, end: close })
     }
 
     /// The bracket that closes the one at `open`.
@@ -375,8 +325,7 @@ impl<'a> Cursor<'a> {
 
     /// A string, in quotes or between dollars.
     pub(crate) fn string(&mut self) -> Result<String> {
-        self.try_string()
-            .ok_or_else(|| self.expected("a string in single quotes"))
+        self.try_string().ok_or_else(|| self.expected("a string in single quotes"))
     }
 
     pub(crate) fn try_string(&mut self) -> Option<String> {

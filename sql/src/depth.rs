@@ -95,11 +95,7 @@ impl<'a> Depth<'a> {
 
     fn repetition(&mut self, tok: &'a Tok) {
         let word = tok.word();
-        self.same = if word.is_some() && word == self.last_word {
-            self.same + 1
-        } else {
-            0
-        };
+        self.same = if word.is_some() && word == self.last_word { self.same + 1 } else { 0 };
         self.last_word = word;
         match &tok.token.token {
             Token::Period => self.dots += 1,
@@ -126,10 +122,7 @@ impl<'a> Depth<'a> {
                 self.frame = Frame::default();
             }
             Token::Comma => self.frame.operators = 0,
-            Token::Number(..)
-            | Token::SingleQuotedString(_)
-            | Token::Placeholder(_)
-            | Token::Period => {}
+            Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) | Token::Period => {}
             Token::Word(_) if tok.is_word("SELECT") && !self.frame.is_query => {
                 self.frame.is_query = true;
                 self.queries += 1;

@@ -69,9 +69,7 @@ impl Dialect for WeirDialect {
     fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
         let next = parser.peek_token_ref();
         match &next.token {
-            Token::Word(word)
-                if word.quote_style.is_none() && NO_EXPRESSION.contains(&word.keyword) =>
-            {
+            Token::Word(word) if word.quote_style.is_none() && NO_EXPRESSION.contains(&word.keyword) => {
                 Some(parser.expected_ref("an expression", next))
             }
             _ => None,

@@ -59,23 +59,13 @@ impl Element {
             return Err(inner.expected("a column"));
         }
         let elements = inner.list(|p| Self::parse(p, list))?;
-        inner.finish_or(&[
-            "NOT NULL",
-            "DEFAULT",
-            "PATH",
-            "NULL ON ERROR",
-            "GENERATED",
-            "COMMENT",
-            "PRIMARY KEY",
-        ])?;
+        inner.finish_or(&["NOT NULL", "DEFAULT", "PATH", "NULL ON ERROR", "GENERATED", "COMMENT", "PRIMARY KEY"])?;
         refuse_doubles(&elements)?;
         Ok(elements)
     }
 
     fn parse(p: &mut Cursor<'_>, list: ListOf) -> Result<Self> {
-        if p.words(&["PRIMARY", "KEY"])
-            || p.sees(&["CONSTRAINT"]) && p.clone().skip_name_before(&["PRIMARY", "KEY"])
-        {
+        if p.words(&["PRIMARY", "KEY"]) || p.sees(&["CONSTRAINT"]) && p.clone().skip_name_before(&["PRIMARY", "KEY"]) {
             if p.word("CONSTRAINT") {
                 p.ident()?;
                 p.expect(&["PRIMARY", "KEY"])?;
@@ -119,8 +109,7 @@ fn refuse_doubles(elements: &[Element]) -> Result<()> {
             Element::PrimaryKey(columns) => {
                 keys += 1;
                 if let (2.., Some(column)) = (keys, columns.first()) {
-                    return Err(SyntaxError::syntax("there can be one PRIMARY KEY only")
-                        .at(column.position));
+                    return Err(SyntaxError::syntax("there can be one PRIMARY KEY only").at(column.position));
                 }
             }
             Element::LookupKey(_) | Element::Rule(_) => {}
@@ -162,11 +151,7 @@ impl Column {
             once(!self.unique, "UNIQUE", position)?;
             self.unique = true;
         } else if source && (p.sees(&["NULL", "ON"]) || p.sees(&["ERROR", "ON"])) {
-            let on_error = if p.word("NULL") {
-                OnError::Null
-            } else {
-                OnError::Error
-            };
+            let on_error = if p.word("NULL") { OnError::Null } else { OnError::Error };
             p.move_to(p.index() + usize::from(on_error == OnError::Error));
             p.expect(&["ON", "ERROR"])?;
             once(self.on_error.is_none(), "ON ERROR", position)?;

@@ -30,20 +30,11 @@ pub type Result<T> = std::result::Result<T, SyntaxError>;
 
 impl SyntaxError {
     pub(crate) fn syntax(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            detail: None,
-            hint: None,
-            position: None,
-            kind: SyntaxErrorKind::Syntax,
-        }
+        Self { message: message.into(), detail: None, hint: None, position: None, kind: SyntaxErrorKind::Syntax }
     }
 
     pub(crate) fn not_supported(message: impl Into<String>) -> Self {
-        Self {
-            kind: SyntaxErrorKind::NotSupported,
-            ..Self::syntax(message)
-        }
+        Self { kind: SyntaxErrorKind::NotSupported, ..Self::syntax(message) }
     }
 
     pub(crate) fn at(mut self, position: usize) -> Self {

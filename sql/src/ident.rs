@@ -46,9 +46,7 @@ impl Name {
     /// Where the name starts: 1-based character offset in the whole input.
     #[must_use]
     pub fn position(&self) -> usize {
-        self.schema
-            .as_ref()
-            .map_or(self.name.position, |schema| schema.position)
+        self.schema.as_ref().map_or(self.name.position, |schema| schema.position)
     }
 }
 
@@ -65,11 +63,8 @@ impl fmt::Display for Name {
 #[must_use]
 pub fn quote_ident(value: &str) -> String {
     let mut chars = value.chars();
-    let starts = chars
-        .next()
-        .is_some_and(|c| c.is_ascii_lowercase() || c == '_');
-    if starts && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '$')
-    {
+    let starts = chars.next().is_some_and(|c| c.is_ascii_lowercase() || c == '_');
+    if starts && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '$') {
         value.to_owned()
     } else {
         format!("\"{}\"", value.replace('"', "\"\""))

@@ -32,8 +32,7 @@ impl Tok {
     }
 
     pub(crate) fn is_word(&self, word: &str) -> bool {
-        self.word()
-            .is_some_and(|own| own.eq_ignore_ascii_case(word))
+        self.word().is_some_and(|own| own.eq_ignore_ascii_case(word))
     }
 
     pub(crate) fn is(&self, token: &Token) -> bool {
@@ -52,30 +51,19 @@ pub(crate) struct Input<'a> {
 impl<'a> Input<'a> {
     pub(crate) fn read(text: &'a str) -> Result<Self> {
         if text.len() > MAX_TEXT_BYTES {
-            return Err(
-                SyntaxError::not_supported("the text is too long").detail(format!(
-                    "It has {} bytes; the limit is {MAX_TEXT_BYTES}.",
-                    text.len()
-                )),
-            );
+            return Err(SyntaxError::not_supported("the text is too long")
+                .detail(format!("It has {} bytes; the limit is {MAX_TEXT_BYTES}.", text.len())));
         }
         if let Some(at) = text.chars().position(|c| c == '\0') {
             return Err(SyntaxError::syntax("invalid byte 0x00 in the text").at(at + 1));
         }
         let mut raw = Vec::new();
-        if let Err(error) = Tokenizer::new(&DIALECT, text).tokenize_with_location_into_buf(&mut raw)
-        {
+        if let Err(error) = Tokenizer::new(&DIALECT, text).tokenize_with_location_into_buf(&mut raw) {
             // What cannot be read starts where the last token that could be read ends.
-            let start = raw
-                .last()
-                .map_or(Location::new(1, 1), |token| token.span.end);
+            let start = raw.last().map_or(Location::new(1, 1), |token| token.span.end);
             return Err(unreadable(text, &error, start));
         }
-        let mut input = Self {
-            text,
-            tokens: place(text, raw),
-            depth: 0,
-        };
+        let mut input = Self { text, tokens: place(text, raw), depth: 0 };
         input.depth = depth::check(&input.tokens)?;
         Ok(input)
     }
@@ -99,16 +87,12 @@ impl<'a> Input<'a> {
 
     /// Where the token starts; past the last one, where the input ends.
     pub(crate) fn position(&self, index: usize) -> usize {
-        self.tokens
-            .get(index)
-            .map_or_else(|| self.text.chars().count() + 1, |tok| tok.position)
+        self.tokens.get(index).map_or_else(|| self.text.chars().count() + 1, |tok| tok.position)
     }
 
     /// The token at that line and column.
     pub(crate) fn find(&self, location: Location) -> Option<usize> {
-        self.tokens
-            .binary_search_by_key(&location, |tok| tok.token.span.start)
-            .ok()
+        self.tokens.binary_search_by_key(&location, |tok| tok.token.span.start).ok()
     }
 
     /// PostgreSQL's wording for something unexpected at a token.
@@ -167,12 +151,7 @@ fn place(text: &str, raw: Vec<TokenWithSpan>) -> Vec<Tok> {
         }
         let (position, start) = walk_to(token.span.start);
         let (_, end) = walk_to(token.span.end);
-        tokens.push(Tok {
-            token,
-            position,
-            start,
-            end,
-        });
+        tokens.push(Tok { token, position, start, end });
     }
     tokens
 }
@@ -180,19 +159,13 @@ fn place(text: &str, raw: Vec<TokenWithSpan>) -> Vec<Tok> {
 fn unreadable(text: &str, error: &TokenizerError, start: Location) -> SyntaxError {
     let position = position_of(text, start.line, start.column);
     let message = match error.message.as_str() {
-        m if m.contains("Unterminated string") || m.contains("Unterminated encoded string") => {
-            "unterminated quoted string"
-        }
+        m if m.contains("Unterminated string") || m.contains("Unterminated encoded string") => "unterminated quoted string",
         m if m.contains("dollar") => "unterminated dollar-quoted string",
         m if m.contains("close delimiter") => "unterminated quoted identifier",
         m if m.contains("comment") => "unterminated comment",
         m => return SyntaxError::syntax(format!("syntax error: {}", lower_first(m))).at(position),
     };
-    let rest: String = text
-        .chars()
-        .skip(position.saturating_sub(1))
-        .take(40)
-        .collect();
+    let rest: String = text.chars().skip(position.saturating_sub(1)).take(40).collect();
     if rest.is_empty() {
         return SyntaxError::syntax(format!("{message} at end of input")).at(position);
     }
@@ -201,9 +174,7 @@ fn unreadable(text: &str, error: &TokenizerError, start: Location) -> SyntaxErro
 
 fn lower_first(message: &str) -> String {
     let mut chars = message.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(chars).collect()
-    })
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
 /// Turns a line and column of `sqlparser` (both 1-based, columns in characters) into a 1-based character offset.

@@ -25,22 +25,10 @@ enum Unit {
 }
 
 const UNITS: &[(&[&str], Unit)] = &[
-    (
-        &["us", "usec", "usecs", "microsecond", "microseconds"],
-        Unit::Micros(1),
-    ),
-    (
-        &["ms", "msec", "msecs", "millisecond", "milliseconds"],
-        Unit::Micros(1000),
-    ),
-    (
-        &["s", "sec", "secs", "second", "seconds"],
-        Unit::Micros(SECOND),
-    ),
-    (
-        &["m", "min", "mins", "minute", "minutes"],
-        Unit::Micros(MINUTE),
-    ),
+    (&["us", "usec", "usecs", "microsecond", "microseconds"], Unit::Micros(1)),
+    (&["ms", "msec", "msecs", "millisecond", "milliseconds"], Unit::Micros(1000)),
+    (&["s", "sec", "secs", "second", "seconds"], Unit::Micros(SECOND)),
+    (&["m", "min", "mins", "minute", "minutes"], Unit::Micros(MINUTE)),
     (&["h", "hr", "hrs", "hour", "hours"], Unit::Micros(HOUR)),
     (&["d", "day", "days"], Unit::Days(1)),
     (&["w", "week", "weeks"], Unit::Days(7)),
@@ -55,9 +43,7 @@ impl Interval {
         if self.months != 0 {
             return None;
         }
-        i64::from(self.days)
-            .checked_mul(24 * HOUR)?
-            .checked_add(self.micros)
+        i64::from(self.days).checked_mul(24 * HOUR)?.checked_add(self.micros)
     }
 
     /// Whether it is longer than nothing in each of its parts that count.
@@ -69,12 +55,8 @@ impl Interval {
     fn add(&mut self, number: &str, unit: Unit) -> Option<()> {
         match unit {
             Unit::Micros(one) => self.micros = self.micros.checked_add(scaled(number, one)?)?,
-            Unit::Days(one) => {
-                self.days = self.days.checked_add(whole(number)?.checked_mul(one)?)?
-            }
-            Unit::Months(one) => {
-                self.months = self.months.checked_add(whole(number)?.checked_mul(one)?)?
-            }
+            Unit::Days(one) => self.days = self.days.checked_add(whole(number)?.checked_mul(one)?)?,
+            Unit::Months(one) => self.months = self.months.checked_add(whole(number)?.checked_mul(one)?)?,
         }
         Some(())
     }
@@ -86,10 +68,7 @@ impl fmt::Display for Interval {
         let mut parts: Vec<String> = Vec::new();
         let mut say = |count: i64, unit: &str| {
             if count != 0 {
-                parts.push(format!(
-                    "{count} {unit}{}",
-                    if count.abs() == 1 { "" } else { "s" }
-                ));
+                parts.push(format!("{count} {unit}{}", if count.abs() == 1 { "" } else { "s" }));
             }
         };
         say((self.months / 12).into(), "year");
@@ -99,11 +78,7 @@ impl fmt::Display for Interval {
         say(self.micros % HOUR / MINUTE, "minute");
         say(self.micros % MINUTE / SECOND, "second");
         say(self.micros % SECOND, "microsecond");
-        if parts.is_empty() {
-            f.write_str("0 seconds")
-        } else {
-            f.write_str(&parts.join(" "))
-        }
+        if parts.is_empty() { f.write_str("0 seconds") } else { f.write_str(&parts.join(" ")) }
     }
 }
 
@@ -118,10 +93,7 @@ fn unit_names() -> impl Iterator<Item = &'static str> {
 }
 
 fn unit(word: &str) -> Option<Unit> {
-    UNITS
-        .iter()
-        .find(|(names, _)| names.iter().any(|name| name.eq_ignore_ascii_case(word)))
-        .map(|(_, unit)| *unit)
+    UNITS.iter().find(|(names, _)| names.iter().any(|name| name.eq_ignore_ascii_case(word))).map(|(_, unit)| *unit)
 }
 
 /// Reads `5 minutes`, `1 day 2 hours`, `1.5 s`, `10min` or `01:30:00`.
@@ -133,26 +105,18 @@ pub fn parse_interval(text: &str) -> Result<Interval> {
     let mut interval = Interval::default();
     let mut rest = text.trim();
     if rest.is_empty() {
-        return Err(invalid().hint(Some(
-            "Write a number and a unit, as in '5 minutes'.".to_owned(),
-        )));
+        return Err(invalid().hint(Some("Write a number and a unit, as in '5 minutes'.".to_owned())));
     }
     while !rest.is_empty() {
-        let end = rest
-            .find(|c: char| !(c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | ':')))
-            .unwrap_or(rest.len());
+        let end = rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | ':'))).unwrap_or(rest.len());
         let (number, after) = rest.split_at_checked(end).ok_or_else(invalid)?;
         if number.contains(':') {
-            interval.micros = clock(number)
-                .and_then(|more| interval.micros.checked_add(more))
-                .ok_or_else(invalid)?;
+            interval.micros = clock(number).and_then(|more| interval.micros.checked_add(more)).ok_or_else(invalid)?;
             rest = after.trim_start();
             continue;
         }
         let after = after.trim_start();
-        let end = after
-            .find(|c: char| !c.is_alphabetic())
-            .unwrap_or(after.len());
+        let end = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
         let (word, after) = after.split_at_checked(end).ok_or_else(invalid)?;
         let Some(unit) = unit(word) else {
             let hint = match crate::nearest(word, unit_names()) {
@@ -181,18 +145,10 @@ fn scaled(number: &str, one: i64) -> Option<i64> {
     if units.is_empty() && fraction.is_empty() {
         return None;
     }
-    let units: i64 = if units.is_empty() {
-        0
-    } else {
-        digits_only(units)?.parse().ok()?
-    };
+    let units: i64 = if units.is_empty() { 0 } else { digits_only(units)?.parse().ok()? };
     let mut total = units.checked_mul(one)?;
     if !fraction.is_empty() {
-        let nine: String = digits_only(fraction)?
-            .chars()
-            .chain(std::iter::repeat('0'))
-            .take(9)
-            .collect();
+        let nine: String = digits_only(fraction)?.chars().chain(std::iter::repeat('0')).take(9).collect();
         let nanos: i128 = nine.parse().ok()?;
         total = total.checked_add(i64::try_from(nanos * i128::from(one) / 1_000_000_000).ok()?)?;
     }
@@ -212,15 +168,10 @@ fn clock(text: &str) -> Option<i64> {
     let mut parts = digits.split(':');
     let hours: i64 = digits_only(parts.next()?)?.parse().ok()?;
     let minutes: i64 = digits_only(parts.next()?)?.parse().ok()?;
-    let seconds = parts
-        .next()
-        .map_or(Some(0), |seconds| scaled(seconds, SECOND))?;
+    let seconds = parts.next().map_or(Some(0), |seconds| scaled(seconds, SECOND))?;
     if parts.next().is_some() || minutes > 59 || !(0..MINUTE).contains(&seconds) {
         return None;
     }
-    let total = hours
-        .checked_mul(HOUR)?
-        .checked_add(minutes * MINUTE)?
-        .checked_add(seconds)?;
+    let total = hours.checked_mul(HOUR)?.checked_add(minutes * MINUTE)?.checked_add(seconds)?;
     Some(if negative { -total } else { total })
 }

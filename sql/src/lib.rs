@@ -47,13 +47,7 @@ pub use statement::{ObjectKind, Statement, StatementKind};
 /// The first statement that does not follow the grammar, or asks for something that would silently not be done.
 pub fn parse(text: &str) -> Result<Vec<Statement>> {
     let input = Input::read(text)?;
-    stack::with_room(&input, || {
-        input
-            .statements()
-            .into_iter()
-            .map(|range| statements::parse(&mut Cursor::new(&input, range)))
-            .collect()
-    })
+    stack::with_room(&input, || input.statements().into_iter().map(|range| statements::parse(&mut Cursor::new(&input, range))).collect())
 }
 
 /// Reads every statement on its own, so that one that is wrong hides no other: for tools that report all errors at once.

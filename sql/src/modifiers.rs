@@ -7,10 +7,9 @@
 use std::ops::{ControlFlow, Range};
 
 use sqlparser::ast::{
-    self, Cte, Expr, Fetch, FunctionArguments, GroupByExpr, Join, JoinOperator, LimitClause,
-    OrderBy, OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, SetQuantifier, Spanned,
-    Statement, TableAlias, TableFactor, TableFunctionArgs, TableWithJoins, VisitMut, VisitorMut,
-    WildcardAdditionalOptions,
+    self, Cte, Expr, Fetch, FunctionArguments, GroupByExpr, Join, JoinOperator, LimitClause, OrderBy, OrderByKind, Query, Select,
+    SelectFlavor, SelectItem, SetExpr, SetQuantifier, Spanned, Statement, TableAlias, TableFactor, TableFunctionArgs, TableWithJoins,
+    VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 use sqlparser::tokenizer::Span;
 
@@ -19,36 +18,16 @@ use crate::input::Input;
 use crate::query::TEMPORAL_FUNCTION;
 
 /// Searches a query, and turns `FETCH FIRST n ROWS ONLY` into the LIMIT that it is.
-pub(crate) fn check_query(
-    input: &Input<'_>,
-    range: &Range<usize>,
-    query: &mut Query,
-) -> Result<()> {
-    finish(query.visit(&mut Guard {
-        input,
-        range: range.clone(),
-        dml: false,
-    }))
+pub(crate) fn check_query(input: &Input<'_>, range: &Range<usize>, query: &mut Query) -> Result<()> {
+    finish(query.visit(&mut Guard { input, range: range.clone(), dml: false }))
 }
 
 pub(crate) fn check_expr(input: &Input<'_>, range: &Range<usize>, expr: &mut Expr) -> Result<()> {
-    finish(expr.visit(&mut Guard {
-        input,
-        range: range.clone(),
-        dml: false,
-    }))
+    finish(expr.visit(&mut Guard { input, range: range.clone(), dml: false }))
 }
 
-pub(crate) fn check_dml(
-    input: &Input<'_>,
-    range: &Range<usize>,
-    statement: &mut Statement,
-) -> Result<()> {
-    finish(statement.visit(&mut Guard {
-        input,
-        range: range.clone(),
-        dml: true,
-    }))
+pub(crate) fn check_dml(input: &Input<'_>, range: &Range<usize>, statement: &mut Statement) -> Result<()> {
+    finish(statement.visit(&mut Guard { input, range: range.clone(), dml: true }))
 }
 
 fn finish(flow: ControlFlow<SyntaxError>) -> Result<()> {
@@ -83,11 +62,7 @@ impl VisitorMut for Guard<'_> {
 
     fn pre_visit_statement(&mut self, statement: &mut Statement) -> ControlFlow<SyntaxError> {
         let allowed = std::mem::take(&mut self.dml);
-        flow(if allowed {
-            self.dml(statement)
-        } else {
-            Err(self.refused("a data-changing statement in a query", &[]))
-        })
+        flow(if allowed { self.dml(statement) } else { Err(self.refused("a data-changing statement in a query", &[])) })
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SyntaxError> {
@@ -111,44 +86,18 @@ impl Guard<'_> {
     /// The same, looking for the word behind `span` first.
     fn refused_after(&self, what: &str, words: &[&str], span: Span) -> SyntaxError {
         let tokens = self.input.tokens();
-        let from = self
-            .input
-            .find(span.start)
-            .unwrap_or(self.range.start)
-            .max(self.range.start);
-        let is_clause = |index: usize| {
-            tokens
-                .get(index)
-                .is_some_and(|tok| words.iter().any(|word| tok.is_word(word)))
-        };
-        let index = (from..self.range.end)
-            .find(|index| is_clause(*index))
-            .unwrap_or(from);
-        SyntaxError::not_supported(format!("{what} is not supported"))
-            .at(self.input.position(index))
+        let from = self.input.find(span.start).unwrap_or(self.range.start).max(self.range.start);
+        let is_clause = |index: usize| tokens.get(index).is_some_and(|tok| words.iter().any(|word| tok.is_word(word)));
+        let index = (from..self.range.end).find(|index| is_clause(*index)).unwrap_or(from);
+        SyntaxError::not_supported(format!("{what} is not supported")).at(self.input.position(index))
     }
 
     fn when(&self, present: bool, what: &str, words: &[&str]) -> Result<()> {
-        if present {
-            Err(self.refused(what, words))
-        } else {
-            Ok(())
-        }
+        if present { Err(self.refused(what, words)) } else { Ok(()) }
     }
 
     fn query(&self, query: &mut Query) -> Result<()> {
-        let Query {
-            with,
-            body,
-            order_by,
-            limit_clause,
-            fetch,
-            locks,
-            for_clause,
-            settings,
-            format_clause,
-            pipe_operators,
-        } = query;
+        let Query { with, body, order_by, limit_clause, fetch, locks, for_clause, settings, format_clause, pipe_operators } = query;
         for cte in with.iter().flat_map(|with| &with.cte_tables) {
             self.cte(cte)?;
         }
@@ -156,11 +105,7 @@ impl Guard<'_> {
             self.order_by(order_by)?;
         }
         self.when(!locks.is_empty(), "FOR UPDATE or FOR SHARE", &["FOR"])?;
-        self.when(
-            for_clause.is_some(),
-            "FOR XML, FOR JSON or FOR BROWSE",
-            &["FOR"],
-        )?;
+        self.when(for_clause.is_some(), "FOR XML, FOR JSON or FOR BROWSE", &["FOR"])?;
         self.when(settings.is_some(), "SETTINGS", &["SETTINGS"])?;
         self.when(format_clause.is_some(), "FORMAT", &["FORMAT"])?;
         self.when(!pipe_operators.is_empty(), "the pipe operator", &[])?;
@@ -170,13 +115,7 @@ impl Guard<'_> {
 
     fn cte(&self, cte: &Cte) -> Result<()> {
         // How often a WITH query is computed does not change its rows.
-        let Cte {
-            alias,
-            query: _,
-            from,
-            materialized: _,
-            closing_paren_token: _,
-        } = cte;
+        let Cte { alias, query: _, from, materialized: _, closing_paren_token: _ } = cte;
         self.alias(Some(alias))?;
         self.when(from.is_some(), "FROM behind a WITH query", &[])
     }
@@ -192,44 +131,21 @@ impl Guard<'_> {
     }
 
     fn limit(&self, limit: &mut Option<LimitClause>, fetch: &mut Option<Fetch>) -> Result<()> {
-        if let Some(LimitClause::LimitOffset {
-            limit: _,
-            offset: _,
-            limit_by,
-        }) = limit
-        {
+        if let Some(LimitClause::LimitOffset { limit: _, offset: _, limit_by }) = limit {
             self.when(!limit_by.is_empty(), "LIMIT .. BY", &["LIMIT"])?;
         }
-        let Some(Fetch {
-            with_ties,
-            percent,
-            quantity,
-        }) = fetch.take()
-        else {
+        let Some(Fetch { with_ties, percent, quantity }) = fetch.take() else {
             return Ok(());
         };
         self.when(with_ties, "FETCH .. WITH TIES", &["FETCH"])?;
         self.when(percent, "FETCH .. PERCENT", &["FETCH"])?;
-        let count =
-            quantity.unwrap_or_else(|| Expr::value(ast::Value::Number("1".to_owned(), false)));
+        let count = quantity.unwrap_or_else(|| Expr::value(ast::Value::Number("1".to_owned(), false)));
         match limit {
-            None => {
-                *limit = Some(LimitClause::LimitOffset {
-                    limit: Some(count),
-                    offset: None,
-                    limit_by: Vec::new(),
-                })
-            }
-            Some(LimitClause::LimitOffset {
-                limit: limit @ None,
-                offset: _,
-                limit_by: _,
-            }) => *limit = Some(count),
+            None => *limit = Some(LimitClause::LimitOffset { limit: Some(count), offset: None, limit_by: Vec::new() }),
+            Some(LimitClause::LimitOffset { limit: limit @ None, offset: _, limit_by: _ }) => *limit = Some(count),
             Some(_) => {
-                return Err(
-                    SyntaxError::syntax("LIMIT and FETCH say the same thing twice")
-                        .at(self.refused("FETCH", &["FETCH"]).position.unwrap_or(1)),
-                );
+                return Err(SyntaxError::syntax("LIMIT and FETCH say the same thing twice")
+                    .at(self.refused("FETCH", &["FETCH"]).position.unwrap_or(1)));
             }
         }
         Ok(())
@@ -237,30 +153,18 @@ impl Guard<'_> {
 
     fn body(&self, body: &SetExpr) -> Result<()> {
         match body {
-            SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) | SetExpr::Table(_) => {
-                Ok(())
-            }
-            SetExpr::SetOperation {
-                left,
-                op: _,
-                set_quantifier,
-                right,
-            } => {
+            SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) | SetExpr::Table(_) => Ok(()),
+            SetExpr::SetOperation { left, op: _, set_quantifier, right } => {
                 match set_quantifier {
                     SetQuantifier::All | SetQuantifier::Distinct | SetQuantifier::None => {}
                     // DataFusion follows BY NAME for UNION and says so for the others.
-                    SetQuantifier::ByName
-                    | SetQuantifier::AllByName
-                    | SetQuantifier::DistinctByName => {}
+                    SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName => {}
                 }
                 self.body(left)?;
                 self.body(right)
             }
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
-                Err(self.refused(
-                    "a data-changing statement in a query",
-                    &["INSERT", "UPDATE", "DELETE", "MERGE"],
-                ))
+                Err(self.refused("a data-changing statement in a query", &["INSERT", "UPDATE", "DELETE", "MERGE"]))
             }
         }
     }
@@ -304,19 +208,11 @@ impl Guard<'_> {
         self.when(!distribute_by.is_empty(), "DISTRIBUTE BY", &["DISTRIBUTE"])?;
         self.when(!sort_by.is_empty(), "SORT BY", &["SORT"])?;
         self.when(value_table_mode.is_some(), "SELECT AS", &["SELECT"])?;
-        self.when(
-            !matches!(flavor, SelectFlavor::Standard),
-            "a query that begins with FROM",
-            &["FROM"],
-        )?;
+        self.when(!matches!(flavor, SelectFlavor::Standard), "a query that begins with FROM", &["FROM"])?;
         let modifiers = match group_by {
             GroupByExpr::All(modifiers) | GroupByExpr::Expressions(_, modifiers) => modifiers,
         };
-        self.when(
-            !modifiers.is_empty(),
-            "a modifier behind GROUP BY",
-            &["GROUP"],
-        )?;
+        self.when(!modifiers.is_empty(), "a modifier behind GROUP BY", &["GROUP"])?;
         for item in projection {
             self.projection(item)?;
         }
@@ -348,12 +244,7 @@ impl Guard<'_> {
 
     fn joins(&self, table: &TableWithJoins) -> Result<()> {
         let TableWithJoins { relation: _, joins } = table;
-        for Join {
-            relation: _,
-            global,
-            join_operator,
-        } in joins
-        {
+        for Join { relation: _, global, join_operator } in joins {
             self.when(*global, "GLOBAL JOIN", &["GLOBAL"])?;
             match join_operator {
                 JoinOperator::Join(_)
@@ -386,13 +277,7 @@ impl Guard<'_> {
     }
 
     fn alias(&self, alias: Option<&TableAlias>) -> Result<()> {
-        let Some(TableAlias {
-            explicit: _,
-            name,
-            columns,
-            at,
-        }) = alias
-        else {
+        let Some(TableAlias { explicit: _, name, columns, at }) = alias else {
             return Ok(());
         };
         if at.is_some() {
@@ -408,77 +293,37 @@ impl Guard<'_> {
     fn table(&self, table: &TableFactor) -> Result<()> {
         match table {
             TableFactor::Table { .. } => self.named_table(table),
-            TableFactor::Derived {
-                lateral: _,
-                subquery: _,
-                alias,
-                sample,
-            } => {
+            TableFactor::Derived { lateral: _, subquery: _, alias, sample } => {
                 self.when(sample.is_some(), "TABLESAMPLE", &["TABLESAMPLE", "SAMPLE"])?;
                 self.alias(alias.as_ref())
             }
-            TableFactor::Function {
-                lateral: _,
-                name,
-                args: _,
-                with_ordinality,
-                alias,
-            } => {
+            TableFactor::Function { lateral: _, name, args: _, with_ordinality, alias } => {
                 self.ordinality(*with_ordinality, name.span())?;
                 self.alias(alias.as_ref())
             }
-            TableFactor::UNNEST {
-                alias,
-                array_exprs: _,
-                with_offset,
-                with_offset_alias,
-                with_ordinality,
-            } => {
+            TableFactor::UNNEST { alias, array_exprs: _, with_offset, with_offset_alias, with_ordinality } => {
                 self.ordinality(*with_ordinality, Span::empty())?;
-                self.when(
-                    *with_offset || with_offset_alias.is_some(),
-                    "WITH OFFSET",
-                    &["OFFSET"],
-                )?;
+                self.when(*with_offset || with_offset_alias.is_some(), "WITH OFFSET", &["OFFSET"])?;
                 self.alias(alias.as_ref())
             }
-            TableFactor::NestedJoin {
-                table_with_joins,
-                alias,
-            } => {
+            TableFactor::NestedJoin { table_with_joins, alias } => {
                 self.joins(table_with_joins)?;
                 self.alias(alias.as_ref())
             }
-            TableFactor::TableFunction { expr: _, alias: _ } => {
-                Err(self.refused("TABLE(..)", &["TABLE"]))
-            }
+            TableFactor::TableFunction { expr: _, alias: _ } => Err(self.refused("TABLE(..)", &["TABLE"])),
             TableFactor::JsonTable { .. } => Err(self.refused("JSON_TABLE", &["JSON_TABLE"])),
             TableFactor::OpenJsonTable { .. } => Err(self.refused("OPENJSON", &["OPENJSON"])),
             TableFactor::Pivot { .. } => Err(self.refused("PIVOT", &["PIVOT"])),
             TableFactor::Unpivot { .. } => Err(self.refused("UNPIVOT", &["UNPIVOT"])),
-            TableFactor::MatchRecognize { .. } => {
-                Err(self.refused("MATCH_RECOGNIZE", &["MATCH_RECOGNIZE"]))
-            }
+            TableFactor::MatchRecognize { .. } => Err(self.refused("MATCH_RECOGNIZE", &["MATCH_RECOGNIZE"])),
             TableFactor::XmlTable { .. } => Err(self.refused("XMLTABLE", &["XMLTABLE"])),
-            TableFactor::SemanticView { .. } => {
-                Err(self.refused("SEMANTIC_VIEW", &["SEMANTIC_VIEW"]))
-            }
+            TableFactor::SemanticView { .. } => Err(self.refused("SEMANTIC_VIEW", &["SEMANTIC_VIEW"])),
         }
     }
 
     fn named_table(&self, table: &TableFactor) -> Result<()> {
-        let TableFactor::Table {
-            name,
-            alias,
-            args,
-            with_hints,
-            version,
-            with_ordinality,
-            partitions,
-            json_path,
-            sample,
-            index_hints,
-        } = table
+        let TableFactor::Table { name, alias, args, with_hints, version, with_ordinality, partitions, json_path, sample, index_hints } =
+            table
         else {
             return Ok(());
         };
@@ -487,10 +332,7 @@ impl Guard<'_> {
             return refused("a table hint", &["WITH"]);
         }
         if version.is_some() {
-            return refused(
-                "this way to name a version",
-                &["FOR", "VERSION", "TIMESTAMP", "AT", "BEFORE", "CHANGES"],
-            );
+            return refused("this way to name a version", &["FOR", "VERSION", "TIMESTAMP", "AT", "BEFORE", "CHANGES"]);
         }
         if !partitions.is_empty() {
             return refused("PARTITION behind a table", &["PARTITION"]);
@@ -504,11 +346,7 @@ impl Guard<'_> {
         if !index_hints.is_empty() {
             return refused("an index hint", &["USE", "IGNORE", "FORCE"]);
         }
-        if let Some(TableFunctionArgs {
-            args: _,
-            settings: Some(_),
-        }) = args
-        {
+        if let Some(TableFunctionArgs { args: _, settings: Some(_) }) = args {
             return refused("SETTINGS", &["SETTINGS"]);
         }
         self.ordinality(*with_ordinality, name.span())?;
@@ -516,11 +354,7 @@ impl Guard<'_> {
     }
 
     fn ordinality(&self, present: bool, span: Span) -> Result<()> {
-        if present {
-            Err(self.refused_after("WITH ORDINALITY", &["WITH"], span))
-        } else {
-            Ok(())
-        }
+        if present { Err(self.refused_after("WITH ORDINALITY", &["WITH"], span)) } else { Ok(()) }
     }
 
     /// A sub-query may be hidden in a function that is no function: `SELECT array(SELECT ..)` is walked by itself.
@@ -538,11 +372,7 @@ impl Guard<'_> {
                 )
             });
             if clauses {
-                return Err(self.refused_after(
-                    "a clause in the arguments of a function",
-                    &[],
-                    function.name.span(),
-                ));
+                return Err(self.refused_after("a clause in the arguments of a function", &[], function.name.span()));
             }
         }
         Ok(())
@@ -589,28 +419,16 @@ impl Guard<'_> {
         self.when(!optimizer_hints.is_empty(), "an optimizer hint", &[])?;
         self.when(or.is_some(), "INSERT OR", &["OR"])?;
         self.when(*ignore, "INSERT IGNORE", &["IGNORE"])?;
-        self.when(
-            table_alias.is_some(),
-            "an alias behind INSERT INTO",
-            &["AS"],
-        )?;
+        self.when(table_alias.is_some(), "an alias behind INSERT INTO", &["AS"])?;
         self.when(*overwrite, "INSERT OVERWRITE", &["OVERWRITE"])?;
         self.when(!assignments.is_empty(), "INSERT .. SET", &["SET"])?;
-        self.when(
-            partitioned.is_some() || !after_columns.is_empty(),
-            "PARTITION",
-            &["PARTITION"],
-        )?;
+        self.when(partitioned.is_some() || !after_columns.is_empty(), "PARTITION", &["PARTITION"])?;
         self.when(*has_table_keyword, "INSERT INTO TABLE", &["TABLE"])?;
         self.when(on.is_some(), "ON CONFLICT", &["ON"])?;
         self.when(returning.is_some(), "RETURNING", &["RETURNING"])?;
         self.when(output.is_some(), "OUTPUT", &["OUTPUT"])?;
         self.when(*replace_into, "REPLACE INTO", &["REPLACE"])?;
-        self.when(
-            priority.is_some(),
-            "a priority behind INSERT",
-            &["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY"],
-        )?;
+        self.when(priority.is_some(), "a priority behind INSERT", &["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY"])?;
         self.when(insert_alias.is_some(), "an alias of the new row", &["AS"])?;
         self.when(settings.is_some(), "SETTINGS", &["SETTINGS"])?;
         self.when(format_clause.is_some(), "FORMAT", &["FORMAT"])?;
@@ -645,18 +463,8 @@ impl Guard<'_> {
     }
 
     fn delete(&self, delete: &ast::Delete) -> Result<()> {
-        let ast::Delete {
-            delete_token: _,
-            optimizer_hints,
-            tables,
-            from,
-            using: _,
-            selection: _,
-            returning,
-            output,
-            order_by,
-            limit,
-        } = delete;
+        let ast::Delete { delete_token: _, optimizer_hints, tables, from, using: _, selection: _, returning, output, order_by, limit } =
+            delete;
         self.when(!optimizer_hints.is_empty(), "an optimizer hint", &[])?;
         self.when(!tables.is_empty(), "DELETE from several tables", &[])?;
         let (ast::FromTable::WithFromKeyword(from) | ast::FromTable::WithoutKeyword(from)) = from;
@@ -675,16 +483,10 @@ impl Guard<'_> {
         let TableFactor::Table { name, args, .. } = relation else {
             return Err(self.refused("a target that is not a table", &[]));
         };
-        let marker = name
-            .0
-            .first()
-            .and_then(ast::ObjectNamePart::as_ident)
-            .map(|ident| ident.value.as_str());
+        let marker = name.0.first().and_then(ast::ObjectNamePart::as_ident).map(|ident| ident.value.as_str());
         match args {
             None => Ok(()),
-            Some(_) if marker == Some(TEMPORAL_FUNCTION) => {
-                Err(self.refused_after("changing an earlier version", &[], name.span()))
-            }
+            Some(_) if marker == Some(TEMPORAL_FUNCTION) => Err(self.refused_after("changing an earlier version", &[], name.span())),
             Some(_) => Err(self.refused_after("a function as the target", &[], name.span())),
         }
     }

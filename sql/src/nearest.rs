@@ -28,10 +28,7 @@ where
 
 /// Long words are compared by their beginnings: nobody types a hundred letters by hand.
 fn fold(word: &str) -> Vec<char> {
-    word.chars()
-        .take(100)
-        .flat_map(char::to_lowercase)
-        .collect()
+    word.chars().take(100).flat_map(char::to_lowercase).collect()
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours that turn one word into the other.

@@ -90,17 +90,12 @@ impl OptionKey {
 impl Options {
     /// Whether a list comes next.
     pub(crate) fn begins(p: &Cursor<'_>) -> bool {
-        (p.sees(&["WITH"]) || p.sees(&["OPTIONS"]))
-            && p.nth(1).is_some_and(|tok| tok.is(&Token::LParen))
+        (p.sees(&["WITH"]) || p.sees(&["OPTIONS"])) && p.nth(1).is_some_and(|tok| tok.is(&Token::LParen))
     }
 
     /// `[WITH | OPTIONS (..)]`.
     pub(crate) fn parse_optional(p: &mut Cursor<'_>) -> Result<Self> {
-        if Self::begins(p) {
-            Self::parse(p)
-        } else {
-            Ok(Self::default())
-        }
+        if Self::begins(p) { Self::parse(p) } else { Ok(Self::default()) }
     }
 
     /// `WITH (..)` or `OPTIONS (..)`.
@@ -126,9 +121,7 @@ impl Options {
             if p.at_end() || p.sees_symbol(&Token::Comma) {
                 return Ok(OptionValue::Bool(true));
             }
-            let bare = p
-                .peek_word()
-                .filter(|word| !VALUE_WORDS.iter().any(|own| own.eq_ignore_ascii_case(word)));
+            let bare = p.peek_word().filter(|word| !VALUE_WORDS.iter().any(|own| own.eq_ignore_ascii_case(word)));
             match bare {
                 Some(_) => Ok(OptionValue::Text(p.any_ident()?.value)),
                 None => OptionValue::parse(p),
@@ -136,27 +129,17 @@ impl Options {
         })
     }
 
-    fn parse_entries<'a>(
-        p: &mut Cursor<'a>,
-        mut value: impl FnMut(&mut Cursor<'a>) -> Result<OptionValue>,
-    ) -> Result<Self> {
+    fn parse_entries<'a>(p: &mut Cursor<'a>, mut value: impl FnMut(&mut Cursor<'a>) -> Result<OptionValue>) -> Result<Self> {
         let mut inner = p.group()?;
         let mut entries: Vec<OptionEntry> = Vec::new();
         inner.list(|p| {
             let OptionKey { key, position } = OptionKey::parse(p)?;
             if entries.iter().any(|entry| entry.key == key) {
-                return Err(
-                    SyntaxError::syntax(format!("option \"{key}\" is written twice")).at(position),
-                );
+                return Err(SyntaxError::syntax(format!("option \"{key}\" is written twice")).at(position));
             }
             let value_position = p.position();
             let value = value(p)?;
-            entries.push(OptionEntry {
-                key,
-                position,
-                value,
-                value_position,
-            });
+            entries.push(OptionEntry { key, position, value, value_position });
             Ok(())
         })?;
         inner.finish()?;
@@ -180,9 +163,7 @@ impl OptionValue {
             return Ok(Self::Text(text));
         }
         if let Some(text) = p.try_number_and_unit() {
-            return Ok(Self::Interval(
-                crate::parse_interval(&text).map_err(|error| error.at(position))?,
-            ));
+            return Ok(Self::Interval(crate::parse_interval(&text).map_err(|error| error.at(position))?));
         }
         if let Some(number) = p.try_number() {
             return Ok(Self::Number(number));
@@ -196,9 +177,7 @@ impl OptionValue {
             return Ok(Self::Number(format!("-{number}")));
         }
         if p.symbol(&Token::Plus) {
-            return Ok(Self::Number(
-                p.try_number().ok_or_else(|| p.expected("a number"))?,
-            ));
+            return Ok(Self::Number(p.try_number().ok_or_else(|| p.expected("a number"))?));
         }
         if p.sees(&["INTERVAL"]) {
             return Ok(Self::Interval(p.interval()?));
@@ -211,11 +190,7 @@ impl OptionValue {
         }
         if p.word("SECRET") {
             let name = p.name()?;
-            let key = if p.word("KEY") {
-                Some(p.string()?)
-            } else {
-                None
-            };
+            let key = if p.word("KEY") { Some(p.string()?) } else { None };
             return Ok(Self::Secret { name, key });
         }
         if let Some(Token::Placeholder(name)) = p.peek().map(|tok| &tok.token.token)
@@ -224,14 +199,8 @@ impl OptionValue {
             p.move_to(p.index() + 1);
             return Ok(Self::Param(name.to_owned()));
         }
-        let hint = p
-            .peek_word()
-            .map(|word| format!("Write text in single quotes: '{word}'."));
-        Err(p
-            .expected(
-                "a value: text in quotes, a number, TRUE, FALSE, an interval, SECRET name or $name",
-            )
-            .hint(hint))
+        let hint = p.peek_word().map(|word| format!("Write text in single quotes: '{word}'."));
+        Err(p.expected("a value: text in quotes, a number, TRUE, FALSE, an interval, SECRET name or $name").hint(hint))
     }
 }
 
@@ -243,17 +212,12 @@ impl Argument {
             return Ok(Vec::new());
         }
         let list = inner.list(|p| {
-            let named = p
-                .nth(1)
-                .is_some_and(|tok| tok.is(&Token::RArrow) || tok.is(&Token::Assignment));
+            let named = p.nth(1).is_some_and(|tok| tok.is(&Token::RArrow) || tok.is(&Token::Assignment));
             let name = if named { Some(p.any_ident()?) } else { None };
             if named {
                 p.move_to(p.index() + 1);
             }
-            Ok(Self {
-                name,
-                value: p.expr()?,
-            })
+            Ok(Self { name, value: p.expr()? })
         })?;
         inner.finish()?;
         Ok(list)

@@ -48,10 +48,7 @@ const KINDS: &[&str] = &["EXPECT", "NOT NULL", "UNIQUE", "FOREIGN KEY"];
 impl Rule {
     /// Whether a rule comes next.
     pub(crate) fn begins(p: &Cursor<'_>) -> bool {
-        let bracket_behind = |ahead| {
-            p.nth(ahead)
-                .is_some_and(|tok| tok.is(&sqlparser::tokenizer::Token::LParen))
-        };
+        let bracket_behind = |ahead| p.nth(ahead).is_some_and(|tok| tok.is(&sqlparser::tokenizer::Token::LParen));
         p.sees(&["CONSTRAINT"])
             || (p.sees(&["EXPECT"]) && bracket_behind(1))
             || (p.sees(&["NOT", "NULL"]) && bracket_behind(2))
@@ -62,19 +59,9 @@ impl Rule {
 
     pub(crate) fn parse(p: &mut Cursor<'_>) -> Result<Self> {
         let position = p.position();
-        let name = if p.word("CONSTRAINT") {
-            Some(p.ident()?)
-        } else {
-            None
-        };
+        let name = if p.word("CONSTRAINT") { Some(p.ident()?) } else { None };
         let kind = RuleKind::parse(p)?;
-        let mut rule = Self {
-            name,
-            kind,
-            action: None,
-            message: None,
-            position,
-        };
+        let mut rule = Self { name, kind, action: None, message: None, position };
         loop {
             let position = p.position();
             if p.words(&["ON", "VIOLATION"]) {
@@ -92,9 +79,9 @@ impl Rule {
     /// A CHECK belongs to a table: elsewhere EXPECT says what must hold.
     pub(crate) fn refuse_check(&self) -> Result<()> {
         match self.kind {
-            RuleKind::Check(_) => Err(SyntaxError::syntax("CHECK stands only in a table")
-                .hint(Some("Use EXPECT (..).".to_owned()))
-                .at(self.position)),
+            RuleKind::Check(_) => {
+                Err(SyntaxError::syntax("CHECK stands only in a table").hint(Some("Use EXPECT (..).".to_owned())).at(self.position))
+            }
             _ => Ok(()),
         }
     }
@@ -114,22 +101,13 @@ impl RuleKind {
             let columns = p.columns()?;
             p.expect(&["REFERENCES"])?;
             let table = p.name()?;
-            let referenced = if p.sees_symbol(&sqlparser::tokenizer::Token::LParen) {
-                p.columns()?
-            } else {
-                Vec::new()
-            };
+            let referenced = if p.sees_symbol(&sqlparser::tokenizer::Token::LParen) { p.columns()? } else { Vec::new() };
             if !referenced.is_empty() && referenced.len() != columns.len() {
-                return Err(SyntaxError::syntax(
-                    "number of referencing and referenced columns for foreign key disagree",
-                )
-                .at(table.position()));
+                return Err(
+                    SyntaxError::syntax("number of referencing and referenced columns for foreign key disagree").at(table.position())
+                );
             }
-            Ok(Self::ForeignKey {
-                columns,
-                table,
-                referenced,
-            })
+            Ok(Self::ForeignKey { columns, table, referenced })
         } else {
             Err(p.expected_one_of(KINDS))
         }
@@ -138,12 +116,7 @@ impl RuleKind {
 
 impl Action {
     fn parse(p: &mut Cursor<'_>) -> Result<Self> {
-        let choices = &[
-            ("QUARANTINE", Self::Quarantine),
-            ("DROP", Self::Drop),
-            ("FAIL", Self::Fail),
-            ("WARN", Self::Warn),
-        ];
+        let choices = &[("QUARANTINE", Self::Quarantine), ("DROP", Self::Drop), ("FAIL", Self::Fail), ("WARN", Self::Warn)];
         let action = p.one_of(choices)?;
         match action {
             Self::Drop => p.word("ROW"),
@@ -156,9 +129,5 @@ impl Action {
 
 /// Refuses a clause that was there before.
 pub(crate) fn once(first: bool, clause: &str, position: usize) -> Result<()> {
-    if first {
-        Ok(())
-    } else {
-        Err(SyntaxError::syntax(format!("{clause} is written twice")).at(position))
-    }
+    if first { Ok(()) } else { Err(SyntaxError::syntax(format!("{clause} is written twice")).at(position)) }
 }

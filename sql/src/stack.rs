@@ -13,24 +13,15 @@ const SHALLOW: usize = 8;
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// Runs `read` where the stack is large enough for the input.
-pub(crate) fn with_room<T: Send>(
-    input: &Input<'_>,
-    read: impl FnOnce() -> Result<T> + Send,
-) -> Result<T> {
+pub(crate) fn with_room<T: Send>(input: &Input<'_>, read: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     if input.depth() <= SHALLOW {
         return read();
     }
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new()
-            .name("sql".to_owned())
-            .stack_size(STACK_BYTES);
+        let thread = std::thread::Builder::new().name("sql".to_owned()).stack_size(STACK_BYTES);
         let Ok(thread) = thread.spawn_scoped(scope, read) else {
-            return Err(SyntaxError::not_supported(
-                "there is no memory to read so deep a statement",
-            ));
+            return Err(SyntaxError::not_supported("there is no memory to read so deep a statement"));
         };
-        thread
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }

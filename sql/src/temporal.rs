@@ -81,13 +81,7 @@ pub(crate) fn take_out(input: &Input<'_>, range: Range<usize>) -> Result<Part> {
             && let Some(found) = versioned_table(&cursor)?
         {
             found.put_into(&mut part, input, &mut cursor);
-            set(
-                &mut frames,
-                Frame {
-                    table_next: false,
-                    ..frame
-                },
-            );
+            set(&mut frames, Frame { table_next: false, ..frame });
             continue;
         }
         if frame.table_next && NO_TABLE.iter().any(|word| tok.is_word(word)) {
@@ -95,13 +89,7 @@ pub(crate) fn take_out(input: &Input<'_>, range: Range<usize>) -> Result<Part> {
         }
         if is_table_query(&cursor, part.tokens.last()) {
             select_all(&mut part, tok, cursor.index());
-            set(
-                &mut frames,
-                Frame {
-                    in_from: true,
-                    table_next: true,
-                },
-            );
+            set(&mut frames, Frame { in_from: true, table_next: true });
             cursor.move_to(cursor.index() + 1);
             continue;
         }
@@ -119,29 +107,18 @@ fn is_table_query(cursor: &Cursor<'_>, before: Option<&TokenWithSpan>) -> bool {
     let begins = match before.map(|token| &token.token) {
         // A closing bracket: behind the WITH queries.
         None | Some(Token::LParen | Token::RParen) => true,
-        Some(Token::Word(word)) => matches!(
-            word.keyword,
-            Keyword::UNION
-                | Keyword::EXCEPT
-                | Keyword::INTERSECT
-                | Keyword::ALL
-                | Keyword::DISTINCT
-        ),
+        Some(Token::Word(word)) => {
+            matches!(word.keyword, Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::ALL | Keyword::DISTINCT)
+        }
         _ => false,
     };
-    let name_behind = cursor
-        .nth(1)
-        .is_some_and(|tok| matches!(tok.token.token, Token::Word(_)));
+    let name_behind = cursor.nth(1).is_some_and(|tok| matches!(tok.token.token, Token::Word(_)));
     begins && name_behind && cursor.sees(&["TABLE"])
 }
 
 fn select_all(part: &mut Part, tok: &Tok, origin: usize) {
     let span = tok.token.span;
-    for token in [
-        Token::make_keyword("SELECT"),
-        Token::Mul,
-        Token::make_keyword("FROM"),
-    ] {
+    for token in [Token::make_keyword("SELECT"), Token::Mul, Token::make_keyword("FROM")] {
         part.tokens.push(TokenWithSpan { token, span });
         part.origins.push(origin);
     }
@@ -151,48 +128,21 @@ fn select_all(part: &mut Part, tok: &Tok, origin: usize) {
 fn step(frames: &mut Vec<Frame>, frame: Frame, tok: &Tok) {
     match &tok.token.token {
         // A bracket where a table may come holds a join or a query.
-        Token::LParen => frames.push(Frame {
-            in_from: frame.table_next,
-            table_next: frame.table_next,
-        }),
+        Token::LParen => frames.push(Frame { in_from: frame.table_next, table_next: frame.table_next }),
         Token::RParen => {
             if frames.len() > 1 {
                 frames.pop();
             }
             let outer = frames.last().copied().unwrap_or_default();
-            set(
-                frames,
-                Frame {
-                    table_next: false,
-                    ..outer
-                },
-            );
+            set(frames, Frame { table_next: false, ..outer });
         }
-        Token::Comma => set(
-            frames,
-            Frame {
-                table_next: frame.in_from,
-                ..frame
-            },
-        ),
+        Token::Comma => set(frames, Frame { table_next: frame.in_from, ..frame }),
         _ if tok.is_word("FROM") || tok.is_word("JOIN") || tok.is_word("USING") => {
-            set(
-                frames,
-                Frame {
-                    in_from: true,
-                    table_next: true,
-                },
-            );
+            set(frames, Frame { in_from: true, table_next: true });
         }
         _ if tok.is_word("LATERAL") || tok.is_word("ONLY") => {}
         _ if ENDS_FROM.iter().any(|word| tok.is_word(word)) => set(frames, Frame::default()),
-        _ => set(
-            frames,
-            Frame {
-                table_next: false,
-                ..frame
-            },
-        ),
+        _ => set(frames, Frame { table_next: false, ..frame }),
     }
 }
 
@@ -205,27 +155,20 @@ fn set(frames: &mut [Frame], frame: Frame) {
 /// The marker is ours alone: a hand-written one would name a table that was never checked.
 fn refuse_marker(tok: &Tok) -> Result<()> {
     match &tok.token.token {
-        Token::Word(word) if word.value.eq_ignore_ascii_case(TEMPORAL_FUNCTION) => Err(
-            SyntaxError::not_supported(format!("the name {TEMPORAL_FUNCTION} is reserved"))
-                .at(tok.position),
-        ),
+        Token::Word(word) if word.value.eq_ignore_ascii_case(TEMPORAL_FUNCTION) => {
+            Err(SyntaxError::not_supported(format!("the name {TEMPORAL_FUNCTION} is reserved")).at(tok.position))
+        }
         _ => Ok(()),
     }
 }
 
 /// `(SELECT ..) VERSION AS OF 3` and the like: there is a version, but no table that has it.
-fn refuse_misplaced(
-    cursor: &Cursor<'_>,
-    frame: Frame,
-    before: Option<&TokenWithSpan>,
-) -> Result<()> {
+fn refuse_misplaced(cursor: &Cursor<'_>, frame: Frame, before: Option<&TokenWithSpan>) -> Result<()> {
     let after_bracket = before.is_some_and(|token| token.token == Token::RParen);
     if frame.in_from && after_bracket && sees_version(cursor) {
-        return Err(SyntaxError::not_supported(
-            "AS OF applies to a table, not to a query or a function",
-        )
-        .hint(Some("Write it behind the name of each table.".to_owned()))
-        .at(cursor.position()));
+        return Err(SyntaxError::not_supported("AS OF applies to a table, not to a query or a function")
+            .hint(Some("Write it behind the name of each table.".to_owned()))
+            .at(cursor.position()));
     }
     Ok(())
 }
@@ -251,29 +194,15 @@ impl Versioned {
             part.tokens.push(TokenWithSpan { token, span });
             part.origins.push(origin);
         };
-        let word = |value: &str, quote_style, keyword| {
-            Token::Word(Word {
-                value: value.to_owned(),
-                quote_style,
-                keyword,
-            })
-        };
-        push(
-            word(TEMPORAL_FUNCTION, None, Keyword::NoKeyword),
-            span,
-            self.name.start,
-        );
+        let word = |value: &str, quote_style, keyword| Token::Word(Word { value: value.to_owned(), quote_style, keyword });
+        push(word(TEMPORAL_FUNCTION, None, Keyword::NoKeyword), span, self.name.start);
         push(Token::LParen, span, self.name.start);
         push(Token::Number(index, false), span, self.name.start);
         push(Token::RParen, span, self.name.start);
         if self.alias.is_empty() {
             let name = &self.temporal.relation.name.value;
             push(word("AS", None, Keyword::AS), span, self.name.start);
-            push(
-                word(name, Some('"'), Keyword::NoKeyword),
-                span,
-                self.name.start,
-            );
+            push(word(name, Some('"'), Keyword::NoKeyword), span, self.name.start);
         }
         for origin in self.alias {
             if let Some(tok) = input.tokens().get(origin) {
@@ -311,16 +240,7 @@ fn versioned_table(start: &Cursor<'_>) -> Result<Option<Versioned>> {
     }
     let relation = relation(parts)?;
     let position = relation.position();
-    Ok(Some(Versioned {
-        temporal: Temporal {
-            relation,
-            point,
-            position,
-        },
-        name,
-        alias,
-        after: cursor.index(),
-    }))
+    Ok(Some(Versioned { temporal: Temporal { relation, point, position }, name, alias, after: cursor.index() }))
 }
 
 /// `a.b.c`, if a name stands here.
@@ -337,10 +257,7 @@ fn relation(parts: Vec<Ident>) -> Result<Name> {
     let mut parts = parts.into_iter();
     match (parts.next(), parts.next(), parts.next()) {
         (Some(name), None, None) => Ok(Name { schema: None, name }),
-        (Some(schema), Some(name), None) => Ok(Name {
-            schema: Some(schema),
-            name,
-        }),
+        (Some(schema), Some(name), None) => Ok(Name { schema: Some(schema), name }),
         _ => {
             let error = SyntaxError::not_supported("names have at most two parts: schema and name");
             Err(SyntaxError { position, ..error })
@@ -353,11 +270,7 @@ fn take_alias(cursor: &mut Cursor<'_>) {
     let start = cursor.index();
     let explicit = cursor.word("AS");
     let named = match cursor.peek().map(|tok| &tok.token.token) {
-        Some(Token::Word(word)) => {
-            explicit
-                || word.quote_style.is_some()
-                || !RESERVED_FOR_TABLE_ALIAS.contains(&word.keyword)
-        }
+        Some(Token::Word(word)) => explicit || word.quote_style.is_some() || !RESERVED_FOR_TABLE_ALIAS.contains(&word.keyword),
         _ => false,
     };
     if !named {
@@ -392,11 +305,7 @@ enum Kind {
 }
 
 /// What may stand before `=>` in `AT (..)`.
-const AT_KINDS: &[(&str, Kind)] = &[
-    ("VERSION", Kind::Version),
-    ("TIMESTAMP", Kind::Timestamp),
-    ("OFFSET", Kind::Offset),
-];
+const AT_KINDS: &[(&str, Kind)] = &[("VERSION", Kind::Version), ("TIMESTAMP", Kind::Timestamp), ("OFFSET", Kind::Offset)];
 
 /// Words after which a point in time has ended.
 const ENDS_POINT: &[&str] = &[
@@ -446,17 +355,13 @@ pub(crate) fn point(cursor: &mut Cursor<'_>) -> Result<TemporalPoint> {
             Kind::Offset => TemporalPoint::Offset(expr),
         });
     }
-    let Some(kind) = SPELLINGS
-        .iter()
-        .find_map(|(words, kind)| cursor.words(words).then_some(*kind))
-    else {
+    let Some(kind) = SPELLINGS.iter().find_map(|(words, kind)| cursor.words(words).then_some(*kind)) else {
         return Err(cursor.expected("VERSION AS OF or TIMESTAMP AS OF"));
     };
     if matches!(kind, Kind::Version) {
         return version(cursor);
     }
-    let end = cursor
-        .scan(|_, tok| tok.is(&Token::Comma) || ENDS_POINT.iter().any(|word| tok.is_word(word)));
+    let end = cursor.scan(|_, tok| tok.is(&Token::Comma) || ENDS_POINT.iter().any(|word| tok.is_word(word)));
     Ok(TemporalPoint::Timestamp(cursor.point_expr(end)?))
 }
 
@@ -471,9 +376,7 @@ fn version(cursor: &mut Cursor<'_>) -> Result<TemporalPoint> {
         _ => false,
     };
     if one_token {
-        return Ok(TemporalPoint::Version(
-            cursor.point_expr(cursor.index() + 1)?,
-        ));
+        return Ok(TemporalPoint::Version(cursor.point_expr(cursor.index() + 1)?));
     }
     Err(cursor.expected("a version number or a parameter"))
 }

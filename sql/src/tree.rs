@@ -31,11 +31,7 @@ impl Part {
     pub(crate) fn plain(input: &Input<'_>, range: Range<usize>) -> Self {
         let tokens = input.tokens().get(range.clone()).unwrap_or_default();
         let tokens = tokens.iter().map(|tok| tok.token.clone()).collect();
-        Self {
-            tokens,
-            origins: range.collect(),
-            temporals: Vec::new(),
-        }
+        Self { tokens, origins: range.collect(), temporals: Vec::new() }
     }
 }
 
@@ -52,52 +48,35 @@ fn read<T>(
     part: Part,
     parse: impl FnOnce(&mut Parser<'static>) -> std::result::Result<T, ParserError>,
 ) -> Result<Read<T>> {
-    let Part {
-        tokens,
-        origins,
-        temporals,
-    } = part;
-    let mut parser = Parser::new(&DIALECT)
-        .with_recursion_limit(RECURSION_LIMIT)
-        .with_tokens_with_locations(tokens);
+    let Part { tokens, origins, temporals } = part;
+    let mut parser = Parser::new(&DIALECT).with_recursion_limit(RECURSION_LIMIT).with_tokens_with_locations(tokens);
     let ast = parse(&mut parser).map_err(|error| explain(input, &range, &error))?;
     let next = match parser.peek_token_ref().token {
         Token::EOF => range.end,
         _ => origins.get(parser.index()).copied().unwrap_or(range.end),
     };
-    Ok(Read {
-        ast,
-        temporals,
-        next,
-    })
+    Ok(Read { ast, temporals, next })
 }
 
 /// Turns `sqlparser`'s message, which ends in a line and a column, into PostgreSQL's wording.
 fn explain(input: &Input<'_>, range: &Range<usize>, error: &ParserError) -> SyntaxError {
     let message = match error {
         ParserError::RecursionLimitExceeded => {
-            return SyntaxError::not_supported("the statement is nested too deeply")
-                .at(input.position(range.start));
+            return SyntaxError::not_supported("the statement is nested too deeply").at(input.position(range.start));
         }
         ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
     };
     let (what, place) = message.rsplit_once(" at Line: ").unwrap_or((message, ""));
-    let location = place.split_once(", Column: ").and_then(|(line, column)| {
-        Some(Location {
-            line: line.trim().parse().ok()?,
-            column: column.trim().parse().ok()?,
-        })
-    });
+    let location = place
+        .split_once(", Column: ")
+        .and_then(|(line, column)| Some(Location { line: line.trim().parse().ok()?, column: column.trim().parse().ok()? }));
     let unexpected = match location.and_then(|location| input.find(location)) {
         Some(index) => input.unexpected(index),
         None if what.contains("found: EOF") => input.unexpected(range.end),
         None => SyntaxError::syntax("syntax error").at(input.position(range.start)),
     };
     let what = what.strip_prefix("sql parser error: ").unwrap_or(what);
-    match what
-        .strip_prefix("Expected: ")
-        .and_then(|rest| rest.rsplit_once(", found: "))
-    {
+    match what.strip_prefix("Expected: ").and_then(|rest| rest.rsplit_once(", found: ")) {
         Some((expected, _)) => unexpected.detail(format!("Expected {expected}.")),
         None => unexpected.detail(format!("{}.", what.trim_end_matches('.'))),
     }
@@ -173,18 +152,8 @@ impl<'a> Cursor<'a> {
     pub(crate) fn expr(&mut self) -> Result<Expr> {
         let input = self.input();
         let stop = self.scan(|index, tok| {
-            let after = |word: &str| {
-                input
-                    .tokens()
-                    .get(index + 1)
-                    .is_some_and(|next| next.is_word(word))
-            };
-            let before = |word: &str| {
-                index
-                    .checked_sub(1)
-                    .and_then(|i| input.tokens().get(i))
-                    .is_some_and(|last| last.is_word(word))
-            };
+            let after = |word: &str| input.tokens().get(index + 1).is_some_and(|next| next.is_word(word));
+            let before = |word: &str| index.checked_sub(1).and_then(|i| input.tokens().get(i)).is_some_and(|last| last.is_word(word));
             tok.is(&Token::Comma)
                 || tok.is_word("AS")
                 // `DEFAULT 5 NOT NULL`: the constraint, not a test. `x IS NOT NULL` is a test.
@@ -234,8 +203,7 @@ impl<'a> Cursor<'a> {
             return Err(self.expected("a type"));
         }
         let part = Part::plain(self.input(), range.clone());
-        let read: Read<ast::DataType> =
-            read(self.input(), range.clone(), part, Parser::parse_data_type)?;
+        let read: Read<ast::DataType> = read(self.input(), range.clone(), part, Parser::parse_data_type)?;
         self.move_to(read.next);
         Ok(TypeName {
             text: self.input().text(range.start..read.next).to_owned(),

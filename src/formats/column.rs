@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, BinaryBuilder, BooleanArray, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder,
-    Float64Builder, Int16Builder, Int32Builder, Int64Array, Int64Builder, StringBuilder, TimestampMicrosecondBuilder, new_empty_array,
+    ArrayRef, BinaryArray, BinaryBuilder, BooleanArray, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder,
+    Int16Builder, Int32Builder, Int64Array, Int64Builder, StringBuilder, TimestampMicrosecondBuilder, new_empty_array,
 };
 use arrow::compute::filter;
 use arrow::datatypes::{DataType, Schema, TimeUnit};

@@ -44,8 +44,11 @@ pub(super) async fn values(engine: &Arc<Engine>, definition: &CreatePipeline, ar
             Some(slot @ None) => *slot = Some(&argument.value),
             Some(Some(_)) => return Err(Error::new(Code::Syntax, "a parameter is given twice").at(argument.value.position)),
             None => {
-                return Err(Error::new(Code::UndefinedParameter, format!("pipeline \"{}\" takes {} arguments", definition.name, parameters.len()))
-                    .at(argument.value.position));
+                return Err(Error::new(
+                    Code::UndefinedParameter,
+                    format!("pipeline \"{}\" takes {} arguments", definition.name, parameters.len()),
+                )
+                .at(argument.value.position));
             }
         }
     }
@@ -57,9 +60,7 @@ pub(super) async fn values(engine: &Arc<Engine>, definition: &CreatePipeline, ar
         })?;
         let wanted = arrow_type(&parameter.data_type.ast)?;
         let value = constant(engine, expr, scope).await?;
-        let value = value
-            .cast_to(&wanted)
-            .map_err(|error| Engine::error(error).at(expr.position))?;
+        let value = value.cast_to(&wanted).map_err(|error| Engine::error(error).at(expr.position))?;
         values.push((parameter.name.value.clone(), value));
     }
     Ok(values)

@@ -64,7 +64,15 @@ pub(super) struct Width {
 }
 
 /// Puts the plan of an output together. `planned` was planned with the run's own inputs.
-pub(super) async fn assemble(engine: &Arc<Engine>, scope: &Scope, planned: Planned, output: &Output, mode: &Mode, target: &Target, width: Width) -> Result<Assembled> {
+pub(super) async fn assemble(
+    engine: &Arc<Engine>,
+    scope: &Scope,
+    planned: Planned,
+    output: &Output,
+    mode: &Mode,
+    target: &Target,
+    width: Width,
+) -> Result<Assembled> {
     let mut state = planned.state;
     state.config_mut().options_mut().execution.target_partitions = width.partitions;
     let visible = planned.plan.schema().as_arrow().clone();
@@ -202,15 +210,19 @@ impl Marks<'_> {
             }
             RuleKind::ForeignKey { columns, table, referenced } => {
                 let object = self.referenced(table)?;
-                let body: TableBody = serde_json::from_value(object.body.clone()).map_err(|error| Error::internal("a table's body cannot be read").from_source(error))?;
+                let body: TableBody = serde_json::from_value(object.body.clone())
+                    .map_err(|error| Error::internal("a table's body cannot be read").from_source(error))?;
                 let there: Vec<String> = match referenced.is_empty() {
                     true => body.key.clone(),
                     false => referenced.iter().map(|column| column.value.clone()).collect(),
                 };
                 if there.len() != columns.len() {
-                    return Err(Error::new(Code::InvalidDefinition, format!("FOREIGN KEY names {} columns and {} of \"{}\"", columns.len(), there.len(), object.full_name()))
-                        .hint(format!("Write REFERENCES {} (column, ..).", object.full_name()))
-                        .at(rule.position));
+                    return Err(Error::new(
+                        Code::InvalidDefinition,
+                        format!("FOREIGN KEY names {} columns and {} of \"{}\"", columns.len(), there.len(), object.full_name()),
+                    )
+                    .hint(format!("Write REFERENCES {} (column, ..).", object.full_name()))
+                    .at(rule.position));
                 }
                 let here: Vec<String> = columns.iter().map(|column| column.value.clone()).collect();
                 let found = self.mark(&object, &here, &there, rule.position).await?;
@@ -228,8 +240,11 @@ impl Marks<'_> {
             match self.engine.store().relation(schema, &name.name.value).map_err(catalog_error)? {
                 Some(object) if object.kind == Kind::Table => return Ok(object),
                 Some(object) => {
-                    return Err(Error::new(Code::NotSupported, format!("FOREIGN KEY can only reference a lake table, and \"{}\" is a {}", object.full_name(), object.kind.noun()))
-                        .at(name.position()));
+                    return Err(Error::new(
+                        Code::NotSupported,
+                        format!("FOREIGN KEY can only reference a lake table, and \"{}\" is a {}", object.full_name(), object.kind.noun()),
+                    )
+                    .at(name.position()));
                 }
                 None => {}
             }
@@ -259,7 +274,8 @@ impl Marks<'_> {
                 .and_then(|plan| plan.project(keys))
                 .and_then(LogicalPlanBuilder::distinct),
         )?;
-        let marked: Vec<Expr> = names.iter().map(|name| Expr::Column(Column::from_name(name.as_str()))).chain([lit(true).alias(&mark)]).collect();
+        let marked: Vec<Expr> =
+            names.iter().map(|name| Expr::Column(Column::from_name(name.as_str()))).chain([lit(true).alias(&mark)]).collect();
         let known = build(LogicalPlanBuilder::from(known).project(marked).and_then(|plan| plan.alias(alias.as_str())))?;
         let left: Vec<Column> = names.iter().map(|name| Column::new(Some(alias.as_str()), name)).collect();
         let right: Vec<Column> = here.iter().map(|name| Column::from_name(name.as_str())).collect();
@@ -290,7 +306,12 @@ async fn bound_rule(engine: &Arc<Engine>, scope: &Scope, rule: &Rule, marked: Ma
         }
         (RuleKind::NotNull(columns), _) => {
             let names: Vec<String> = columns.iter().map(|column| column.value.clone()).collect();
-            (BoundKind::NotNull(indices(&names)?), format!("not_null_{}", names.join("_")), format!("NOT NULL ({})", list(&names)), Code::NotNullViolated)
+            (
+                BoundKind::NotNull(indices(&names)?),
+                format!("not_null_{}", names.join("_")),
+                format!("NOT NULL ({})", list(&names)),
+                Code::NotNullViolated,
+            )
         }
         (RuleKind::Unique(_), Marked::Unique { columns, taken }) => {
             let taken = taken.as_deref().map(index).transpose()?;
@@ -309,7 +330,9 @@ async fn bound_rule(engine: &Arc<Engine>, scope: &Scope, rule: &Rule, marked: Ma
         use datafusion::logical_expr::ExprSchemable as _;
         let given = expr.get_type(schema).map_err(Engine::error)?;
         if !matches!(given, DataType::Boolean | DataType::Null) {
-            return Err(Error::new(Code::WrongType, format!("rule \"{name}\" must be a condition, not a value of type {given}")).at(rule.position));
+            return Err(
+                Error::new(Code::WrongType, format!("rule \"{name}\" must be a condition, not a value of type {given}")).at(rule.position)
+            );
         }
     }
     Ok(BoundRule { name, action: rule.action.unwrap_or(Action::Quarantine), message: rule.message.clone(), demand, code, kind })

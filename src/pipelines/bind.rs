@@ -75,7 +75,10 @@ fn mode(output: &Output, has_stream: bool) -> Result<Mode> {
         Some(mode) => Ok(mode.clone()),
         None if has_stream => Ok(Mode::Append),
         None => Err(Error::new(Code::InvalidDefinition, "a query without STREAM needs a mode")
-            .hint("Say what a second run does: APPEND adds its rows again, REPLACE swaps the table's rows, UPSERT KEY (..) merges them.".to_owned())
+            .hint(
+                "Say what a second run does: APPEND adds its rows again, REPLACE swaps the table's rows, UPSERT KEY (..) merges them."
+                    .to_owned(),
+            )
             .at(output.position)),
     }
 }
@@ -115,7 +118,9 @@ fn distinct_names(columns: &SchemaRef, output: &Output) -> Result<()> {
                 .at(output.query.position));
         }
         if field.name().starts_with("__weir_") {
-            return Err(Error::new(Code::InvalidDefinition, format!("column name \"{}\" is reserved", field.name())).at(output.query.position));
+            return Err(
+                Error::new(Code::InvalidDefinition, format!("column name \"{}\" is reserved", field.name())).at(output.query.position)
+            );
         }
     }
     Ok(())

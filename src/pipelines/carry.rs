@@ -50,7 +50,9 @@ pub(super) fn carry(plan: &LogicalPlan) -> DfResult<LogicalPlan> {
 
 /// Where the carried columns are in a schema.
 pub(super) fn carried(schema: &DFSchema) -> Option<(Column, Column)> {
-    let find = |name: &str| schema.iter().find(|(_, field)| field.name() == name).map(|(qualifier, field)| Column::new(qualifier.cloned(), field.name()));
+    let find = |name: &str| {
+        schema.iter().find(|(_, field)| field.name() == name).map(|(qualifier, field)| Column::new(qualifier.cloned(), field.name()))
+    };
     Some((find(CARRIED_SOURCE)?, find(CARRIED_POSITION)?))
 }
 
@@ -105,13 +107,9 @@ fn lift(scan: &TableScan) -> DfResult<Option<LogicalPlan>> {
         None => (0..stream_columns(&schema)).collect(),
     };
     let projection: Vec<usize> = visible.iter().copied().chain([source, position]).collect();
-    let lifted = LogicalPlanBuilder::scan_with_filters(
-        scan.table_name.clone(),
-        provider_as_source(whole),
-        Some(projection),
-        scan.filters.clone(),
-    )?
-    .build()?;
+    let lifted =
+        LogicalPlanBuilder::scan_with_filters(scan.table_name.clone(), provider_as_source(whole), Some(projection), scan.filters.clone())?
+            .build()?;
     let mut exprs: Vec<Expr> = scan.projected_schema.columns().into_iter().map(Expr::Column).collect();
     exprs.push(Expr::Column(Column::new(Some(scan.table_name.clone()), SOURCE_COLUMN)).alias(CARRIED_SOURCE));
     exprs.push(Expr::Column(Column::new(Some(scan.table_name.clone()), POSITION_COLUMN)).alias(CARRIED_POSITION));

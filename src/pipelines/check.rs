@@ -27,7 +27,9 @@ impl Runner {
                 && let Some(name) = of.first()
                 && of.len() > 1
             {
-                return Err(Error::new(Code::NotSupported, "TRIGGER ON UPDATE OF several relations is not supported yet").at(name.position()));
+                return Err(
+                    Error::new(Code::NotSupported, "TRIGGER ON UPDATE OF several relations is not supported yet").at(name.position())
+                );
             }
         }
         let bound = bind(&self.engine, pipeline, scope, definitions, placeholders(pipeline)?).await?;
@@ -64,7 +66,9 @@ impl Runner {
         for rule in &bound.output.rules {
             match &rule.kind {
                 RuleKind::Expect(expr) | RuleKind::Check(expr) => drop(self.engine.plan_expr(expr, &schema, scope).await?),
-                RuleKind::NotNull(columns) | RuleKind::Unique(columns) | RuleKind::ForeignKey { columns, .. } => columns.iter().try_for_each(column)?,
+                RuleKind::NotNull(columns) | RuleKind::Unique(columns) | RuleKind::ForeignKey { columns, .. } => {
+                    columns.iter().try_for_each(column)?
+                }
             }
         }
         match target::find(&self.engine, &bound.output, scope)? {

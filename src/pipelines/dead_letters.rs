@@ -269,17 +269,12 @@ fn batch(origin: &Origin, letters: &[DeadLetter]) -> Result<RecordBatch> {
 
 /// One row as JSON text: `{"column": value, ..}`, without the carried and marker columns.
 pub(super) fn record(row: &RecordBatch) -> Option<String> {
-    let visible: Vec<usize> = row
-        .schema()
-        .fields()
-        .iter()
-        .enumerate()
-        .filter(|(_, field)| !field.name().starts_with("__weir_"))
-        .map(|(at, _)| at)
-        .collect();
+    let visible: Vec<usize> =
+        row.schema().fields().iter().enumerate().filter(|(_, field)| !field.name().starts_with("__weir_")).map(|(at, _)| at).collect();
     let row = row.project(&visible).ok()?;
     let mut bytes = Vec::new();
-    let mut writer = arrow::json::writer::WriterBuilder::new().with_explicit_nulls(true).build::<_, arrow::json::writer::LineDelimited>(&mut bytes);
+    let mut writer =
+        arrow::json::writer::WriterBuilder::new().with_explicit_nulls(true).build::<_, arrow::json::writer::LineDelimited>(&mut bytes);
     writer.write(&row).ok()?;
     writer.finish().ok()?;
     drop(writer);

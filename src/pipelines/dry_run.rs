@@ -9,8 +9,8 @@ use datafusion::physical_plan::memory::MemoryStream;
 use datafusion::physical_plan::{ExecutionPlanProperties as _, execute_stream};
 use futures::StreamExt;
 use uuid::Uuid;
-use weir_sql::Argument;
 use weir_catalog::{Counts, Object, Run, RunKind, RunStatus};
+use weir_sql::Argument;
 
 use super::Arguments;
 use super::assemble::{Width, assemble};
@@ -32,7 +32,13 @@ impl Runner {
     ///
     /// # Errors
     /// As a run would, before its first row.
-    pub async fn dry_run(&self, pipeline: &Object, arguments: &[Argument], limit: Option<u64>, scope: &Scope) -> Result<(SchemaRef, SendableRecordBatchStream)> {
+    pub async fn dry_run(
+        &self,
+        pipeline: &Object,
+        arguments: &[Argument],
+        limit: Option<u64>,
+        scope: &Scope,
+    ) -> Result<(SchemaRef, SendableRecordBatchStream)> {
         let definition = definition::pipeline(pipeline)?;
         let scope = Scope { now: scope.now, ..self.owner_scope(pipeline) };
         let arguments = Arguments { given: arguments.to_vec(), condition: None };
@@ -59,7 +65,8 @@ impl Runner {
             let batch = batch.slice(0, batch.num_rows().min(left));
             left -= batch.num_rows();
             let verdict = rules.evaluate(&batch).map_err(Engine::error)?;
-            let (verdicts, failed) = judged(&verdict, batch.num_rows(), |rule| rules.get(rule).map_or_else(String::new, |rule| rule.name.clone()));
+            let (verdicts, failed) =
+                judged(&verdict, batch.num_rows(), |rule| rules.get(rule).map_or_else(String::new, |rule| rule.name.clone()));
             let columns: Vec<ArrayRef> = batch.columns().iter().take(target.columns.len()).cloned().collect();
             batches.push(labelled(&schema, columns, verdicts, failed)?);
         }
@@ -135,7 +142,10 @@ fn judged(verdict: &Verdict, rows: usize, name: impl Fn(usize) -> String) -> (Ve
     let mut words = Vec::with_capacity(rows);
     let mut failed = Vec::with_capacity(rows);
     for row in 0..rows {
-        let names: Vec<String> = verdict.broken_by(row).map(|(rule, error)| error.map_or_else(|| name(rule), |error| format!("{}: {error}", name(rule)))).collect();
+        let names: Vec<String> = verdict
+            .broken_by(row)
+            .map(|(rule, error)| error.map_or_else(|| name(rule), |error| format!("{}: {error}", name(rule))))
+            .collect();
         let fate = verdict.fates.as_ref().and_then(|fates| fates.get(row)).copied().unwrap_or(Fate::Keep);
         words.push(match fate {
             Fate::Keep if names.is_empty() => "keep",

@@ -97,7 +97,8 @@ impl Attempt {
         if let Some(replayed) = &replayed {
             planned.plan = replayed.beside(planned.plan, &rejects)?;
         }
-        let assembled = assemble(&self.engine, &self.scope, planned, &self.bound.output, &self.bound.mode, target, Width { partitions }).await?;
+        let assembled =
+            assemble(&self.engine, &self.scope, planned, &self.bound.output, &self.bound.mode, target, Width { partitions }).await?;
         let letters = match replayed {
             Some(replayed) => DeadLetterWriter::again(self.letters_table().await?, self.origin(), replayed.letters),
             None => DeadLetterWriter::new(self.letters_table().await?, self.origin()),
@@ -188,7 +189,10 @@ impl Attempt {
             reached("run.executed");
             attempt.settle(&settled).await.map(|()| None)
         });
-        let rows = pass.rows(0)?.map_ok(Some).chain(end).try_filter_map(|batch| std::future::ready(Ok(batch)));
+        // A plan made of branches (UNION ALL, the letters of a replay) has a partition for each, whatever width was asked for.
+        let partitions = (0..pass.partitions()).map(|at| pass.rows(at)).collect::<Result<Vec<_>>>()?;
+        let rows =
+            futures::stream::iter(partitions).flatten().map_ok(Some).chain(end).try_filter_map(|batch| std::future::ready(Ok(batch)));
         Ok(stream(pass, rows))
     }
 
@@ -241,7 +245,9 @@ impl Attempt {
 
     fn landed(&self, target: &Target, done: &Committed) -> Result<Landed> {
         let mut record: Record = match done.facts.extra.get(RECORD) {
-            Some(text) => serde_json::from_str(text).map_err(|error| Error::internal("the record of a commit cannot be read").from_source(error))?,
+            Some(text) => {
+                serde_json::from_str(text).map_err(|error| Error::internal("the record of a commit cannot be read").from_source(error))?
+            }
             None => Record::default(),
         };
         let refresh = self.run.kind == RunKind::FullRefresh;
@@ -256,7 +262,15 @@ impl Attempt {
         }
         conserve(&record.counts)?;
         let commits = vec![commit_of(&target.object, done, mode, &self.run)];
-        Ok(Landed { target: target.object.clone(), mode, counts: record.counts, rules: record.rules, before: record.before, version: done.version, commits })
+        Ok(Landed {
+            target: target.object.clone(),
+            mode,
+            counts: record.counts,
+            rules: record.rules,
+            before: record.before,
+            version: done.version,
+            commits,
+        })
     }
 }
 

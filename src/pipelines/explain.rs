@@ -43,8 +43,11 @@ impl Runner {
             ExplainWhat::Lineage => super::facts::lineage(&self.engine, pipeline, &bound)
                 .into_iter()
                 .map(|edge| {
-                    let from = edge.from_column.map_or_else(|| edge.from_relation.clone(), |column| format!("{}.{column}", edge.from_relation));
-                    let to = edge.to_column.map_or_else(|| bound.output.target.to_string(), |column| format!("{}.{column}", bound.output.target));
+                    let from =
+                        edge.from_column.map_or_else(|| edge.from_relation.clone(), |column| format!("{}.{column}", edge.from_relation));
+                    let to = edge
+                        .to_column
+                        .map_or_else(|| bound.output.target.to_string(), |column| format!("{}.{column}", bound.output.target));
                     (from, format!("{} -> {to}", edge.transformation.unwrap_or_else(|| "reads".to_owned())))
                 })
                 .collect(),
@@ -109,9 +112,15 @@ fn rule_row(rule: &Rule) -> (String, String) {
     let (kind, passes) = match &rule.kind {
         RuleKind::Expect(expr) => ("expect", format!("({}) IS TRUE", expr.text)),
         RuleKind::Check(expr) => ("check", format!("({}) IS NOT FALSE", expr.text)),
-        RuleKind::NotNull(columns) => ("not_null", columns.iter().map(|column| format!("{column} IS NOT NULL")).collect::<Vec<_>>().join(" AND ")),
-        RuleKind::Unique(columns) => ("unique", format!("no other row with the same ({}) in the table or the run; NULLs differ", list(columns))),
-        RuleKind::ForeignKey { columns, table, .. } => ("foreign_key", format!("({}) is in {table}, or one of them IS NULL", list(columns))),
+        RuleKind::NotNull(columns) => {
+            ("not_null", columns.iter().map(|column| format!("{column} IS NOT NULL")).collect::<Vec<_>>().join(" AND "))
+        }
+        RuleKind::Unique(columns) => {
+            ("unique", format!("no other row with the same ({}) in the table or the run; NULLs differ", list(columns)))
+        }
+        RuleKind::ForeignKey { columns, table, .. } => {
+            ("foreign_key", format!("({}) is in {table}, or one of them IS NULL", list(columns)))
+        }
     };
     let name = rule.name.as_ref().map_or(kind, |name| name.value.as_str());
     let action = match rule.action.unwrap_or(Action::Quarantine) {

@@ -46,7 +46,14 @@ pub(super) fn edges(target: &Object, mut lineage: Vec<Lineage>) -> Vec<Lineage> 
     for edge in &mut lineage {
         edge.to_relation = target.full_name();
     }
-    lineage.sort_by(|a, b| (&a.from_relation, &a.from_column, &a.to_column, &a.transformation).cmp(&(&b.from_relation, &b.from_column, &b.to_column, &b.transformation)));
+    lineage.sort_by(|a, b| {
+        (&a.from_relation, &a.from_column, &a.to_column, &a.transformation).cmp(&(
+            &b.from_relation,
+            &b.from_column,
+            &b.to_column,
+            &b.transformation,
+        ))
+    });
     lineage.dedup();
     lineage
 }

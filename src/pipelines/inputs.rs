@@ -65,7 +65,13 @@ pub(super) struct Frozen {
 }
 
 impl Frozen {
-    pub(super) async fn open(engine: &Arc<Engine>, run: &Run, streams: &[StreamInput], rejects: &RejectSink, partitions: usize) -> Result<Self> {
+    pub(super) async fn open(
+        engine: &Arc<Engine>,
+        run: &Run,
+        streams: &[StreamInput],
+        rejects: &RejectSink,
+        partitions: usize,
+    ) -> Result<Self> {
         let mut frozen = Self { engine: Arc::clone(engine), streams: HashMap::new(), versions: HashMap::new() };
         for input in &run.inputs {
             if let Input::Version { version } = input.input {
@@ -104,12 +110,15 @@ impl Relations for Frozen {
         if *wanted == Wanted::Stream {
             return match self.streams.get(&relation.id) {
                 Some(table) => Ok(Some(Arc::clone(table))),
-                None => Err(Error::new(Code::WrongState, format!("the run has no frozen input for \"{}.{}\"", relation.schema, relation.name))),
+                None => {
+                    Err(Error::new(Code::WrongState, format!("the run has no frozen input for \"{}.{}\"", relation.schema, relation.name)))
+                }
             };
         }
         let (Wanted::Plain, Some(version)) = (wanted, self.versions.get(&relation.id)) else { return Ok(None) };
         let object = self.engine.store().object_by_id(relation.id).map_err(catalog_error)?;
-        let object = object.ok_or_else(|| Error::new(Code::UndefinedTable, format!("table \"{}.{}\" does not exist", relation.schema, relation.name)))?;
+        let object = object
+            .ok_or_else(|| Error::new(Code::UndefinedTable, format!("table \"{}.{}\" does not exist", relation.schema, relation.name)))?;
         Ok(Some(self.engine.table(&object).await?.scan(Some(*version)).await?))
     }
 }

@@ -3,7 +3,6 @@
 //! After planning, every projection and filter whose rows still know their provenance is replaced by a node that evaluates the batch as
 //! a whole and, only when that fails, cuts it down to the guilty rows. Those become rejects of stage `transform`.
 
-
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -16,6 +15,7 @@ use datafusion::common::JoinType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::error::Result as DfResult;
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::HashJoinExec;
@@ -23,7 +23,6 @@ use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties, ReplaceChildrenOptions,
 };
-use datafusion::physical_expr::EquivalenceProperties;
 use futures::{Stream, StreamExt};
 use parking_lot::Mutex;
 
@@ -183,7 +182,11 @@ impl ExecutionPlan for IsolatingExec {
         Ok(TreeNodeRecursion::Continue)
     }
 
-    fn replace_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>, _: ReplaceChildrenOptions) -> DfResult<Arc<dyn ExecutionPlan>> {
+    fn replace_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
         let input = children.into_iter().next().unwrap_or_else(|| Arc::clone(&self.input));
         Ok(Self::build(self.step.clone(), input, Arc::clone(&self.schema), &self.found))
     }
@@ -300,4 +303,3 @@ pub(super) fn provenance(batch: &RecordBatch, row: usize) -> (Option<String>, Op
     });
     (source, position)
 }
-

@@ -30,12 +30,17 @@ impl Runner {
         let store = Arc::clone(self.engine.store());
         let bound = bind(&self.engine, &definition, &owner, store.as_ref(), values).await?;
         let wanted = |object: &Object| {
-            source.is_none_or(|name| object.name == name.name.value && name.schema.as_ref().is_none_or(|schema| schema.value == object.schema))
+            source.is_none_or(|name| {
+                object.name == name.name.value && name.schema.as_ref().is_none_or(|schema| schema.value == object.schema)
+            })
         };
         let streams: Vec<_> = bound.streams.iter().filter(|stream| wanted(&stream.object)).collect();
         if streams.is_empty() {
             let name = source.map_or_else(|| "any source".to_owned(), |name| format!("source \"{name}\""));
-            return Err(Error::new(Code::UndefinedObject, format!("pipeline \"{}\" does not read {name} as a stream", pipeline.full_name())));
+            return Err(Error::new(
+                Code::UndefinedObject,
+                format!("pipeline \"{}\" does not read {name} as a stream", pipeline.full_name()),
+            ));
         }
         for stream in streams {
             let position = stream.source.position_at(&point).await?;

@@ -16,7 +16,9 @@ pub static SPEC: Spec = Spec {
         Opt::duration("max_lag").doc("A pipeline whose oldest unread record is older than this is late in hub.pipeline_status."),
         Opt::integer("batch_files").default("1000").doc("Most files of one run."),
         Opt::size("batch_bytes").default("4 GB").doc("Most bytes of one run; a single larger file is still read."),
-        Opt::bool("lineage_columns").default("true").doc("Give a table that this pipeline makes the columns _run_id, _ingested_at, _source, _source_position."),
+        Opt::bool("lineage_columns")
+            .default("true")
+            .doc("Give a table that this pipeline makes the columns _run_id, _ingested_at, _source, _source_position."),
         Opt::integer("suspend_after_failures").doc("Suspend the pipeline after this many failed runs in a row."),
         Opt::choice("overlap", &["queue", "skip"]).default("queue").doc("A trigger during a run: one follow-up run, or none."),
         Opt::bool("reset_offsets").default("false").doc("With OR REPLACE: forget the positions of inputs that are gone."),

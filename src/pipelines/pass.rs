@@ -161,7 +161,8 @@ impl Pass {
                 POSITION_COLUMN => carried(CARRIED_POSITION).unwrap_or_else(|| new_null_array(field.data_type(), rows)),
                 other => carried(other).ok_or_else(|| Error::internal(format!("column \"{other}\" is missing from a run's rows")))?,
             };
-            let column = if column.data_type() == field.data_type() { column } else { cast(&column, field.data_type()).map_err(arrow_failed)? };
+            let column =
+                if column.data_type() == field.data_type() { column } else { cast(&column, field.data_type()).map_err(arrow_failed)? };
             columns.push(column);
         }
         RecordBatch::try_new(Arc::clone(&self.written), columns).map_err(arrow_failed)
@@ -269,7 +270,9 @@ impl Pass {
 
     fn check_reject_rows(&self) -> Result<()> {
         match self.setting.reject_limit {
-            Some(RejectLimit::Rows(limit)) if self.rejected() > i64::try_from(limit).unwrap_or(i64::MAX) => Err(self.over_limit(&format!("{limit} rows"))),
+            Some(RejectLimit::Rows(limit)) if self.rejected() > i64::try_from(limit).unwrap_or(i64::MAX) => {
+                Err(self.over_limit(&format!("{limit} rows")))
+            }
             _ => Ok(()),
         }
     }
@@ -278,14 +281,20 @@ impl Pass {
     pub(super) fn check_reject_percent(&self) -> Result<()> {
         let read = self.counts().read;
         match self.setting.reject_limit {
-            Some(RejectLimit::Percent(limit)) if read > 0 && share(self.rejected(), read) > limit => Err(self.over_limit(&format!("{limit} percent"))),
+            Some(RejectLimit::Percent(limit)) if read > 0 && share(self.rejected(), read) > limit => {
+                Err(self.over_limit(&format!("{limit} percent")))
+            }
             _ => Ok(()),
         }
     }
 
     fn over_limit(&self, limit: &str) -> Error {
         Error::new(Code::RejectLimit, format!("more records were rejected than REJECT LIMIT {limit} allows"))
-            .detail(format!("{} of {} records read so far were rejected.", self.rejected(), self.setting.rejects.read().max(self.rejected())))
+            .detail(format!(
+                "{} of {} records read so far were rejected.",
+                self.rejected(),
+                self.setting.rejects.read().max(self.rejected())
+            ))
             .hint("See hub.dead_letters for the reasons. Nothing of this run was written; offsets did not move.".to_owned())
     }
 

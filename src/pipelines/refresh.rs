@@ -7,15 +7,15 @@ use std::sync::Arc;
 use arrow::array::UInt64Array;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
+use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::{Column, DataFusionError};
 use datafusion::dataframe::DataFrame;
+use datafusion::datasource::provider_as_source;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::{Expr, ExprFunctionExt, LogicalPlanBuilder, col, lit};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
-use datafusion::catalog::streaming::StreamingTable;
-use datafusion::datasource::provider_as_source;
 use futures::StreamExt;
 use parking_lot::Mutex;
 
@@ -28,7 +28,13 @@ const ORDINAL: &str = "__weir_ordinal";
 const RANK: &str = "__weir_rank";
 
 /// The newest row of every key, with the columns of `written`.
-pub(super) async fn newest(engine: &Arc<Engine>, scope: &Scope, rows: SendableRecordBatchStream, spec: &UpsertSpec, written: &SchemaRef) -> Result<SendableRecordBatchStream> {
+pub(super) async fn newest(
+    engine: &Arc<Engine>,
+    scope: &Scope,
+    rows: SendableRecordBatchStream,
+    spec: &UpsertSpec,
+    written: &SchemaRef,
+) -> Result<SendableRecordBatchStream> {
     let mut fields: Vec<_> = without_dictionaries(&rows.schema()).fields().iter().cloned().collect();
     fields.push(Arc::new(Field::new(ORDINAL, DataType::UInt64, false)));
     let schema: SchemaRef = Arc::new(Schema::new(fields));
@@ -45,7 +51,9 @@ pub(super) async fn newest(engine: &Arc<Engine>, scope: &Scope, rows: SendableRe
     if let Some(delete) = &spec.delete {
         keep = keep.and(named(delete).is_not_true());
     }
-    let plan = LogicalPlanBuilder::scan("given", provider_as_source(Arc::new(table)), None).and_then(LogicalPlanBuilder::build).map_err(Engine::error)?;
+    let plan = LogicalPlanBuilder::scan("given", provider_as_source(Arc::new(table)), None)
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(Engine::error)?;
     let columns: Vec<Expr> = written.fields().iter().map(|field| named(field.name())).collect();
     let frame = DataFrame::new(engine.state(scope), plan)
         .with_column(RANK, rank)
@@ -86,7 +94,11 @@ impl PartitionStream for Once {
             next += batch.num_rows() as u64;
             let mut columns = Vec::with_capacity(numbered.fields().len());
             for (column, field) in batch.columns().iter().zip(numbered.fields()) {
-                columns.push(if column.data_type() == field.data_type() { Arc::clone(column) } else { arrow::compute::cast(column, field.data_type())? });
+                columns.push(if column.data_type() == field.data_type() {
+                    Arc::clone(column)
+                } else {
+                    arrow::compute::cast(column, field.data_type())?
+                });
             }
             columns.push(Arc::new(UInt64Array::from_iter_values(first..next)));
             Ok(RecordBatch::try_new(Arc::clone(&numbered), columns)?)

@@ -25,8 +25,8 @@ use super::inputs::Frozen;
 use super::stream_table::StreamTable;
 use crate::engine::{Engine, Scope, catalog_error};
 use crate::error::{Code, Error, Result};
-use crate::sources::{RawRecord, RejectSink, ScanRequest, SourceReject};
 use crate::formats::Reject;
+use crate::sources::{RawRecord, RejectSink, ScanRequest, SourceReject};
 
 /// Letters of one replay; a larger backlog takes several runs.
 const MOST: usize = 50_000;
@@ -37,7 +37,12 @@ pub(super) struct Replayed {
 }
 
 /// The open letters of a pipeline that match a condition, as the frozen input of a run; None when there are none.
-pub(super) async fn choose(engine: &Arc<Engine>, pipeline: &Object, condition: Option<&weir_sql::Expr>, scope: &Scope) -> Result<Option<Vec<RunInput>>> {
+pub(super) async fn choose(
+    engine: &Arc<Engine>,
+    pipeline: &Object,
+    condition: Option<&weir_sql::Expr>,
+    scope: &Scope,
+) -> Result<Option<Vec<RunInput>>> {
     let object = letters_object(engine)?;
     let table = engine.table(&object).await?;
     let version = table.version().await?;
@@ -166,12 +171,16 @@ impl Replayed {
         let table: Arc<dyn TableProvider> = Arc::new(MemTable::try_new(with_provenance(&columns), vec![rows]).map_err(Engine::error)?);
         let table: Arc<dyn TableProvider> = StreamTable::new(table);
         let again = LogicalPlanBuilder::scan("replayed", provider_as_source(table), None);
-        LogicalPlanBuilder::from(plan).union(again.and_then(LogicalPlanBuilder::build).map_err(Engine::error)?).and_then(LogicalPlanBuilder::build).map_err(Engine::error)
+        LogicalPlanBuilder::from(plan)
+            .union(again.and_then(LogicalPlanBuilder::build).map_err(Engine::error)?)
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(Engine::error)
     }
 
     /// Rows made from the letters' `record`; a record that does not fit is refused again, alone.
     fn rows_of(&self, rows: &[usize], columns: &SchemaRef, rejects: &RejectSink) -> Result<Vec<RecordBatch>> {
-        let (records, sources, positions) = (texts(&self.letters, "record")?, texts(&self.letters, "source")?, numbers(&self.letters, "source_position")?);
+        let (records, sources, positions) =
+            (texts(&self.letters, "record")?, texts(&self.letters, "source")?, numbers(&self.letters, "source_position")?);
         rejects.count_read(rows.len());
         let (mut batches, mut names, mut places) = (Vec::new(), StringDictionaryBuilder::<Int32Type>::new(), Vec::new());
         for &row in rows {
@@ -211,13 +220,18 @@ fn one_row(text: &str, columns: &SchemaRef) -> Result<RecordBatch, String> {
     if let Some(missing) = columns.fields().iter().find(|field| !fields.contains_key(field.name())) {
         return Err(format!("the record has no field \"{}\"", missing.name()));
     }
-    let mut decoder = arrow::json::ReaderBuilder::new(plain(columns)).with_coerce_primitive(true).build_decoder().map_err(|error| error.to_string())?;
+    let mut decoder =
+        arrow::json::ReaderBuilder::new(plain(columns)).with_coerce_primitive(true).build_decoder().map_err(|error| error.to_string())?;
     let fields: serde_json::Map<String, serde_json::Value> = fields
         .into_iter()
         .map(|(name, value)| {
-            let is_text = columns.field_with_name(&name).is_ok_and(|field| matches!(field.data_type(), DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8));
+            let is_text = columns
+                .field_with_name(&name)
+                .is_ok_and(|field| matches!(field.data_type(), DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8));
             let value = match value {
-                nested @ (serde_json::Value::Object(_) | serde_json::Value::Array(_)) if is_text => serde_json::Value::String(nested.to_string()),
+                nested @ (serde_json::Value::Object(_) | serde_json::Value::Array(_)) if is_text => {
+                    serde_json::Value::String(nested.to_string())
+                }
                 other => other,
             };
             (name, value)
@@ -253,7 +267,10 @@ fn plain(columns: &SchemaRef) -> SchemaRef {
 pub(super) fn judged(letters: &RecordBatch, failed: &[DeadLetter], run_id: Uuid) -> Result<RecordBatch> {
     let mut again: HashMap<(Option<&str>, Option<i64>), &DeadLetter> = HashMap::new();
     for letter in failed {
-        again.insert((letter.source.as_deref().filter(|source| !source.is_empty()), letter.position.filter(|position| *position != 0)), letter);
+        again.insert(
+            (letter.source.as_deref().filter(|source| !source.is_empty()), letter.position.filter(|position| *position != 0)),
+            letter,
+        );
     }
     let (sources, positions) = (texts(letters, "source")?, numbers(letters, "source_position")?);
     let back: Vec<Option<&DeadLetter>> = (0..letters.num_rows())
@@ -277,8 +294,12 @@ pub(super) fn judged(letters: &RecordBatch, failed: &[DeadLetter], run_id: Uuid)
         .iter()
         .map(|field| -> Result<ArrayRef> {
             match field.name().as_str() {
-                "status" => Ok(Arc::new(back.iter().map(|letter| Some(if letter.is_some() { "open" } else { "replayed" })).collect::<StringArray>())),
-                "attempts" => Ok(Arc::new(numbers(letters, "attempts")?.iter().map(|count| Some(count.unwrap_or(0) + 1)).collect::<Int64Array>())),
+                "status" => Ok(Arc::new(
+                    back.iter().map(|letter| Some(if letter.is_some() { "open" } else { "replayed" })).collect::<StringArray>(),
+                )),
+                "attempts" => {
+                    Ok(Arc::new(numbers(letters, "attempts")?.iter().map(|count| Some(count.unwrap_or(0) + 1)).collect::<Int64Array>()))
+                }
                 "replay_run_id" => Ok(Arc::new(StringArray::from(vec![run_id.to_string(); letters.num_rows()]))),
                 "error" => text("error", &|letter| Some(letter.error.clone())),
                 "stage" => text("stage", &|letter| Some(letter.stage.word().to_owned())),

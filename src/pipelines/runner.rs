@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 use weir_catalog::{
-    Change, Counts, Definitions as _, Kind, Object, ObjectId, PipelineBody, RuleResult, Run, RunEnd, RunFilter, RunInput, RunKind, RunOutput, RunStatus,
+    Change, Counts, Definitions as _, Kind, Object, ObjectId, PipelineBody, RuleResult, Run, RunEnd, RunFilter, RunInput, RunKind,
+    RunOutput, RunStatus,
 };
 use weir_sql::Argument;
 use weir_sql::statements::create_pipeline::CreatePipeline;
@@ -181,7 +182,11 @@ impl Runner {
         Arc::clone(self.turns.lock().entry(pipeline).or_default())
     }
 
-    async fn run_once(self: &Arc<Self>, request: Order, frozen: Option<tokio::sync::oneshot::Sender<Run>>) -> Result<(RunReport, Option<Error>)> {
+    async fn run_once(
+        self: &Arc<Self>,
+        request: Order,
+        frozen: Option<tokio::sync::oneshot::Sender<Run>>,
+    ) -> Result<(RunReport, Option<Error>)> {
         let turn = self.turn(request.pipeline.id);
         let _turn = turn.lock().await;
         let Some(pipeline) = self.engine.store().object_by_id(request.pipeline.id).map_err(catalog_error)? else {
@@ -218,12 +223,14 @@ impl Runner {
         let store = Arc::clone(self.engine.store());
         let bound = bind(&self.engine, definition, scope, store.as_ref(), values.clone()).await?;
         match &request.kind {
-            RunKind::Replay => super::replay::choose(&self.engine, pipeline, request.arguments.condition.as_ref(), scope).await.map(|found| {
-                found.map(|mut inputs| {
-                    inputs.extend(self.pinned(&bound));
-                    inputs
+            RunKind::Replay => {
+                super::replay::choose(&self.engine, pipeline, request.arguments.condition.as_ref(), scope).await.map(|found| {
+                    found.map(|mut inputs| {
+                        inputs.extend(self.pinned(&bound));
+                        inputs
+                    })
                 })
-            }),
+            }
             kind => inputs::next(&self.engine, pipeline.id, &bound, *kind == RunKind::FullRefresh).await,
         }
     }
@@ -231,7 +238,11 @@ impl Runner {
     fn pinned(&self, bound: &Bound) -> Vec<RunInput> {
         let pin = |used: &crate::engine::Used| {
             let relation = format!("{}.{}", used.relation.schema, used.relation.name);
-            used.version.map(|version| RunInput { relation_id: used.relation.id, relation, input: weir_catalog::Input::Version { version } })
+            used.version.map(|version| RunInput {
+                relation_id: used.relation.id,
+                relation,
+                input: weir_catalog::Input::Version { version },
+            })
         };
         bound.snapshots().filter_map(pin).collect()
     }
@@ -437,7 +448,9 @@ impl Runner {
     fn fail(&self, run: &Run, attempt: i64, error: &Error, status: RunStatus) -> Result<()> {
         let now = self.clock.now();
         let store = self.engine.store();
-        store.mark_run(run.run_id, RunStatus::Running, attempt, now, Some(&error.chain()), Some(error.code().sqlstate())).map_err(catalog_error)?;
+        store
+            .mark_run(run.run_id, RunStatus::Running, attempt, now, Some(&error.chain()), Some(error.code().sqlstate()))
+            .map_err(catalog_error)?;
         let end = RunEnd {
             run_id: run.run_id,
             status,
@@ -459,7 +472,8 @@ impl Runner {
 
     fn suspend_if_asked(&self, pipeline: &Object) -> Result<()> {
         let store = self.engine.store();
-        let Ok(settings) = definition::pipeline(pipeline).and_then(|definition| super::options::Settings::read(&definition.header.options)) else {
+        let Ok(settings) = definition::pipeline(pipeline).and_then(|definition| super::options::Settings::read(&definition.header.options))
+        else {
             return Ok(());
         };
         let Some(most) = settings.suspend_after_failures else { return Ok(()) };
@@ -469,7 +483,8 @@ impl Runner {
         }
         let Some(now_object) = store.object_by_id(pipeline.id).map_err(catalog_error)? else { return Ok(()) };
         let body: PipelineBody = serde_json::from_value(now_object.body).unwrap_or_default();
-        let body = serde_json::to_value(PipelineBody { suspended: true, ..body }).map_err(|error| Error::internal("a body cannot be written").from_source(error))?;
+        let body = serde_json::to_value(PipelineBody { suspended: true, ..body })
+            .map_err(|error| Error::internal("a body cannot be written").from_source(error))?;
         tracing::warn!(pipeline = %pipeline.full_name(), failures = health.consecutive_failures, "pipeline is suspended");
         store.apply(&[Change::Body { id: pipeline.id, body }], &pipeline.owner, self.clock.now()).map_err(catalog_error)
     }
@@ -495,7 +510,9 @@ impl Runner {
                         tracing::info!(pipeline = %run.pipeline, run = %run.run_id, "unfinished run is taken up");
                         runner.to_the_end(pipeline, run.clone()).await.map(|_| ())
                     }
-                    Ok(_) => runner.fail(&run, run.attempt, &Error::new(Code::UndefinedObject, "the pipeline was dropped"), RunStatus::Failed),
+                    Ok(_) => {
+                        runner.fail(&run, run.attempt, &Error::new(Code::UndefinedObject, "the pipeline was dropped"), RunStatus::Failed)
+                    }
                     Err(error) => Err(catalog_error(error)),
                 };
                 if let Err(error) = outcome {

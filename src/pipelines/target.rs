@@ -56,9 +56,12 @@ pub(super) fn find(engine: &Engine, output: &Output, scope: &Scope) -> Result<Op
         if let Some(object) = store.relation(schema, name).map_err(catalog_error)? {
             return match object.kind {
                 Kind::Table => Ok(Some(object)),
-                kind => Err(Error::new(Code::WrongType, format!("{} \"{}\" cannot be the target of a pipeline", kind.noun(), object.full_name()))
-                    .hint("INTO takes a lake table; it is made when it does not exist.".to_owned())
-                    .at(output.target.position())),
+                kind => Err(Error::new(
+                    Code::WrongType,
+                    format!("{} \"{}\" cannot be the target of a pipeline", kind.noun(), object.full_name()),
+                )
+                .hint("INTO takes a lake table; it is made when it does not exist.".to_owned())
+                .at(output.target.position())),
             };
         }
     }
@@ -98,7 +101,8 @@ pub(super) async fn ensure(engine: &Arc<Engine>, pipeline: &Object, bound: &Boun
     let table = engine.table(&object).await?;
     let body: TableBody = serde_json::from_value(object.body.clone())
         .map_err(|error| Error::internal(format!("the body of table \"{}\" cannot be read", object.full_name())).from_source(error))?;
-    let policy = bound.output.schema_change.unwrap_or(if body.made_by == Some(pipeline.id) { SchemaChange::Evolve } else { SchemaChange::Fail });
+    let policy =
+        bound.output.schema_change.unwrap_or(if body.made_by == Some(pipeline.id) { SchemaChange::Evolve } else { SchemaChange::Fail });
     let schema = table.schema();
     let (provenance, own): (Vec<FieldRef>, Vec<FieldRef>) = schema.fields().iter().cloned().partition(|field| is_provenance(field.name()));
     let normal = delta::normalise(&bound.columns);
@@ -111,9 +115,15 @@ pub(super) async fn ensure(engine: &Arc<Engine>, pipeline: &Object, bound: &Boun
             SchemaChange::Evolve => added.push(Arc::new(field.as_ref().clone().with_nullable(true))),
             SchemaChange::Ignore => {}
             SchemaChange::Fail | SchemaChange::Rescue => {
-                return Err(Error::new(Code::InvalidDefinition, format!("table \"{}\" has no column \"{}\"", object.full_name(), field.name()))
-                    .hint("Leave the column out of the query, add it with ALTER TABLE .. ADD COLUMN, or write ON SCHEMA CHANGE EVOLVE.".to_owned())
-                    .at(bound.output.query.position));
+                return Err(Error::new(
+                    Code::InvalidDefinition,
+                    format!("table \"{}\" has no column \"{}\"", object.full_name(), field.name()),
+                )
+                .hint(
+                    "Leave the column out of the query, add it with ALTER TABLE .. ADD COLUMN, or write ON SCHEMA CHANGE EVOLVE."
+                        .to_owned(),
+                )
+                .at(bound.output.query.position));
             }
         }
     }

@@ -53,7 +53,9 @@ impl Runner {
                         match self.look_at(&pipeline, now, &due) {
                             Ok(Some(at)) => wake = wake.min(at),
                             Ok(None) => {}
-                            Err(error) => tracing::warn!(pipeline = %pipeline.full_name(), error = %error.chain(), "trigger cannot be read"),
+                            Err(error) => {
+                                tracing::warn!(pipeline = %pipeline.full_name(), error = %error.chain(), "trigger cannot be read")
+                            }
                         }
                     }
                 }

@@ -11,4 +11,4 @@ mod verdict;
 pub use check::{Check, CompiledRule, RuleSet};
 pub use isolate::{evaluate_rows, is_row_error, row_error_text};
 pub use seen::{KeyHasher, Seen};
-pub use verdict::{Fate, Failure, Verdict};
+pub use verdict::{Failure, Fate, Verdict};

@@ -20,7 +20,12 @@ pub struct KeyHasher {
 impl KeyHasher {
     pub fn new(schema: &SchemaRef, columns: Vec<usize>) -> DfResult<Self> {
         let fields = columns.iter().map(|&at| SortField::new(schema.field(at).data_type().clone())).collect();
-        Ok(Self { columns, converter: RowConverter::new(fields)?, first: std::hash::RandomState::new(), second: std::hash::RandomState::new() })
+        Ok(Self {
+            columns,
+            converter: RowConverter::new(fields)?,
+            first: std::hash::RandomState::new(),
+            second: std::hash::RandomState::new(),
+        })
     }
 
     /// One hash per row; None where a column is NULL.

@@ -28,9 +28,7 @@ pub(super) const CHANGES: &[&str] = &["SET", "RESET", "RENAME TO", "SET SCHEMA",
 impl ObjectChange {
     /// Reads a change that every object takes; `None` if something else comes next.
     pub(super) fn parse(p: &mut Cursor<'_>) -> Result<Option<Self>> {
-        let bracket_behind = p
-            .nth(1)
-            .is_some_and(|tok| tok.is(&sqlparser::tokenizer::Token::LParen));
+        let bracket_behind = p.nth(1).is_some_and(|tok| tok.is(&sqlparser::tokenizer::Token::LParen));
         if p.words(&["RENAME", "TO"]) {
             return Ok(Some(Self::RenameTo(p.ident()?)));
         }
@@ -54,19 +52,9 @@ impl ObjectChange {
 }
 
 impl AlterObject {
-    pub(super) fn parse(
-        p: &mut Cursor<'_>,
-        kind: ObjectKind,
-        name: Name,
-        if_exists: bool,
-    ) -> Result<Self> {
+    pub(super) fn parse(p: &mut Cursor<'_>, kind: ObjectKind, name: Name, if_exists: bool) -> Result<Self> {
         match ObjectChange::parse(p)? {
-            Some(change) => Ok(Self {
-                kind,
-                name,
-                if_exists,
-                change,
-            }),
+            Some(change) => Ok(Self { kind, name, if_exists, change }),
             None => Err(p.expected_one_of(CHANGES)),
         }
     }

@@ -54,11 +54,7 @@ const CHANGES: &[&str] = &[
 
 impl AlterPipeline {
     pub(super) fn parse(p: &mut Cursor<'_>, name: Name, if_exists: bool) -> Result<Self> {
-        Ok(Self {
-            name,
-            if_exists,
-            change: PipelineChange::parse(p)?,
-        })
+        Ok(Self { name, if_exists, change: PipelineChange::parse(p)? })
     }
 }
 
@@ -75,10 +71,7 @@ impl PipelineChange {
         }
         if p.words(&["RESET", "OFFSETS"]) {
             let source = if p.word("FOR") { Some(p.name()?) } else { None };
-            return Ok(Self::ResetOffsets {
-                source,
-                to: OffsetTarget::parse(p)?,
-            });
+            return Ok(Self::ResetOffsets { source, to: OffsetTarget::parse(p)? });
         }
         if p.word("ADD") {
             return Ok(Self::AddTrigger(Trigger::parse(p)?));
@@ -88,11 +81,7 @@ impl PipelineChange {
         }
         if p.word("DROP") {
             let schedule_only = p.one_of(&[("SCHEDULE", true), ("TRIGGERS", false)])?;
-            return Ok(if schedule_only {
-                Self::DropSchedule
-            } else {
-                Self::DropTriggers
-            });
+            return Ok(if schedule_only { Self::DropSchedule } else { Self::DropTriggers });
         }
         Err(p.expected_one_of(CHANGES))
     }

@@ -14,9 +14,6 @@ impl CancelRun {
 
     pub(super) fn parse(p: &mut Cursor<'_>) -> Result<Self> {
         let position = p.position();
-        Ok(Self {
-            run_id: p.string()?,
-            position,
-        })
+        Ok(Self { run_id: p.string()?, position })
     }
 }

@@ -25,18 +25,10 @@ impl CommentOn {
             parts.push(p.any_ident()?);
         }
         let column = parts.pop();
-        let (Some(column), Some(name), schema, None) =
-            (column, parts.pop(), parts.pop(), parts.pop())
-        else {
+        let (Some(column), Some(name), schema, None) = (column, parts.pop(), parts.pop(), parts.pop()) else {
             return Err(p.expected("table.column"));
         };
-        Self::parse_text(
-            p,
-            CommentTarget::Column {
-                table: Name { schema, name },
-                column,
-            },
-        )
+        Self::parse_text(p, CommentTarget::Column { table: Name { schema, name }, column })
     }
 
     pub(super) fn parse(p: &mut Cursor<'_>, kind: ObjectKind) -> Result<Self> {
@@ -46,11 +38,7 @@ impl CommentOn {
 
     fn parse_text(p: &mut Cursor<'_>, target: CommentTarget) -> Result<Self> {
         p.expect(&["IS"])?;
-        let comment = if p.word("NULL") {
-            None
-        } else {
-            Some(p.string()?)
-        };
+        let comment = if p.word("NULL") { None } else { Some(p.string()?) };
         Ok(Self { target, comment })
     }
 }

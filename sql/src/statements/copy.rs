@@ -15,18 +15,9 @@ pub struct Copy {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum CopyDirection {
-    IntoRelation {
-        name: Name,
-        columns: Columns,
-    },
-    IntoPipeline {
-        name: Name,
-        arguments: Vec<Argument>,
-    },
-    OutOfRelation {
-        name: Name,
-        columns: Columns,
-    },
+    IntoRelation { name: Name, columns: Columns },
+    IntoPipeline { name: Name, arguments: Vec<Argument> },
+    OutOfRelation { name: Name, columns: Columns },
     OutOfQuery(Query),
 }
 
@@ -34,11 +25,7 @@ impl Copy {
     pub(super) fn parse(p: &mut Cursor<'_>) -> Result<Self> {
         let direction = CopyDirection::parse(p)?;
         p.word("WITH");
-        let options = if p.sees_symbol(&Token::LParen) {
-            Options::parse_loose_group(p)?
-        } else {
-            old_style_options(p)?
-        };
+        let options = if p.sees_symbol(&Token::LParen) { Options::parse_loose_group(p)? } else { old_style_options(p)? };
         p.finish_or(&["WITH"])?;
         Ok(Self { direction, options })
     }
@@ -52,30 +39,18 @@ impl CopyDirection {
             stream(p, "STDOUT")?;
             return Ok(Self::OutOfQuery(query));
         }
-        let behind_is_name = p
-            .nth(1)
-            .is_some_and(|tok| matches!(tok.token.token, Token::Word(_)));
-        let direction_behind = p
-            .nth(1)
-            .is_some_and(|tok| tok.is_word("FROM") || tok.is_word("TO"));
+        let behind_is_name = p.nth(1).is_some_and(|tok| matches!(tok.token.token, Token::Word(_)));
+        let direction_behind = p.nth(1).is_some_and(|tok| tok.is_word("FROM") || tok.is_word("TO"));
         if p.sees(&["PIPELINE"]) && behind_is_name && !direction_behind {
             p.word("PIPELINE");
             let name = p.name()?;
-            let arguments = if p.sees_symbol(&Token::LParen) {
-                Argument::parse_list(p)?
-            } else {
-                Vec::new()
-            };
+            let arguments = if p.sees_symbol(&Token::LParen) { Argument::parse_list(p)? } else { Vec::new() };
             p.expect(&["FROM"])?;
             stream(p, "STDIN")?;
             return Ok(Self::IntoPipeline { name, arguments });
         }
         let name = p.name()?;
-        let columns = if p.sees_symbol(&Token::LParen) {
-            p.columns()?
-        } else {
-            Vec::new()
-        };
+        let columns = if p.sees_symbol(&Token::LParen) { p.columns()? } else { Vec::new() };
         if p.word("FROM") {
             stream(p, "STDIN")?;
             return Ok(Self::IntoRelation { name, columns });
@@ -95,13 +70,9 @@ fn stream(p: &mut Cursor<'_>, word: &str) -> Result<()> {
     }
     let position = p.position();
     if p.try_string().is_some() || p.word("PROGRAM") {
-        return Err(SyntaxError::not_supported(
-            "COPY from or to a file of the server is not supported",
-        )
-        .hint(Some(
-            "Use \\copy in psql, or a source over a local connection.".to_owned(),
-        ))
-        .at(position));
+        return Err(SyntaxError::not_supported("COPY from or to a file of the server is not supported")
+            .hint(Some("Use \\copy in psql, or a source over a local connection.".to_owned()))
+            .at(position));
     }
     Err(p.expected_one_of(&[word]))
 }
@@ -122,23 +93,10 @@ fn old_style_options(p: &mut Cursor<'_>) -> Result<Options> {
             }
             _ => {
                 p.move_to(p.index() - 1);
-                return Err(p.expected_one_of(&[
-                    "CSV",
-                    "HEADER",
-                    "DELIMITER",
-                    "NULL",
-                    "QUOTE",
-                    "ESCAPE",
-                    "ENCODING",
-                ]));
+                return Err(p.expected_one_of(&["CSV", "HEADER", "DELIMITER", "NULL", "QUOTE", "ESCAPE", "ENCODING"]));
             }
         };
-        options.entries.push(OptionEntry {
-            key,
-            position,
-            value,
-            value_position,
-        });
+        options.entries.push(OptionEntry { key, position, value, value_position });
     }
     Ok(options)
 }

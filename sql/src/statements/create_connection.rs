@@ -22,12 +22,6 @@ impl CreateConnection {
         let connection_type = p.any_ident()?;
         let options = Options::parse_optional(p)?;
         p.finish_or(&["WITH"])?;
-        Ok(Self {
-            name,
-            or_replace: create.or_replace,
-            if_not_exists,
-            connection_type,
-            options,
-        })
+        Ok(Self { name, or_replace: create.or_replace, if_not_exists, connection_type, options })
     }
 }

@@ -103,10 +103,7 @@ pub enum Body {
     /// `AS STEP a (..) STEP b (..)`.
     Steps(Vec<Step>),
     /// `FROM TEMPLATE name (..)`.
-    Template {
-        template: Name,
-        arguments: Vec<Argument>,
-    },
+    Template { template: Name, arguments: Vec<Argument> },
 }
 
 /// Outputs that read the same input once.
@@ -143,17 +140,11 @@ pub struct Output {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Mode {
     Append,
-    Upsert {
-        keyed: Keyed,
-        ignore_null_updates: bool,
-    },
+    Upsert { keyed: Keyed, ignore_null_updates: bool },
     Replace,
     ReplaceWhere(Expr),
     ReplacePartitions,
-    ScdType2 {
-        keyed: Keyed,
-        track: Track,
-    },
+    ScdType2 { keyed: Keyed, track: Track },
 }
 
 /// `KEY (..) [SEQUENCE BY expr] [DELETE WHEN (expr)]`.
@@ -173,49 +164,26 @@ pub enum Track {
 }
 
 /// Words that begin a clause of the header, or the body.
-const CLAUSES: &[&str] = &[
-    "SCHEDULE",
-    "TRIGGER",
-    "REJECT LIMIT",
-    "WITH",
-    "COMMENT",
-    "INTO",
-    "AS",
-];
+const CLAUSES: &[&str] = &["SCHEDULE", "TRIGGER", "REJECT LIMIT", "WITH", "COMMENT", "INTO", "AS"];
 
 impl CreatePipeline {
     pub(super) fn parse(p: &mut Cursor<'_>, create: &Create) -> Result<Self> {
         let if_not_exists = create.if_not_exists(p)?;
         let name = p.name()?;
-        let parameters = if p.sees_symbol(&Token::LParen) {
-            Parameter::parse_list(p)?
-        } else {
-            Vec::new()
-        };
+        let parameters = if p.sees_symbol(&Token::LParen) { Parameter::parse_list(p)? } else { Vec::new() };
         let mut header = Header::default();
         let body = if parameters.is_empty() && p.words(&["FROM", "TEMPLATE"]) {
             let template = p.name()?;
             let arguments = Argument::parse_list(p)?;
             while header.clause(p)? {}
             p.finish_or(CLAUSES)?;
-            Body::Template {
-                template,
-                arguments,
-            }
+            Body::Template { template, arguments }
         } else {
             while header.clause(p)? {}
             Body::parse(p)?
         };
         let (or_replace, temporary) = (create.or_replace, create.temporary);
-        Ok(Self {
-            name,
-            or_replace,
-            if_not_exists,
-            temporary,
-            parameters,
-            header,
-            body,
-        })
+        Ok(Self { name, or_replace, if_not_exists, temporary, parameters, header, body })
     }
 }
 
@@ -225,24 +193,12 @@ impl Parameter {
         let parameters: Vec<Self> = inner.list(|p| {
             let name = p.ident()?;
             let data_type = p.type_name()?;
-            let default = if p.word("DEFAULT") {
-                Some(p.expr()?)
-            } else {
-                None
-            };
-            Ok(Self {
-                name,
-                data_type,
-                default,
-            })
+            let default = if p.word("DEFAULT") { Some(p.expr()?) } else { None };
+            Ok(Self { name, data_type, default })
         })?;
         inner.finish_or(&["DEFAULT"])?;
         for (index, parameter) in parameters.iter().enumerate() {
-            if parameters
-                .iter()
-                .take(index)
-                .any(|earlier| earlier.name == parameter.name)
-            {
+            if parameters.iter().take(index).any(|earlier| earlier.name == parameter.name) {
                 let message = format!("parameter {} is written twice", parameter.name);
                 return Err(SyntaxError::syntax(message).at(parameter.name.position));
             }
@@ -287,9 +243,7 @@ impl RejectLimit {
         }
         p.word("ROWS");
         let rows = number.parse();
-        rows.map(Self::Rows).map_err(|_| {
-            SyntaxError::syntax("REJECT LIMIT takes a whole number of rows").at(position)
-        })
+        rows.map(Self::Rows).map_err(|_| SyntaxError::syntax("REJECT LIMIT takes a whole number of rows").at(position))
     }
 }
 
@@ -307,11 +261,7 @@ impl Trigger {
         } else {
             return Err(p.expected_one_of(&["SCHEDULE", "TRIGGER"]));
         };
-        Ok(Self {
-            kind,
-            text: p.text_since(start),
-            position,
-        })
+        Ok(Self { kind, text: p.text_since(start), position })
     }
 }
 
@@ -319,11 +269,7 @@ impl TriggerKind {
     fn parse_schedule(p: &mut Cursor<'_>) -> Result<Self> {
         if p.word("EVERY") {
             let interval = positive_interval(p)?;
-            let offset = if p.word("OFFSET") {
-                Some(p.interval()?)
-            } else {
-                None
-            };
+            let offset = if p.word("OFFSET") { Some(p.interval()?) } else { None };
             return Ok(Self::Every { interval, offset });
         }
         if !p.word("CRON") {
@@ -331,31 +277,16 @@ impl TriggerKind {
         }
         let expression_position = p.position();
         let expression = p.string()?;
-        let time_zone = if p.words(&["AT", "TIME", "ZONE"]) {
-            Some(p.string()?)
-        } else {
-            None
-        };
-        Ok(Self::Cron {
-            expression,
-            expression_position,
-            time_zone,
-        })
+        let time_zone = if p.words(&["AT", "TIME", "ZONE"]) { Some(p.string()?) } else { None };
+        Ok(Self::Cron { expression, expression_position, time_zone })
     }
 
     fn parse_trigger(p: &mut Cursor<'_>) -> Result<Self> {
         if p.words(&["AFTER", "PIPELINE"]) {
             let pipelines = p.list(Cursor::name)?;
-            let outcomes = [
-                ("SUCCESS", AfterOutcome::Success),
-                ("FAILURE", AfterOutcome::Failure),
-                ("COMPLETION", AfterOutcome::Completion),
-            ];
-            let on = if p.word("ON") {
-                p.one_of(&outcomes)?
-            } else {
-                AfterOutcome::Success
-            };
+            let outcomes =
+                [("SUCCESS", AfterOutcome::Success), ("FAILURE", AfterOutcome::Failure), ("COMPLETION", AfterOutcome::Completion)];
+            let on = if p.word("ON") { p.one_of(&outcomes)? } else { AfterOutcome::Success };
             return Ok(Self::After { pipelines, on });
         }
         if p.words(&["ON", "EVENT"]) {
@@ -363,11 +294,7 @@ impl TriggerKind {
                 Some(name) => name,
                 None => p.ident()?.value,
             };
-            let when = if p.word("WHEN") {
-                Some(p.expr_in_brackets()?)
-            } else {
-                None
-            };
+            let when = if p.word("WHEN") { Some(p.expr_in_brackets()?) } else { None };
             return Ok(Self::Event { name, when });
         }
         if !p.words(&["ON", "UPDATE"]) {
@@ -383,16 +310,8 @@ impl TriggerKind {
             }
             of = p.list(Cursor::name)?;
         }
-        let at_most_every = if p.words(&["AT", "MOST", "EVERY"]) {
-            Some(positive_interval(p)?)
-        } else {
-            None
-        };
-        Ok(Self::Update {
-            of,
-            wait,
-            at_most_every,
-        })
+        let at_most_every = if p.words(&["AT", "MOST", "EVERY"]) { Some(positive_interval(p)?) } else { None };
+        Ok(Self::Update { of, wait, at_most_every })
     }
 }
 
@@ -438,11 +357,7 @@ impl Step {
         let mut inner = p.group()?;
         let outputs = Outputs::parse(&mut inner)?;
         inner.finish_or(&["INTO"])?;
-        Ok(Self {
-            name,
-            continue_on_failure,
-            outputs,
-        })
+        Ok(Self { name, continue_on_failure, outputs })
     }
 }
 
@@ -501,28 +416,9 @@ impl Output {
         while !p.word("AS") {
             clauses.clause(p)?;
         }
-        let query = if only {
-            p.query_to_end()?
-        } else {
-            p.query_in_brackets()?
-        };
-        let OutputClauses {
-            mode,
-            rules,
-            schema_change,
-            partitioned_by,
-            returning_into,
-        } = clauses;
-        Ok(Self {
-            target,
-            mode,
-            rules,
-            schema_change,
-            partitioned_by,
-            returning_into,
-            query,
-            position,
-        })
+        let query = if only { p.query_to_end()? } else { p.query_in_brackets()? };
+        let OutputClauses { mode, rules, schema_change, partitioned_by, returning_into } = clauses;
+        Ok(Self { target, mode, rules, schema_change, partitioned_by, returning_into, query, position })
     }
 }
 
@@ -561,10 +457,7 @@ impl Mode {
             let mut keyed = Keyed::parse(p)?;
             let ignore_null_updates = p.words(&["IGNORE", "NULL", "UPDATES"]);
             keyed.clauses(p)?;
-            return Ok(Some(Self::Upsert {
-                keyed,
-                ignore_null_updates,
-            }));
+            return Ok(Some(Self::Upsert { keyed, ignore_null_updates }));
         }
         if p.words(&["REPLACE", "WHERE"]) {
             return Ok(Some(Self::ReplaceWhere(p.expr_in_brackets()?)));
@@ -586,21 +479,14 @@ impl Mode {
                 .at(position));
         }
         let keyed = Keyed::parse(p)?;
-        Ok(Some(Self::ScdType2 {
-            keyed,
-            track: Track::parse(p)?,
-        }))
+        Ok(Some(Self::ScdType2 { keyed, track: Track::parse(p)? }))
     }
 }
 
 impl Keyed {
     fn parse(p: &mut Cursor<'_>) -> Result<Self> {
         p.one_of(&[("KEY", ()), ("KEYS", ())])?;
-        let mut keyed = Self {
-            key: p.columns()?,
-            sequence_by: None,
-            delete_when: None,
-        };
+        let mut keyed = Self { key: p.columns()?, sequence_by: None, delete_when: None };
         keyed.clauses(p)?;
         Ok(keyed)
     }

@@ -19,22 +19,10 @@ impl CreateSchema {
         let if_not_exists = create.if_not_exists(p)?;
         if p.word("AUTHORIZATION") {
             let owner = p.any_ident()?;
-            return Ok(Self {
-                name: owner.clone(),
-                if_not_exists,
-                owner: Some(owner),
-            });
+            return Ok(Self { name: owner.clone(), if_not_exists, owner: Some(owner) });
         }
         let name = p.ident()?;
-        let owner = if p.word("AUTHORIZATION") {
-            Some(p.any_ident()?)
-        } else {
-            None
-        };
-        Ok(Self {
-            name,
-            if_not_exists,
-            owner,
-        })
+        let owner = if p.word("AUTHORIZATION") { Some(p.any_ident()?) } else { None };
+        Ok(Self { name, if_not_exists, owner })
     }
 }

@@ -51,15 +51,8 @@ impl fmt::Debug for SecretValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Value(_) => f.write_str("Value(..)"),
-            Self::Reference {
-                provider,
-                reference,
-                options,
-            } => {
-                write!(
-                    f,
-                    "Reference {{ {provider:?}, {reference:?}, {options:?} }}"
-                )
+            Self::Reference { provider, reference, options } => {
+                write!(f, "Reference {{ {provider:?}, {reference:?}, {options:?} }}")
             }
         }
     }
@@ -69,12 +62,7 @@ impl CreateSecret {
     pub(super) fn parse(p: &mut Cursor<'_>, create: &Create) -> Result<Self> {
         let if_not_exists = create.if_not_exists(p)?;
         let name = p.name()?;
-        Ok(Self {
-            name,
-            or_replace: create.or_replace,
-            if_not_exists,
-            value: SecretValue::parse(p)?,
-        })
+        Ok(Self { name, or_replace: create.or_replace, if_not_exists, value: SecretValue::parse(p)? })
     }
 }
 
@@ -85,11 +73,7 @@ impl AlterSecret {
     }
 
     pub(super) fn parse(p: &mut Cursor<'_>, name: Name, if_exists: bool) -> Result<Self> {
-        Ok(Self {
-            name,
-            if_exists,
-            value: SecretValue::parse(p)?,
-        })
+        Ok(Self { name, if_exists, value: SecretValue::parse(p)? })
     }
 }
 
@@ -109,10 +93,6 @@ impl SecretValue {
             ("AZURE", SecretProvider::Azure),
             ("GCP", SecretProvider::Gcp),
         ])?;
-        Ok(Self::Reference {
-            provider,
-            reference: p.string()?,
-            options: Options::parse_optional(p)?,
-        })
+        Ok(Self::Reference { provider, reference: p.string()?, options: Options::parse_optional(p)? })
     }
 }

@@ -96,16 +96,7 @@ impl CreateSource {
 }
 
 /// Words that begin a clause behind FROM.
-const CLAUSES: &[&str] = &[
-    "FORMAT",
-    "ENVELOPE",
-    "INCREMENTAL BY",
-    "INCLUDE",
-    "VERIFY",
-    "ON SCHEMA CHANGE",
-    "WITH",
-    "COMMENT",
-];
+const CLAUSES: &[&str] = &["FORMAT", "ENVELOPE", "INCREMENTAL BY", "INCLUDE", "VERIFY", "ON SCHEMA CHANGE", "WITH", "COMMENT"];
 
 impl CreateSource {
     pub(super) fn parse(p: &mut Cursor<'_>, create: &Create) -> Result<Self> {
@@ -143,11 +134,7 @@ impl CreateSource {
             self.format = Some(Format::parse(p)?);
         } else if p.word("ENVELOPE") {
             once(self.envelope.is_none(), "ENVELOPE", position)?;
-            self.envelope = Some(p.one_of(&[
-                ("NONE", Envelope::None),
-                ("UPSERT", Envelope::Upsert),
-                ("DEBEZIUM", Envelope::Debezium),
-            ])?);
+            self.envelope = Some(p.one_of(&[("NONE", Envelope::None), ("UPSERT", Envelope::Upsert), ("DEBEZIUM", Envelope::Debezium)])?);
         } else if p.words(&["INCREMENTAL", "BY"]) {
             once(self.incremental.is_none(), "INCREMENTAL BY", position)?;
             self.incremental = Some(Incremental::parse(p)?);
@@ -175,12 +162,7 @@ impl CreateSource {
 
 impl Origin {
     fn parse(p: &mut Cursor<'_>) -> Result<Self> {
-        match p.one_of(&[
-            ("CONNECTION", 0),
-            ("SERVER", 0),
-            ("WEBHOOK", 1),
-            ("UPLOAD", 2),
-        ])? {
+        match p.one_of(&[("CONNECTION", 0), ("SERVER", 0), ("WEBHOOK", 1), ("UPLOAD", 2)])? {
             0 => Ok(Self::Connection(p.name()?)),
             1 => Ok(Self::Webhook),
             _ => Ok(Self::Upload),
@@ -192,11 +174,7 @@ impl Format {
     fn parse(p: &mut Cursor<'_>) -> Result<Self> {
         let name = p.any_ident()?;
         let bracket = p.sees_symbol(&sqlparser::tokenizer::Token::LParen);
-        let options = if bracket {
-            Options::parse_group(p)?
-        } else {
-            Options::default()
-        };
+        let options = if bracket { Options::parse_group(p)? } else { Options::default() };
         Ok(Self { name, options })
     }
 }
@@ -204,21 +182,9 @@ impl Format {
 impl Incremental {
     fn parse(p: &mut Cursor<'_>) -> Result<Self> {
         let column = p.ident()?;
-        let lookback = if p.word("LOOKBACK") {
-            Some(p.interval()?)
-        } else {
-            None
-        };
-        let starting_at = if p.words(&["STARTING", "AT"]) {
-            Some(p.expr()?)
-        } else {
-            None
-        };
-        Ok(Self {
-            column,
-            lookback,
-            starting_at,
-        })
+        let lookback = if p.word("LOOKBACK") { Some(p.interval()?) } else { None };
+        let starting_at = if p.words(&["STARTING", "AT"]) { Some(p.expr()?) } else { None };
+        Ok(Self { column, lookback, starting_at })
     }
 }
 
@@ -236,11 +202,7 @@ impl Include {
             ("RAW", Meta::Raw),
         ])?;
         let alias = if p.word("AS") { Some(p.ident()?) } else { None };
-        Ok(Self {
-            meta,
-            alias,
-            position,
-        })
+        Ok(Self { meta, alias, position })
     }
 }
 
@@ -251,11 +213,6 @@ impl SchemaChange {
 
     pub(super) fn parse(p: &mut Cursor<'_>) -> Result<Self> {
         p.expect(&["ON", "SCHEMA", "CHANGE"])?;
-        p.one_of(&[
-            ("EVOLVE", Self::Evolve),
-            ("RESCUE", Self::Rescue),
-            ("IGNORE", Self::Ignore),
-            ("FAIL", Self::Fail),
-        ])
+        p.one_of(&[("EVOLVE", Self::Evolve), ("RESCUE", Self::Rescue), ("IGNORE", Self::Ignore), ("FAIL", Self::Fail)])
     }
 }

@@ -58,11 +58,9 @@ impl CreateTable {
             self.comment = Some(p.string()?);
         } else if p.word("AS") {
             if let Some(Element::Column(column)) = self.elements.first() {
-                return Err(
-                    SyntaxError::not_supported("a list of columns together with AS")
-                        .hint(Some("Give the types in the query, with casts.".to_owned()))
-                        .at(column.name.position),
-                );
+                return Err(SyntaxError::not_supported("a list of columns together with AS")
+                    .hint(Some("Give the types in the query, with casts.".to_owned()))
+                    .at(column.name.position));
             }
             self.query = Some(p.query_to_end()?);
         } else {

@@ -22,19 +22,8 @@ impl CreateView {
         let name = p.name()?;
         let bracket = p.sees_symbol(&sqlparser::tokenizer::Token::LParen);
         let columns = if bracket { p.columns()? } else { Vec::new() };
-        let comment = if p.word("COMMENT") {
-            Some(p.string()?)
-        } else {
-            None
-        };
+        let comment = if p.word("COMMENT") { Some(p.string()?) } else { None };
         p.expect(&["AS"])?;
-        Ok(Self {
-            name,
-            or_replace: create.or_replace,
-            if_not_exists,
-            columns,
-            comment,
-            query: p.query_to_end()?,
-        })
+        Ok(Self { name, or_replace: create.or_replace, if_not_exists, columns, comment, query: p.query_to_end()? })
     }
 }

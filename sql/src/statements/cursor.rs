@@ -44,15 +44,8 @@ impl DeclareCursor {
                 binary = true;
             } else if p.word("SCROLL") {
                 scroll = true;
-            } else if !(p.word("INSENSITIVE") || p.word("ASENSITIVE") || p.words(&["NO", "SCROLL"]))
-            {
-                return Err(p.expected_one_of(&[
-                    "CURSOR",
-                    "BINARY",
-                    "INSENSITIVE",
-                    "NO SCROLL",
-                    "SCROLL",
-                ]));
+            } else if !(p.word("INSENSITIVE") || p.word("ASENSITIVE") || p.words(&["NO", "SCROLL"])) {
+                return Err(p.expected_one_of(&["CURSOR", "BINARY", "INSENSITIVE", "NO SCROLL", "SCROLL"]));
             }
         }
         let hold = p.words(&["WITH", "HOLD"]);
@@ -60,13 +53,7 @@ impl DeclareCursor {
             p.words(&["WITHOUT", "HOLD"]);
         }
         p.expect(&["FOR"])?;
-        Ok(Self {
-            name,
-            binary,
-            scroll,
-            hold,
-            query: p.query_to_end()?,
-        })
+        Ok(Self { name, binary, scroll, hold, query: p.query_to_end()? })
     }
 }
 
@@ -76,11 +63,7 @@ impl FetchCursor {
         if !p.word("FROM") {
             p.word("IN");
         }
-        Ok(Self {
-            name: p.ident()?,
-            count,
-            move_only,
-        })
+        Ok(Self { name: p.ident()?, count, move_only })
     }
 }
 
@@ -99,9 +82,7 @@ impl FetchCount {
         if p.word("ALL") {
             return Ok(Self::All);
         }
-        let number = p
-            .peek()
-            .is_some_and(|tok| matches!(tok.token.token, sqlparser::tokenizer::Token::Number(..)));
+        let number = p.peek().is_some_and(|tok| matches!(tok.token.token, sqlparser::tokenizer::Token::Number(..)));
         if number {
             return Ok(Self::Forward(p.whole()?));
         }
@@ -118,8 +99,6 @@ impl CloseCursor {
         if p.word("ALL") {
             return Ok(Self { name: None });
         }
-        Ok(Self {
-            name: Some(p.ident()?),
-        })
+        Ok(Self { name: Some(p.ident()?) })
     }
 }

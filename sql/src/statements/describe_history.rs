@@ -13,11 +13,7 @@ pub struct DescribeHistory {
 impl DescribeHistory {
     pub(super) fn parse(p: &mut Cursor<'_>) -> Result<Self> {
         let name = p.name()?;
-        let limit = if p.word("LIMIT") {
-            Some(p.whole()?)
-        } else {
-            None
-        };
+        let limit = if p.word("LIMIT") { Some(p.whole()?) } else { None };
         p.finish_or(&["LIMIT"])?;
         Ok(Self { name, limit })
     }

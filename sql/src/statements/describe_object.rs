@@ -13,9 +13,6 @@ pub struct DescribeObject {
 
 impl DescribeObject {
     pub(super) fn parse(p: &mut Cursor<'_>, kind: Option<ObjectKind>) -> Result<Self> {
-        Ok(Self {
-            kind,
-            name: p.name()?,
-        })
+        Ok(Self { kind, name: p.name()? })
     }
 }

@@ -55,78 +55,34 @@ const STATEMENTS: &[(&[&str], Parse)] = &[
     (&["CREATE"], |p| after_word(p, create)),
     (&["ALTER"], |p| after_word(p, alter)),
     (&["DROP"], |p| after_word(p, drop)),
-    (ShowRuns::WORDS, |p| {
-        after(p, ShowRuns::WORDS, ShowRuns::parse).map(StatementKind::ShowRuns)
-    }),
+    (ShowRuns::WORDS, |p| after(p, ShowRuns::WORDS, ShowRuns::parse).map(StatementKind::ShowRuns)),
     (&["SHOW"], |p| after_word(p, show)),
     (&["DESCRIBE"], |p| after_word(p, describe)),
     (&["COMMENT"], |p| after_word(p, comment)),
-    (ValidateConnection::WORDS, |p| {
-        after(p, ValidateConnection::WORDS, ValidateConnection::parse)
-            .map(StatementKind::ValidateConnection)
-    }),
+    (ValidateConnection::WORDS, |p| after(p, ValidateConnection::WORDS, ValidateConnection::parse).map(StatementKind::ValidateConnection)),
     (ImportForeignSchema::WORDS, |p| {
-        after(p, ImportForeignSchema::WORDS, ImportForeignSchema::parse)
-            .map(StatementKind::ImportForeignSchema)
+        after(p, ImportForeignSchema::WORDS, ImportForeignSchema::parse).map(StatementKind::ImportForeignSchema)
     }),
-    (RunPipeline::WORDS, |p| {
-        after(p, RunPipeline::WORDS, RunPipeline::parse).map(StatementKind::RunPipeline)
-    }),
-    (ReplayPipeline::WORDS, |p| {
-        after(p, ReplayPipeline::WORDS, ReplayPipeline::parse).map(StatementKind::ReplayPipeline)
-    }),
-    (CancelRun::WORDS, |p| {
-        after(p, CancelRun::WORDS, CancelRun::parse).map(StatementKind::CancelRun)
-    }),
-    (RestoreTable::WORDS, |p| {
-        after(p, RestoreTable::WORDS, RestoreTable::parse).map(StatementKind::RestoreTable)
-    }),
-    (Optimize::WORDS, |p| {
-        after(p, Optimize::WORDS, Optimize::parse).map(StatementKind::Optimize)
-    }),
-    (Vacuum::WORDS, |p| {
-        after(p, Vacuum::WORDS, Vacuum::parse).map(StatementKind::Vacuum)
-    }),
+    (RunPipeline::WORDS, |p| after(p, RunPipeline::WORDS, RunPipeline::parse).map(StatementKind::RunPipeline)),
+    (ReplayPipeline::WORDS, |p| after(p, ReplayPipeline::WORDS, ReplayPipeline::parse).map(StatementKind::ReplayPipeline)),
+    (CancelRun::WORDS, |p| after(p, CancelRun::WORDS, CancelRun::parse).map(StatementKind::CancelRun)),
+    (RestoreTable::WORDS, |p| after(p, RestoreTable::WORDS, RestoreTable::parse).map(StatementKind::RestoreTable)),
+    (Optimize::WORDS, |p| after(p, Optimize::WORDS, Optimize::parse).map(StatementKind::Optimize)),
+    (Vacuum::WORDS, |p| after(p, Vacuum::WORDS, Vacuum::parse).map(StatementKind::Vacuum)),
     (&["SET"], |p| after_word(p, set)),
-    (&["RESET"], |p| {
-        after_word(p, ResetVariable::parse).map(StatementKind::ResetVariable)
-    }),
-    (&["DISCARD"], |p| {
-        after_word(p, Discard::parse).map(StatementKind::Discard)
-    }),
-    (&["LISTEN"], |p| {
-        after_word(p, Bus::parse_listen).map(StatementKind::Bus)
-    }),
-    (&["UNLISTEN"], |p| {
-        after_word(p, Bus::parse_unlisten).map(StatementKind::Bus)
-    }),
-    (&["NOTIFY"], |p| {
-        after_word(p, Bus::parse_notify).map(StatementKind::Bus)
-    }),
-    (&["DECLARE"], |p| {
-        after_word(p, DeclareCursor::parse).map(StatementKind::DeclareCursor)
-    }),
-    (&["FETCH"], |p| {
-        after_word(p, |p| FetchCursor::parse(p, false)).map(StatementKind::FetchCursor)
-    }),
-    (&["MOVE"], |p| {
-        after_word(p, |p| FetchCursor::parse(p, true)).map(StatementKind::FetchCursor)
-    }),
-    (&["CLOSE"], |p| {
-        after_word(p, CloseCursor::parse).map(StatementKind::CloseCursor)
-    }),
-    (&["PREPARE"], |p| {
-        after_word(p, Prepare::parse).map(StatementKind::Prepare)
-    }),
-    (&["EXECUTE"], |p| {
-        after_word(p, Execute::parse).map(StatementKind::Execute)
-    }),
-    (&["DEALLOCATE"], |p| {
-        after_word(p, Deallocate::parse).map(StatementKind::Deallocate)
-    }),
-    (&["COPY"], |p| {
-        after_word(p, Copy::parse).map(StatementKind::Copy)
-    }),
+    (&["RESET"], |p| after_word(p, ResetVariable::parse).map(StatementKind::ResetVariable)),
+    (&["DISCARD"], |p| after_word(p, Discard::parse).map(StatementKind::Discard)),
+    (&["LISTEN"], |p| after_word(p, Bus::parse_listen).map(StatementKind::Bus)),
+    (&["UNLISTEN"], |p| after_word(p, Bus::parse_unlisten).map(StatementKind::Bus)),
+    (&["NOTIFY"], |p| after_word(p, Bus::parse_notify).map(StatementKind::Bus)),
+    (&["DECLARE"], |p| after_word(p, DeclareCursor::parse).map(StatementKind::DeclareCursor)),
+    (&["FETCH"], |p| after_word(p, |p| FetchCursor::parse(p, false)).map(StatementKind::FetchCursor)),
+    (&["MOVE"], |p| after_word(p, |p| FetchCursor::parse(p, true)).map(StatementKind::FetchCursor)),
+    (&["CLOSE"], |p| after_word(p, CloseCursor::parse).map(StatementKind::CloseCursor)),
+    (&["PREPARE"], |p| after_word(p, Prepare::parse).map(StatementKind::Prepare)),
+    (&["EXECUTE"], |p| after_word(p, Execute::parse).map(StatementKind::Execute)),
+    (&["DEALLOCATE"], |p| after_word(p, Deallocate::parse).map(StatementKind::Deallocate)),
+    (&["COPY"], |p| after_word(p, Copy::parse).map(StatementKind::Copy)),
 ];
 
 /// Statements of the language, or of PostgreSQL, that are known and not built.
@@ -193,15 +149,7 @@ const NOUNS_NOT_BUILT: &[&[&str]] = &[
 ];
 
 /// The same nouns in the plural, for SHOW.
-const PLURALS_NOT_BUILT: &[&str] = &[
-    "SINKS",
-    "TEMPLATES",
-    "ALERTS",
-    "FUNCTIONS",
-    "ROLES",
-    "GRANTS",
-    "CONNECTORS",
-];
+const PLURALS_NOT_BUILT: &[&str] = &["SINKS", "TEMPLATES", "ALERTS", "FUNCTIONS", "ROLES", "GRANTS", "CONNECTORS"];
 
 /// Parses the statement that the cursor holds, to its end.
 pub(crate) fn parse(p: &mut Cursor<'_>) -> Result<Statement> {
@@ -211,11 +159,7 @@ pub(crate) fn parse(p: &mut Cursor<'_>) -> Result<Statement> {
     if !matches!(kind, StatementKind::NotBuilt { .. }) {
         p.finish()?;
     }
-    Ok(Statement {
-        text: p.input().text(range).to_owned(),
-        position,
-        kind,
-    })
+    Ok(Statement { text: p.input().text(range).to_owned(), position, kind })
 }
 
 fn parse_kind(p: &mut Cursor<'_>) -> Result<StatementKind> {
@@ -238,44 +182,28 @@ fn parse_kind(p: &mut Cursor<'_>) -> Result<StatementKind> {
 fn unknown(p: &Cursor<'_>) -> SyntaxError {
     let mut words: Vec<&[&str]> = STATEMENTS.iter().map(|(words, _)| *words).collect();
     // `RUN x` and `REPLAY x`: the first word is right, the second is missing.
-    if let Some(words) = words
-        .iter()
-        .find(|words| words.first().is_some_and(|word| p.sees(&[word])))
-    {
+    if let Some(words) = words.iter().find(|words| words.first().is_some_and(|word| p.sees(&[word]))) {
         let mut behind = p.clone();
         behind.move_to(p.index() + 1);
         return behind.expected_one_of(words.get(1..2).unwrap_or_default());
     }
     words.sort_unstable();
     let first = words.iter().filter_map(|words| words.first().copied());
-    let all = first
-        .chain(Transaction::WORDS.iter().copied())
-        .chain(NOT_BUILT.iter().copied());
+    let all = first.chain(Transaction::WORDS.iter().copied()).chain(NOT_BUILT.iter().copied());
     let hint = p.peek_word().and_then(|word| crate::nearest(word, all));
-    p.unexpected()
-        .hint(hint.map(|word| format!("Did you mean {word}?")))
+    p.unexpected().hint(hint.map(|word| format!("Did you mean {word}?")))
 }
 
 pub(super) fn not_built(p: &Cursor<'_>, what: String) -> StatementKind {
-    StatementKind::NotBuilt {
-        what,
-        position: p.position(),
-    }
+    StatementKind::NotBuilt { what, position: p.position() }
 }
 
-fn after_word<'a, T>(
-    p: &mut Cursor<'a>,
-    parse: impl FnOnce(&mut Cursor<'a>) -> Result<T>,
-) -> Result<T> {
+fn after_word<'a, T>(p: &mut Cursor<'a>, parse: impl FnOnce(&mut Cursor<'a>) -> Result<T>) -> Result<T> {
     p.move_to(p.index() + 1);
     parse(p)
 }
 
-fn after<'a, T>(
-    p: &mut Cursor<'a>,
-    words: &[&str],
-    parse: impl FnOnce(&mut Cursor<'a>) -> Result<T>,
-) -> Result<T> {
+fn after<'a, T>(p: &mut Cursor<'a>, words: &[&str], parse: impl FnOnce(&mut Cursor<'a>) -> Result<T>) -> Result<T> {
     p.move_to(p.index() + words.len());
     parse(p)
 }
@@ -310,9 +238,7 @@ impl Create {
 
     pub(super) fn refuse_or_replace(&self) -> Result<()> {
         if self.or_replace {
-            return Err(
-                SyntaxError::not_supported("OR REPLACE is not supported here").at(self.position),
-            );
+            return Err(SyntaxError::not_supported("OR REPLACE is not supported here").at(self.position));
         }
         Ok(())
     }
@@ -323,23 +249,14 @@ fn create(p: &mut Cursor<'_>) -> Result<StatementKind> {
     let or_replace = p.words(&["OR", "REPLACE"]);
     let before_temporary = p.clone();
     let temporary = p.word("TEMP") || p.word("TEMPORARY");
-    let create = Create {
-        or_replace,
-        temporary,
-        position,
-    };
+    let create = Create { or_replace, temporary, position };
     if p.word("PIPELINE") {
-        return CreatePipeline::parse(p, &create)
-            .map(Box::new)
-            .map(StatementKind::CreatePipeline);
+        return CreatePipeline::parse(p, &create).map(Box::new).map(StatementKind::CreatePipeline);
     }
     if temporary {
         if p.sees(&["TABLE"]) || p.sees(&["VIEW"]) || p.sees(&["SEQUENCE"]) {
             let noun = p.peek_word().unwrap_or_default().to_ascii_uppercase();
-            return Ok(not_built(
-                &before_temporary,
-                format!("CREATE TEMPORARY {noun}"),
-            ));
+            return Ok(not_built(&before_temporary, format!("CREATE TEMPORARY {noun}")));
         }
         return Err(p.expected_one_of(&["PIPELINE"]));
     }
@@ -349,40 +266,25 @@ fn create(p: &mut Cursor<'_>) -> Result<StatementKind> {
     match kind {
         ObjectKind::Schema => CreateSchema::parse(p, &create).map(StatementKind::CreateSchema),
         ObjectKind::Secret => CreateSecret::parse(p, &create).map(StatementKind::CreateSecret),
-        ObjectKind::Connection => {
-            CreateConnection::parse(p, &create).map(StatementKind::CreateConnection)
-        }
-        ObjectKind::Source => CreateSource::parse(p, &create)
-            .map(Box::new)
-            .map(StatementKind::CreateSource),
-        ObjectKind::Table => CreateTable::parse(p, &create)
-            .map(Box::new)
-            .map(StatementKind::CreateTable),
+        ObjectKind::Connection => CreateConnection::parse(p, &create).map(StatementKind::CreateConnection),
+        ObjectKind::Source => CreateSource::parse(p, &create).map(Box::new).map(StatementKind::CreateSource),
+        ObjectKind::Table => CreateTable::parse(p, &create).map(Box::new).map(StatementKind::CreateTable),
         ObjectKind::View => CreateView::parse(p, &create).map(StatementKind::CreateView),
-        ObjectKind::Pipeline => CreatePipeline::parse(p, &create)
-            .map(Box::new)
-            .map(StatementKind::CreatePipeline),
+        ObjectKind::Pipeline => CreatePipeline::parse(p, &create).map(Box::new).map(StatementKind::CreatePipeline),
     }
 }
 
 fn singular(p: &mut Cursor<'_>) -> Option<ObjectKind> {
-    ObjectKind::NOUNS
-        .iter()
-        .find_map(|(kind, noun, _)| p.word(noun).then_some(*kind))
+    ObjectKind::NOUNS.iter().find_map(|(kind, noun, _)| p.word(noun).then_some(*kind))
 }
 
 fn plural(p: &mut Cursor<'_>) -> Option<ObjectKind> {
-    ObjectKind::NOUNS
-        .iter()
-        .find_map(|(kind, _, nouns)| p.word(nouns).then_some(*kind))
+    ObjectKind::NOUNS.iter().find_map(|(kind, _, nouns)| p.word(nouns).then_some(*kind))
 }
 
 /// A noun that is not built, or none at all.
 fn no_such_noun(p: &Cursor<'_>, verb: &str) -> Result<StatementKind> {
-    let longest = NOUNS_NOT_BUILT
-        .iter()
-        .filter(|words| p.sees(words))
-        .max_by_key(|words| words.len());
+    let longest = NOUNS_NOT_BUILT.iter().filter(|words| p.sees(words)).max_by_key(|words| words.len());
     match longest {
         Some(words) => Ok(not_built(p, format!("{verb} {}", words.join(" ")))),
         None => Err(expected_noun(p, &[])),
@@ -390,11 +292,7 @@ fn no_such_noun(p: &Cursor<'_>, verb: &str) -> Result<StatementKind> {
 }
 
 fn expected_noun(p: &Cursor<'_>, more: &[&str]) -> SyntaxError {
-    let nouns: Vec<&str> = ObjectKind::NOUNS
-        .iter()
-        .map(|(_, noun, _)| *noun)
-        .chain(more.iter().copied())
-        .collect();
+    let nouns: Vec<&str> = ObjectKind::NOUNS.iter().map(|(_, noun, _)| *noun).chain(more.iter().copied()).collect();
     p.expected_one_of(&nouns)
 }
 
@@ -406,18 +304,10 @@ fn alter(p: &mut Cursor<'_>) -> Result<StatementKind> {
     let if_exists = p.if_exists();
     let name = p.name()?;
     match kind {
-        ObjectKind::Secret if AlterSecret::begins(p) => {
-            AlterSecret::parse(p, name, if_exists).map(StatementKind::AlterSecret)
-        }
-        ObjectKind::Source if p.sees(&["ACCEPT"]) => {
-            Ok(not_built(&verb, "ALTER SOURCE .. ACCEPT".to_owned()))
-        }
-        ObjectKind::Pipeline if p.sees(&["REFRESH"]) => {
-            Ok(not_built(&verb, "ALTER PIPELINE .. REFRESH".to_owned()))
-        }
-        ObjectKind::Pipeline => {
-            AlterPipeline::parse(p, name, if_exists).map(StatementKind::AlterPipeline)
-        }
+        ObjectKind::Secret if AlterSecret::begins(p) => AlterSecret::parse(p, name, if_exists).map(StatementKind::AlterSecret),
+        ObjectKind::Source if p.sees(&["ACCEPT"]) => Ok(not_built(&verb, "ALTER SOURCE .. ACCEPT".to_owned())),
+        ObjectKind::Pipeline if p.sees(&["REFRESH"]) => Ok(not_built(&verb, "ALTER PIPELINE .. REFRESH".to_owned())),
+        ObjectKind::Pipeline => AlterPipeline::parse(p, name, if_exists).map(StatementKind::AlterPipeline),
         ObjectKind::Table => AlterTable::parse(p, name, if_exists).map(StatementKind::AlterTable),
         _ => AlterObject::parse(p, kind, name, if_exists).map(StatementKind::AlterObject),
     }
@@ -448,9 +338,7 @@ fn show(p: &mut Cursor<'_>) -> Result<StatementKind> {
 
 fn describe(p: &mut Cursor<'_>) -> Result<StatementKind> {
     // A relation may be called "history" or "view": the noun counts only when a name stands behind it.
-    let name_behind = p
-        .nth(1)
-        .is_some_and(|tok| matches!(tok.token.token, sqlparser::tokenizer::Token::Word(_)));
+    let name_behind = p.nth(1).is_some_and(|tok| matches!(tok.token.token, sqlparser::tokenizer::Token::Word(_)));
     if name_behind && p.word("HISTORY") {
         return DescribeHistory::parse(p).map(StatementKind::DescribeHistory);
     }
@@ -475,17 +363,11 @@ fn comment(p: &mut Cursor<'_>) -> Result<StatementKind> {
 fn set(p: &mut Cursor<'_>) -> Result<StatementKind> {
     if p.words(&["SESSION", "CHARACTERISTICS", "AS", "TRANSACTION"]) {
         let modes = TransactionModes::parse(p)?;
-        return Ok(StatementKind::Transaction(Transaction::SetModes {
-            modes,
-            session: true,
-        }));
+        return Ok(StatementKind::Transaction(Transaction::SetModes { modes, session: true }));
     }
     if p.word("TRANSACTION") {
         let modes = TransactionModes::parse(p)?;
-        return Ok(StatementKind::Transaction(Transaction::SetModes {
-            modes,
-            session: false,
-        }));
+        return Ok(StatementKind::Transaction(Transaction::SetModes { modes, session: false }));
     }
     if p.sees(&["CONSTRAINTS"]) {
         return Ok(not_built(p, "SET CONSTRAINTS".to_owned()));

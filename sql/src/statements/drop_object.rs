@@ -21,11 +21,6 @@ impl DropObject {
             p.word("RESTRICT");
         }
         p.finish_or(&["RESTRICT", "CASCADE"])?;
-        Ok(Self {
-            kind,
-            names,
-            if_exists,
-            cascade,
-        })
+        Ok(Self { kind, names, if_exists, cascade })
     }
 }

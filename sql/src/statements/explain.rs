@@ -20,21 +20,13 @@ impl Explain {
     /// Reads what stands behind EXPLAIN, be it a query or a pipeline.
     pub(super) fn parse_any(p: &mut Cursor<'_>) -> Result<StatementKind> {
         if p.word("PIPELINE") {
-            return Ok(StatementKind::ExplainPipeline(ExplainPipeline::parse(
-                p, None,
-            )?));
+            return Ok(StatementKind::ExplainPipeline(ExplainPipeline::parse(p, None)?));
         }
         let mut behind_list = p.clone();
-        let list = if p.sees_symbol(&Token::LParen) {
-            behind_list.group().ok()
-        } else {
-            None
-        };
+        let list = if p.sees_symbol(&Token::LParen) { behind_list.group().ok() } else { None };
         if list.is_some() && behind_list.word("PIPELINE") {
             p.move_to(behind_list.index());
-            return Ok(StatementKind::ExplainPipeline(ExplainPipeline::parse(
-                p, list,
-            )?));
+            return Ok(StatementKind::ExplainPipeline(ExplainPipeline::parse(p, list)?));
         }
         Self::parse(p)
     }
@@ -42,14 +34,8 @@ impl Explain {
     fn parse(p: &mut Cursor<'_>) -> Result<StatementKind> {
         let (mut analyze, mut verbose, mut format) = (false, false, None);
         // `(ANALYZE, FORMAT json)`; a bracket may also open the query.
-        let first = p
-            .nth(1)
-            .and_then(|tok| tok.word())
-            .map(str::to_ascii_uppercase);
-        let query_behind = matches!(
-            first.as_deref(),
-            None | Some("SELECT" | "WITH" | "VALUES" | "TABLE")
-        );
+        let first = p.nth(1).and_then(|tok| tok.word()).map(str::to_ascii_uppercase);
+        let query_behind = matches!(first.as_deref(), None | Some("SELECT" | "WITH" | "VALUES" | "TABLE"));
         if p.sees_symbol(&Token::LParen) && !query_behind {
             for entry in Options::parse_loose_group(p)?.entries {
                 let on = match &entry.value {
@@ -61,10 +47,7 @@ impl Explain {
                     ("analyze", _) => analyze = on,
                     ("verbose", _) => verbose = on,
                     ("format", OptionValue::Text(value)) => {
-                        format = Some(Ident {
-                            value,
-                            position: entry.value_position,
-                        });
+                        format = Some(Ident { value, position: entry.value_position });
                     }
                     ("costs" | "buffers" | "timing" | "summary" | "settings" | "wal", _) => {}
                     (key, _) => {
@@ -79,17 +62,9 @@ impl Explain {
         }
         const CHANGES: &[&str] = &["INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "EXECUTE"];
         if CHANGES.iter().any(|word| p.sees(&[word])) {
-            let what = format!(
-                "EXPLAIN {}",
-                p.peek_word().unwrap_or_default().to_ascii_uppercase()
-            );
+            let what = format!("EXPLAIN {}", p.peek_word().unwrap_or_default().to_ascii_uppercase());
             return Ok(super::not_built(p, what));
         }
-        Ok(StatementKind::Explain(Self {
-            analyze,
-            verbose,
-            format,
-            query: p.query_to_end()?,
-        }))
+        Ok(StatementKind::Explain(Self { analyze, verbose, format, query: p.query_to_end()? }))
     }
 }

@@ -21,11 +21,7 @@ pub enum ExplainWhat {
 impl ExplainPipeline {
     /// Reads the name; the option list has been read by whoever saw that a pipeline is meant.
     pub(super) fn parse(p: &mut Cursor<'_>, list: Option<Cursor<'_>>) -> Result<Self> {
-        let mut explain = Self {
-            name: p.name()?,
-            what: ExplainWhat::Plan,
-            format: None,
-        };
+        let mut explain = Self { name: p.name()?, what: ExplainWhat::Plan, format: None };
         let Some(mut list) = list else {
             return Ok(explain);
         };
@@ -37,17 +33,10 @@ impl ExplainPipeline {
                 return Ok(());
             }
             if said {
-                return Err(SyntaxError::syntax(
-                    "only one of PLAN, RULES and LINEAGE can be explained",
-                )
-                .at(position));
+                return Err(SyntaxError::syntax("only one of PLAN, RULES and LINEAGE can be explained").at(position));
             }
             said = true;
-            explain.what = list.one_of(&[
-                ("PLAN", ExplainWhat::Plan),
-                ("RULES", ExplainWhat::Rules),
-                ("LINEAGE", ExplainWhat::Lineage),
-            ])?;
+            explain.what = list.one_of(&[("PLAN", ExplainWhat::Plan), ("RULES", ExplainWhat::Rules), ("LINEAGE", ExplainWhat::Lineage)])?;
             Ok(())
         })?;
         list.finish()?;

@@ -39,12 +39,6 @@ impl ImportForeignSchema {
         let connection = p.name()?;
         p.expect(&["INTO"])?;
         let into = p.ident()?;
-        Ok(Self {
-            remote_schema,
-            filter,
-            connection,
-            into,
-            options: Options::parse_optional(p)?,
-        })
+        Ok(Self { remote_schema, filter, connection, into, options: Options::parse_optional(p)? })
     }
 }

@@ -31,11 +31,7 @@ impl Bus {
 
     pub(super) fn parse_notify(p: &mut Cursor<'_>) -> Result<Self> {
         let channel = p.ident()?;
-        let payload = if p.symbol(&Token::Comma) {
-            Some(p.string()?)
-        } else {
-            None
-        };
+        let payload = if p.symbol(&Token::Comma) { Some(p.string()?) } else { None };
         Ok(Self::Notify { channel, payload })
     }
 }

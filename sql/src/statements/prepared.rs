@@ -33,18 +33,12 @@ impl Prepare {
             inner.finish()?;
         }
         p.expect(&["AS"])?;
-        const BEGINNINGS: &[&str] = &[
-            "SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE",
-        ];
+        const BEGINNINGS: &[&str] = &["SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE"];
         let bracket = p.sees_symbol(&sqlparser::tokenizer::Token::LParen);
         if !bracket && !BEGINNINGS.iter().any(|word| p.sees(&[word])) {
             return Err(p.expected_one_of(BEGINNINGS));
         }
-        Ok(Self {
-            name,
-            types,
-            statement: Box::new(super::parse(p)?),
-        })
+        Ok(Self { name, types, statement: Box::new(super::parse(p)?) })
     }
 }
 
@@ -53,11 +47,7 @@ impl Execute {
         let position = p.position();
         let name = p.ident()?;
         if name.value == "pipeline" && p.peek_word().is_some() {
-            return Err(p
-                .input()
-                .unexpected(p.index())
-                .hint(Some("Use RUN PIPELINE.".to_owned()))
-                .at(position));
+            return Err(p.input().unexpected(p.index()).hint(Some("Use RUN PIPELINE.".to_owned())).at(position));
         }
         let mut arguments = Vec::new();
         if p.sees_symbol(&sqlparser::tokenizer::Token::LParen) {
@@ -77,8 +67,6 @@ impl Deallocate {
         if p.word("ALL") {
             return Ok(Self { name: None });
         }
-        Ok(Self {
-            name: Some(p.ident()?),
-        })
+        Ok(Self { name: Some(p.ident()?) })
     }
 }

@@ -18,17 +18,9 @@ impl ReplayPipeline {
 
     pub(super) fn parse(p: &mut Cursor<'_>) -> Result<Self> {
         let name = p.name()?;
-        let condition = if p.word("WHERE") {
-            Some(p.expr()?)
-        } else {
-            None
-        };
+        let condition = if p.word("WHERE") { Some(p.expr()?) } else { None };
         let options = Options::parse_optional(p)?;
         p.finish_or(&["WHERE", "WITH"])?;
-        Ok(Self {
-            name,
-            condition,
-            options,
-        })
+        Ok(Self { name, condition, options })
     }
 }

@@ -17,9 +17,6 @@ impl RestoreTable {
     pub(super) fn parse(p: &mut Cursor<'_>) -> Result<Self> {
         let name = p.name()?;
         p.expect(&["TO"])?;
-        Ok(Self {
-            name,
-            to: temporal::point(p)?,
-        })
+        Ok(Self { name, to: temporal::point(p)? })
     }
 }

@@ -33,31 +33,18 @@ impl RunPipeline {
     pub(super) fn parse(p: &mut Cursor<'_>) -> Result<Self> {
         let name = p.name()?;
         let bracket = p.sees_symbol(&sqlparser::tokenizer::Token::LParen);
-        let arguments = if bracket {
-            Argument::parse_list(p)?
-        } else {
-            Vec::new()
-        };
+        let arguments = if bracket { Argument::parse_list(p)? } else { Vec::new() };
         let how = RunHow::parse(p)?;
         let options = Options::parse_optional(p)?;
         p.finish_or(&["DRY RUN", "FULL REFRESH", "STARTING AT", "WITH"])?;
-        Ok(Self {
-            name,
-            arguments,
-            how,
-            options,
-        })
+        Ok(Self { name, arguments, how, options })
     }
 }
 
 impl RunHow {
     fn parse(p: &mut Cursor<'_>) -> Result<Self> {
         if p.words(&["DRY", "RUN"]) {
-            let limit = if p.word("LIMIT") {
-                Some(p.whole()?)
-            } else {
-                None
-            };
+            let limit = if p.word("LIMIT") { Some(p.whole()?) } else { None };
             return Ok(Self::Dry { limit });
         }
         if p.words(&["FULL", "REFRESH"]) {
@@ -65,11 +52,7 @@ impl RunHow {
         }
         if p.words(&["STARTING", "AT"]) {
             let from = p.expr()?;
-            let until = if p.word("UNTIL") {
-                Some(p.expr()?)
-            } else {
-                None
-            };
+            let until = if p.word("UNTIL") { Some(p.expr()?) } else { None };
             return Ok(Self::Backfill { from, until });
         }
         Ok(Self::New)

@@ -48,67 +48,30 @@ impl SetVariable {
     /// Reads what stands behind SET.
     pub(super) fn parse(p: &mut Cursor<'_>) -> Result<Self> {
         let local = p.word("LOCAL");
-        if !local
-            && !p
-                .nth(1)
-                .is_some_and(|tok| tok.is(&Token::Eq) || tok.is_word("TO"))
-        {
+        if !local && !p.nth(1).is_some_and(|tok| tok.is(&Token::Eq) || tok.is_word("TO")) {
             p.word("SESSION");
         }
         let position = p.position();
         if p.words(&["TIME", "ZONE"]) {
-            let value = if p.word("LOCAL") {
-                VariableValue::Default
-            } else {
-                VariableValue::parse(p)?
-            };
-            return Ok(Self {
-                name: "timezone".to_owned(),
-                position,
-                local,
-                value,
-            });
+            let value = if p.word("LOCAL") { VariableValue::Default } else { VariableValue::parse(p)? };
+            return Ok(Self { name: "timezone".to_owned(), position, local, value });
         }
         if p.word("NAMES") {
-            return Ok(Self {
-                name: "client_encoding".to_owned(),
-                position,
-                local,
-                value: VariableValue::parse(p)?,
-            });
+            return Ok(Self { name: "client_encoding".to_owned(), position, local, value: VariableValue::parse(p)? });
         }
         if p.words(&["SESSION", "AUTHORIZATION"]) {
             let name = "session_authorization".to_owned();
-            return Ok(Self {
-                name,
-                position,
-                local,
-                value: VariableValue::parse(p)?,
-            });
+            return Ok(Self { name, position, local, value: VariableValue::parse(p)? });
         }
-        if p.sees(&["ROLE"])
-            && !p
-                .nth(1)
-                .is_some_and(|tok| tok.is(&Token::Eq) || tok.is_word("TO"))
-        {
+        if p.sees(&["ROLE"]) && !p.nth(1).is_some_and(|tok| tok.is(&Token::Eq) || tok.is_word("TO")) {
             p.word("ROLE");
-            return Ok(Self {
-                name: "role".to_owned(),
-                position,
-                local,
-                value: VariableValue::parse(p)?,
-            });
+            return Ok(Self { name: "role".to_owned(), position, local, value: VariableValue::parse(p)? });
         }
         let name = variable_name(p)?;
         if !p.symbol(&Token::Eq) && !p.word("TO") {
             return Err(p.expected("TO or ="));
         }
-        Ok(Self {
-            name,
-            position,
-            local,
-            value: VariableValue::parse(p)?,
-        })
+        Ok(Self { name, position, local, value: VariableValue::parse(p)? })
     }
 }
 
@@ -134,10 +97,7 @@ fn one_value(p: &mut Cursor<'_>) -> Result<String> {
     if p.sees(&["INTERVAL"]) {
         return Ok(p.interval()?.to_string());
     }
-    if sign.is_empty()
-        && p.peek()
-            .is_some_and(|tok| matches!(tok.token.token, Token::Word(_)))
-    {
+    if sign.is_empty() && p.peek().is_some_and(|tok| matches!(tok.token.token, Token::Word(_))) {
         return Ok(p.any_ident()?.value);
     }
     Err(p.expected("a value"))
@@ -173,20 +133,14 @@ fn named(p: &mut Cursor<'_>) -> Result<Option<String>> {
 impl ResetVariable {
     pub(super) fn parse(p: &mut Cursor<'_>) -> Result<Self> {
         let position = p.position();
-        Ok(Self {
-            name: named(p)?,
-            position,
-        })
+        Ok(Self { name: named(p)?, position })
     }
 }
 
 impl ShowVariable {
     pub(super) fn parse(p: &mut Cursor<'_>) -> Result<Self> {
         let position = p.position();
-        Ok(Self {
-            name: named(p)?,
-            position,
-        })
+        Ok(Self { name: named(p)?, position })
     }
 }
 

@@ -12,9 +12,6 @@ pub struct ShowCreate {
 
 impl ShowCreate {
     pub(super) fn parse(p: &mut Cursor<'_>, kind: ObjectKind) -> Result<Self> {
-        Ok(Self {
-            kind,
-            name: p.name()?,
-        })
+        Ok(Self { kind, name: p.name()? })
     }
 }

@@ -13,16 +13,8 @@ pub struct ShowObjects {
 
 impl ShowObjects {
     pub(super) fn parse(p: &mut Cursor<'_>, kind: ObjectKind) -> Result<Self> {
-        let schema = if p.word("IN") || p.word("FROM") {
-            Some(p.ident()?)
-        } else {
-            None
-        };
-        let like = if p.word("LIKE") {
-            Some(p.string()?)
-        } else {
-            None
-        };
+        let schema = if p.word("IN") || p.word("FROM") { Some(p.ident()?) } else { None };
+        let like = if p.word("LIKE") { Some(p.string()?) } else { None };
         p.finish_or(&["IN", "LIKE"])?;
         Ok(Self { kind, schema, like })
     }

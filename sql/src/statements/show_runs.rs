@@ -18,8 +18,6 @@ impl ShowRuns {
             return Ok(Self { pipeline: None });
         }
         p.word("PIPELINE");
-        Ok(Self {
-            pipeline: Some(p.name()?),
-        })
+        Ok(Self { pipeline: Some(p.name()?) })
     }
 }

@@ -45,16 +45,7 @@ const NOISE: &[(&str, ())] = &[("WORK", ()), ("TRANSACTION", ())];
 
 impl Transaction {
     /// First words of every spelling.
-    pub(super) const WORDS: &[&str] = &[
-        "BEGIN",
-        "START",
-        "COMMIT",
-        "END",
-        "ROLLBACK",
-        "ABORT",
-        "SAVEPOINT",
-        "RELEASE",
-    ];
+    pub(super) const WORDS: &[&str] = &["BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE"];
 
     /// Reads a whole statement; the first word is one of [`Self::WORDS`].
     pub(super) fn parse(p: &mut Cursor<'_>) -> Result<Self> {
@@ -109,9 +100,7 @@ fn chain(p: &mut Cursor<'_>) -> Result<bool> {
 
 fn refuse_prepared(p: &Cursor<'_>) -> Result<()> {
     if p.sees(&["PREPARED"]) {
-        return Err(
-            SyntaxError::not_supported("two-phase commit is not supported").at(p.position()),
-        );
+        return Err(SyntaxError::not_supported("two-phase commit is not supported").at(p.position()));
     }
     Ok(())
 }
@@ -132,12 +121,7 @@ impl TransactionModes {
             } else if p.word("DEFERRABLE") {
                 modes.deferrable = Some(true);
             } else {
-                return Err(p.expected_one_of(&[
-                    "ISOLATION LEVEL",
-                    "READ ONLY",
-                    "READ WRITE",
-                    "DEFERRABLE",
-                ]));
+                return Err(p.expected_one_of(&["ISOLATION LEVEL", "READ ONLY", "READ WRITE", "DEFERRABLE"]));
             }
             if p.symbol(&Token::Comma) && p.at_end() {
                 return Err(p.unexpected());

@@ -17,17 +17,9 @@ impl Vacuum {
     pub(super) fn parse(p: &mut Cursor<'_>) -> Result<Self> {
         p.word("TABLE");
         let name = p.name()?;
-        let retain = if p.word("RETAIN") {
-            Some(p.interval()?)
-        } else {
-            None
-        };
+        let retain = if p.word("RETAIN") { Some(p.interval()?) } else { None };
         let dry_run = p.words(&["DRY", "RUN"]);
         p.finish_or(&["RETAIN", "DRY RUN"])?;
-        Ok(Self {
-            name,
-            retain,
-            dry_run,
-        })
+        Ok(Self { name, retain, dry_run })
     }
 }

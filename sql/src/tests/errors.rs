@@ -1,16 +1,11 @@
 //! Errors: wording, place and hint.
 
-use crate::{
-    Interval, SyntaxErrorKind, nearest, parse, parse_data_type, parse_expr, parse_interval,
-    parse_query,
-};
+use crate::{Interval, SyntaxErrorKind, nearest, parse, parse_data_type, parse_expr, parse_interval, parse_query};
 
 /// Parses, and gives the message with `^` put before the character it points at.
 fn shown(text: &str) -> String {
     let error = parse(text).expect_err(text);
-    let position = error
-        .position
-        .unwrap_or_else(|| panic!("{text}: {error:?}"));
+    let position = error.position.unwrap_or_else(|| panic!("{text}: {error:?}"));
     let before: String = text.chars().take(position - 1).collect();
     let after: String = text.chars().skip(position - 1).collect();
     format!("{} | {before}^{after}", error.message)
@@ -20,40 +15,19 @@ fn shown(text: &str) -> String {
 fn an_error_points_at_the_character() {
     for (text, expected) in [
         ("SELEC 1", "syntax error at or near \"SELEC\" | ^SELEC 1"),
-        (
-            "SELECT 1; SELCT 2",
-            "syntax error at or near \"SELCT\" | SELECT 1; ^SELCT 2",
-        ),
-        (
-            "SELECT a FROM",
-            "syntax error at end of input | SELECT a FROM^",
-        ),
-        (
-            "SELECT 'ñ' FROM WHERE",
-            "syntax error at or near \"WHERE\" | SELECT 'ñ' FROM ^WHERE",
-        ),
+        ("SELECT 1; SELCT 2", "syntax error at or near \"SELCT\" | SELECT 1; ^SELCT 2"),
+        ("SELECT a FROM", "syntax error at end of input | SELECT a FROM^"),
+        ("SELECT 'ñ' FROM WHERE", "syntax error at or near \"WHERE\" | SELECT 'ñ' FROM ^WHERE"),
         ("SELECT (1", "syntax error at end of input | SELECT (1^"),
         ("SELECT 1)", "syntax error at or near \")\" | SELECT 1^)"),
-        (
-            "SELECT 'abc",
-            "unterminated quoted string at or near \"'abc\" | SELECT ^'abc",
-        ),
-        (
-            "SELECT $$abc",
-            "unterminated dollar-quoted string at or near \"$$abc\" | SELECT ^$$abc",
-        ),
-        (
-            "CREATE VIEW v AS SELECT FROM FROM t",
-            "syntax error at or near \"FROM\" | CREATE VIEW v AS SELECT FROM ^FROM t",
-        ),
+        ("SELECT 'abc", "unterminated quoted string at or near \"'abc\" | SELECT ^'abc"),
+        ("SELECT $$abc", "unterminated dollar-quoted string at or near \"$$abc\" | SELECT ^$$abc"),
+        ("CREATE VIEW v AS SELECT FROM FROM t", "syntax error at or near \"FROM\" | CREATE VIEW v AS SELECT FROM ^FROM t"),
         (
             "CREATE VIEW v AS\n SELECT é +\n FROM t; SELECT 1",
             "syntax error at or near \"FROM\" | CREATE VIEW v AS\n SELECT é +\n ^FROM t; SELECT 1",
         ),
-        (
-            "CREATE SOURCE s (a int, a text) FROM UPLOAD",
-            "column a is written twice | CREATE SOURCE s (a int, ^a text) FROM UPLOAD",
-        ),
+        ("CREATE SOURCE s (a int, a text) FROM UPLOAD", "column a is written twice | CREATE SOURCE s (a int, ^a text) FROM UPLOAD"),
         (
             "CREATE SOURCE s FROM UPLOAD FORMAT csv FORMAT json",
             "FORMAT is written twice | CREATE SOURCE s FROM UPLOAD FORMAT csv ^FORMAT json",
@@ -90,22 +64,10 @@ fn an_error_points_at_the_character() {
             "CREATE CONNECTION c TYPE local WITH (root = data)",
             "syntax error at or near \"data\" | CREATE CONNECTION c TYPE local WITH (root = ^data)",
         ),
-        (
-            "DROP PIPELINE a.b.c",
-            "names have at most two parts: schema and name | DROP PIPELINE ^a.b.c",
-        ),
-        (
-            "RUN PIPELINE p DRY RUN 5",
-            "syntax error at or near \"5\" | RUN PIPELINE p DRY RUN ^5",
-        ),
-        (
-            "ALTER PIPELINE p",
-            "syntax error at end of input | ALTER PIPELINE p^",
-        ),
-        (
-            "CREATE TABLE t (a int CHECK (a >) )",
-            "syntax error at or near \")\" | CREATE TABLE t (a int CHECK (a >^) )",
-        ),
+        ("DROP PIPELINE a.b.c", "names have at most two parts: schema and name | DROP PIPELINE ^a.b.c"),
+        ("RUN PIPELINE p DRY RUN 5", "syntax error at or near \"5\" | RUN PIPELINE p DRY RUN ^5"),
+        ("ALTER PIPELINE p", "syntax error at end of input | ALTER PIPELINE p^"),
+        ("CREATE TABLE t (a int CHECK (a >) )", "syntax error at or near \")\" | CREATE TABLE t (a int CHECK (a >^) )"),
         (
             "CREATE PIPELINE p INTO t EXPECT (a > 0 AS SELECT 1",
             "syntax error at end of input | CREATE PIPELINE p INTO t EXPECT (a > 0 AS SELECT 1^",
@@ -114,18 +76,9 @@ fn an_error_points_at_the_character() {
             "CREATE SOURCE s (a int, CHECK (a > 0)) FROM UPLOAD",
             "CHECK stands only in a table | CREATE SOURCE s (a int, ^CHECK (a > 0)) FROM UPLOAD",
         ),
-        (
-            "COPY t FROM '/etc/passwd'",
-            "COPY from or to a file of the server is not supported | COPY t FROM ^'/etc/passwd'",
-        ),
-        (
-            "CREATE TABLE t",
-            "syntax error at end of input | CREATE TABLE t^",
-        ),
-        (
-            "CREATE TABLE \"\" (a int)",
-            "zero-length quoted identifier | CREATE TABLE ^\"\" (a int)",
-        ),
+        ("COPY t FROM '/etc/passwd'", "COPY from or to a file of the server is not supported | COPY t FROM ^'/etc/passwd'"),
+        ("CREATE TABLE t", "syntax error at end of input | CREATE TABLE t^"),
+        ("CREATE TABLE \"\" (a int)", "zero-length quoted identifier | CREATE TABLE ^\"\" (a int)"),
     ] {
         assert_eq!(shown(text), expected);
     }
@@ -136,52 +89,22 @@ fn a_slip_is_met_with_the_word_that_was_meant() {
     for (text, hint) in [
         ("SELEC 1", "Did you mean SELECT?"),
         ("CRAETE VIEW v AS SELECT 1", "Did you mean CREATE?"),
-        (
-            "CREATE PIPLINE p INTO t AS SELECT 1",
-            "Did you mean PIPELINE?",
-        ),
-        (
-            "CREATE PIPELINE p SHEDULE EVERY '1 s' INTO t AS SELECT 1",
-            "Did you mean SCHEDULE?",
-        ),
-        (
-            "CREATE PIPELINE p SCHEDULE EVRY '1 s' INTO t AS SELECT 1",
-            "Did you mean EVERY?",
-        ),
-        (
-            "CREATE PIPELINE p INTO t UPSET KEY (a) AS SELECT 1",
-            "Did you mean UPSERT?",
-        ),
-        (
-            "CREATE PIPELINE p INTO t EXPECT (a > 0) ON VIOLATION QUARANTIN AS SELECT 1",
-            "Did you mean QUARANTINE?",
-        ),
-        (
-            "CREATE SOURCE s FROM CONECTION c",
-            "Did you mean CONNECTION?",
-        ),
-        (
-            "CREATE SOURCE s FROM UPLOAD FROMAT csv",
-            "Did you mean FORMAT?",
-        ),
+        ("CREATE PIPLINE p INTO t AS SELECT 1", "Did you mean PIPELINE?"),
+        ("CREATE PIPELINE p SHEDULE EVERY '1 s' INTO t AS SELECT 1", "Did you mean SCHEDULE?"),
+        ("CREATE PIPELINE p SCHEDULE EVRY '1 s' INTO t AS SELECT 1", "Did you mean EVERY?"),
+        ("CREATE PIPELINE p INTO t UPSET KEY (a) AS SELECT 1", "Did you mean UPSERT?"),
+        ("CREATE PIPELINE p INTO t EXPECT (a > 0) ON VIOLATION QUARANTIN AS SELECT 1", "Did you mean QUARANTINE?"),
+        ("CREATE SOURCE s FROM CONECTION c", "Did you mean CONNECTION?"),
+        ("CREATE SOURCE s FROM UPLOAD FROMAT csv", "Did you mean FORMAT?"),
         ("CREATE SECRET s FROM ENVV 'x'", "Did you mean ENV?"),
-        (
-            "CREATE PIPELINE p SCHEDULE EVERY '5 minuts' INTO t AS SELECT 1",
-            "Did you mean minute?",
-        ),
+        ("CREATE PIPELINE p SCHEDULE EVERY '5 minuts' INTO t AS SELECT 1", "Did you mean minute?"),
         ("EXECUTE PIPELINE p", "Use RUN PIPELINE."),
         ("RUN PIPLINE p", "Did you mean PIPELINE?"),
         ("RUN PIPELINE p DRYY RUN", "Did you mean DRY RUN?"),
         ("ALTER PIPELINE p SUSPND", "Did you mean SUSPEND?"),
         ("SHOW CREATE VEW v", "Did you mean VIEW?"),
-        (
-            "CREATE CONNECTION c TYPE local WITH (root = data)",
-            "Write text in single quotes: 'data'.",
-        ),
-        (
-            "CREATE TABLE select (a int)",
-            "Write \"select\" in double quotes to use it as a name.",
-        ),
+        ("CREATE CONNECTION c TYPE local WITH (root = data)", "Write text in single quotes: 'data'."),
+        ("CREATE TABLE select (a int)", "Write \"select\" in double quotes to use it as a name."),
         ("CREATE VIEW v AS SELCT 1", "Did you mean SELECT?"),
     ] {
         let error = parse(text).expect_err(text);
@@ -257,31 +180,18 @@ fn nothing_is_left_over() {
 
 #[test]
 fn stored_texts() {
-    assert_eq!(
-        parse_expr("a > 0 AND b IS NOT NULL").unwrap().text,
-        "a > 0 AND b IS NOT NULL"
-    );
+    assert_eq!(parse_expr("a > 0 AND b IS NOT NULL").unwrap().text, "a > 0 AND b IS NOT NULL");
     assert_eq!(parse_expr("a > 0 b").unwrap_err().position, Some(7));
     assert_eq!(parse_expr("").unwrap_err().position, Some(1));
-    assert_eq!(
-        parse_query("SELECT 1; SELECT 2").unwrap_err().position,
-        Some(9)
-    );
+    assert_eq!(parse_query("SELECT 1; SELECT 2").unwrap_err().position, Some(9));
     assert_eq!(parse_query("DELETE FROM t").unwrap_err().position, Some(1));
-    assert_eq!(
-        parse_data_type("numeric(12, 2)").unwrap().to_string(),
-        "NUMERIC(12,2)"
-    );
+    assert_eq!(parse_data_type("numeric(12, 2)").unwrap().to_string(), "NUMERIC(12,2)");
     assert!(parse_data_type("numeric(12, 2) x").is_err());
 }
 
 #[test]
 fn intervals() {
-    let of = |months, days, micros| Interval {
-        months,
-        days,
-        micros,
-    };
+    let of = |months, days, micros| Interval { months, days, micros };
     for (text, expected) in [
         ("5 minutes", of(0, 0, 300_000_000)),
         ("1 s", of(0, 0, 1_000_000)),
@@ -297,11 +207,7 @@ fn intervals() {
     ] {
         let interval = parse_interval(text).unwrap();
         assert_eq!(interval, expected, "{text}");
-        assert_eq!(
-            parse_interval(&interval.to_string()).unwrap(),
-            expected,
-            "{text}"
-        );
+        assert_eq!(parse_interval(&interval.to_string()).unwrap(), expected, "{text}");
     }
     for text in [
         "",
@@ -323,10 +229,7 @@ fn intervals() {
 #[test]
 fn nearest_words() {
     assert_eq!(nearest("ordres", ["orders", "customers"]), Some("orders"));
-    assert_eq!(
-        nearest("delimeter", ["header", "delimiter"]),
-        Some("delimiter")
-    );
+    assert_eq!(nearest("delimeter", ["header", "delimiter"]), Some("delimiter"));
     assert_eq!(nearest("xyz", ["header", "delimiter"]), None);
     assert_eq!(nearest("", ["a"]), Some("a"));
     assert_eq!(nearest("ORDERS", &["orders".to_owned()]), Some("orders"));

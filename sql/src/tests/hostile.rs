@@ -8,13 +8,7 @@ use crate::{parse, parse_data_type, parse_expr, parse_interval, parse_query};
 fn on_a_small_stack(text: String) {
     // The thread's name is what the message of an overflow tells.
     std::thread::Builder::new()
-        .name(
-            text.chars()
-                .skip(100)
-                .take(40)
-                .filter(|c| *c != '\0')
-                .collect(),
-        )
+        .name(text.chars().skip(100).take(40).filter(|c| *c != '\0').collect())
         .stack_size(2 * 1024 * 1024)
         .spawn(move || {
             if let Ok(statements) = parse(&text) {
@@ -41,11 +35,7 @@ fn deep_texts() {
         format!("SELECT a::int{}", "[]".repeat(n)),
         format!("CREATE TABLE t (a int{})", "[]".repeat(n)),
         format!("SELECT 1{}", " UNION SELECT 1".repeat(n)),
-        format!(
-            "SELECT {}1{}",
-            "CASE WHEN true THEN ".repeat(n),
-            " END".repeat(n)
-        ),
+        format!("SELECT {}1{}", "CASE WHEN true THEN ".repeat(n), " END".repeat(n)),
         format!("SELECT * FROM a{}", " JOIN a ON true".repeat(n)),
         format!("SELECT a{}", " IS NULL".repeat(n)),
         format!("SELECT a{}", ".b".repeat(n)),
@@ -78,38 +68,21 @@ fn deep_texts() {
 #[test]
 fn what_people_really_write_is_not_too_deep() {
     let ors = vec!["id = 1"; 300].join(" OR ");
-    let list = (0..20_000)
-        .map(|i| i.to_string())
-        .collect::<Vec<_>>()
-        .join(", ");
-    let rows = (0..5_000)
-        .map(|i| format!("({i}, 'a', -1.5, now() + interval '1 day')"))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let list = (0..20_000).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
+    let rows = (0..5_000).map(|i| format!("({i}, 'a', -1.5, now() + interval '1 day')")).collect::<Vec<_>>().join(", ");
     let nested = format!("SELECT {}1{}", "coalesce(1, ".repeat(40), ")".repeat(40));
-    let queries = format!(
-        "{}SELECT 1 AS a{}",
-        "SELECT * FROM (".repeat(20),
-        ") x".repeat(20)
-    );
+    let queries = format!("{}SELECT 1 AS a{}", "SELECT * FROM (".repeat(20), ") x".repeat(20));
     for text in [
         format!("SELECT * FROM t WHERE {ors}"),
         format!("SELECT * FROM t WHERE id IN ({list})"),
         format!("INSERT INTO t VALUES {rows}"),
         nested,
         queries,
-        format!(
-            "SELECT {}",
-            "CASE WHEN a THEN ".repeat(20) + "1" + &" ELSE 2 END".repeat(20)
-        ),
+        format!("SELECT {}", "CASE WHEN a THEN ".repeat(20) + "1" + &" ELSE 2 END".repeat(20)),
     ] {
         let start: String = text.chars().take(60).collect();
         let worker = std::thread::Builder::new().stack_size(2 * 1024 * 1024);
-        let result = worker
-            .spawn(move || parse(&text).map(|list| list.len()))
-            .unwrap()
-            .join()
-            .unwrap();
+        let result = worker.spawn(move || parse(&text).map(|list| list.len())).unwrap().join().unwrap();
         assert_eq!(result, Ok(1), "{start}");
     }
 }
@@ -134,11 +107,7 @@ fn nesting_takes_no_longer_than_its_length() {
         let text = format!("{open}{}a{}", inner.repeat(55), close.repeat(55));
         let started = std::time::Instant::now();
         on_a_small_stack(text);
-        assert!(
-            started.elapsed().as_secs() < 10,
-            "{inner}: {:?}",
-            started.elapsed()
-        );
+        assert!(started.elapsed().as_secs() < 10, "{inner}: {:?}", started.elapsed());
     }
 }
 

@@ -4,9 +4,7 @@ use sqlparser::ast::{ObjectName, SetExpr, Spanned, TableFactor, Visit, Visitor};
 use std::ops::ControlFlow;
 
 use crate::statements::create_pipeline::Body;
-use crate::{
-    Query, StatementKind, SyntaxErrorKind, Temporal, TemporalPoint, parse, parse_query, position_of,
-};
+use crate::{Query, StatementKind, SyntaxErrorKind, Temporal, TemporalPoint, parse, parse_query, position_of};
 
 /// The point in time, written so that it can be compared.
 fn shown(temporal: &Temporal) -> String {
@@ -24,9 +22,7 @@ fn query(text: &str) -> Query {
 
 /// The tables of the first FROM, as printed.
 fn from(query: &Query) -> Vec<String> {
-    let SetExpr::Select(select) = query.ast.body.as_ref() else {
-        panic!("{query:?}")
-    };
+    let SetExpr::Select(select) = query.ast.body.as_ref() else { panic!("{query:?}") };
     select.from.iter().map(ToString::to_string).collect()
 }
 
@@ -39,34 +35,16 @@ fn every_spelling_is_taken_out() {
         ("FOR VERSION AS OF 41", "version 41"),
         ("FOR SYSTEM_VERSION AS OF $1", "version $1"),
         ("VERSION AS OF $v", "version $v"),
-        (
-            "TIMESTAMP AS OF now() - interval '1 day'",
-            "timestamp now() - interval '1 day'",
-        ),
-        (
-            "TIMESTAMP AS OF '2026-11-01'::timestamptz",
-            "timestamp '2026-11-01'::timestamptz",
-        ),
-        (
-            "TIMESTAMP AS OF TIMESTAMP '2026-11-01 00:00'",
-            "timestamp TIMESTAMP '2026-11-01 00:00'",
-        ),
+        ("TIMESTAMP AS OF now() - interval '1 day'", "timestamp now() - interval '1 day'"),
+        ("TIMESTAMP AS OF '2026-11-01'::timestamptz", "timestamp '2026-11-01'::timestamptz"),
+        ("TIMESTAMP AS OF TIMESTAMP '2026-11-01 00:00'", "timestamp TIMESTAMP '2026-11-01 00:00'"),
         ("FOR TIMESTAMP AS OF $at", "timestamp $at"),
         ("SYSTEM_TIME AS OF '2026-11-01'", "timestamp '2026-11-01'"),
-        (
-            "FOR SYSTEM_TIME AS OF '2026-11-01 00:00+01'",
-            "timestamp '2026-11-01 00:00+01'",
-        ),
-        (
-            "FOR SYSTEM_TIME AS OF '2026-11-01' AT TIME ZONE 'Europe/Madrid'",
-            "timestamp '2026-11-01' AT TIME ZONE 'Europe/Madrid'",
-        ),
+        ("FOR SYSTEM_TIME AS OF '2026-11-01 00:00+01'", "timestamp '2026-11-01 00:00+01'"),
+        ("FOR SYSTEM_TIME AS OF '2026-11-01' AT TIME ZONE 'Europe/Madrid'", "timestamp '2026-11-01' AT TIME ZONE 'Europe/Madrid'"),
         ("AT (VERSION => 41)", "version 41"),
         ("AT (VERSION => $1)", "version $1"),
-        (
-            "AT (TIMESTAMP => '2026-11-01'::timestamptz)",
-            "timestamp '2026-11-01'::timestamptz",
-        ),
+        ("AT (TIMESTAMP => '2026-11-01'::timestamptz)", "timestamp '2026-11-01'::timestamptz"),
         ("at(offset => -60 * 5)", "offset -60 * 5"),
     ] {
         for (text, alias) in [
@@ -75,45 +53,20 @@ fn every_spelling_is_taken_out() {
             (format!("SELECT * FROM sales.orders {spelling} o"), "o"),
             (format!("SELECT * FROM sales.orders AS o {spelling}"), "o"),
             (format!("SELECT * FROM sales.orders o {spelling}"), "o"),
-            (
-                format!("SELECT * FROM sales.orders {spelling} WHERE a = 1 ORDER BY a"),
-                "orders",
-            ),
-            (
-                format!("SELECT * FROM (sales.orders {spelling} o JOIN b ON true)"),
-                "o",
-            ),
-            (
-                format!("SELECT * FROM sales.orders {spelling} AS o, b"),
-                "o",
-            ),
-            (
-                format!("SELECT * FROM sales.orders o {spelling} LEFT JOIN b ON b.a = o.a"),
-                "o",
-            ),
-            (
-                format!("SELECT * FROM sales.orders {spelling}, b LIMIT 3"),
-                "orders",
-            ),
+            (format!("SELECT * FROM sales.orders {spelling} WHERE a = 1 ORDER BY a"), "orders"),
+            (format!("SELECT * FROM (sales.orders {spelling} o JOIN b ON true)"), "o"),
+            (format!("SELECT * FROM sales.orders {spelling} AS o, b"), "o"),
+            (format!("SELECT * FROM sales.orders o {spelling} LEFT JOIN b ON b.a = o.a"), "o"),
+            (format!("SELECT * FROM sales.orders {spelling}, b LIMIT 3"), "orders"),
         ] {
             let query = query(&text);
             assert_eq!(query.text, text);
             let seen: Vec<_> = query.temporals.iter().map(shown).collect();
             assert_eq!(seen, [format!("sales.orders {expected}")], "{text}");
             let first = from(&query).remove(0);
-            let marker = [
-                format!("weir_at(0) AS {alias}"),
-                format!("weir_at(0) AS \"{alias}\""),
-                format!("weir_at(0) {alias}"),
-            ];
-            assert!(
-                marker.iter().any(|marker| first.contains(marker)),
-                "{text}: {first}"
-            );
-            assert_eq!(
-                query.temporals[0].position,
-                text.find("sales.orders").unwrap() + 1
-            );
+            let marker = [format!("weir_at(0) AS {alias}"), format!("weir_at(0) AS \"{alias}\""), format!("weir_at(0) {alias}")];
+            assert!(marker.iter().any(|marker| first.contains(marker)), "{text}: {first}");
+            assert_eq!(query.temporals[0].position, text.find("sales.orders").unwrap() + 1);
         }
     }
 }
@@ -121,46 +74,19 @@ fn every_spelling_is_taken_out() {
 #[test]
 fn wherever_a_table_may_stand() {
     for (text, expected) in [
-        (
-            "SELECT * FROM a VERSION AS OF 1 JOIN b VERSION AS OF 2 ON a.x = b.x",
-            vec!["a version 1", "b version 2"],
-        ),
-        (
-            "SELECT * FROM a VERSION AS OF 1, b TIMESTAMP AS OF now(), c",
-            vec!["a version 1", "b timestamp now()"],
-        ),
-        (
-            "WITH x AS (SELECT * FROM a VERSION AS OF 1) SELECT * FROM x",
-            vec!["a version 1"],
-        ),
-        (
-            "SELECT * FROM a EXCEPT SELECT * FROM a VERSION AS OF 1",
-            vec!["a version 1"],
-        ),
+        ("SELECT * FROM a VERSION AS OF 1 JOIN b VERSION AS OF 2 ON a.x = b.x", vec!["a version 1", "b version 2"]),
+        ("SELECT * FROM a VERSION AS OF 1, b TIMESTAMP AS OF now(), c", vec!["a version 1", "b timestamp now()"]),
+        ("WITH x AS (SELECT * FROM a VERSION AS OF 1) SELECT * FROM x", vec!["a version 1"]),
+        ("SELECT * FROM a EXCEPT SELECT * FROM a VERSION AS OF 1", vec!["a version 1"]),
         (
             "SELECT (SELECT count(*) FROM a VERSION AS OF 1) FROM b WHERE EXISTS (SELECT 1 FROM c AT (VERSION => 2))",
             vec!["a version 1", "c version 2"],
         ),
-        (
-            "SELECT * FROM (SELECT * FROM a o VERSION AS OF 1) x JOIN LATERAL (SELECT 1) y ON true",
-            vec!["a version 1"],
-        ),
-        (
-            "SELECT extract(year FROM d) FROM a VERSION AS OF 1",
-            vec!["a version 1"],
-        ),
-        (
-            "SELECT * FROM \"S\".\"T\" VERSION AS OF 1",
-            vec!["\"S\".\"T\" version 1"],
-        ),
-        (
-            "SELECT * FROM a VERSION AS OF 1 AS o (x, y)",
-            vec!["a version 1"],
-        ),
-        (
-            "SELECT * FROM a AS o (x, y) VERSION AS OF 1",
-            vec!["a version 1"],
-        ),
+        ("SELECT * FROM (SELECT * FROM a o VERSION AS OF 1) x JOIN LATERAL (SELECT 1) y ON true", vec!["a version 1"]),
+        ("SELECT extract(year FROM d) FROM a VERSION AS OF 1", vec!["a version 1"]),
+        ("SELECT * FROM \"S\".\"T\" VERSION AS OF 1", vec!["\"S\".\"T\" version 1"]),
+        ("SELECT * FROM a VERSION AS OF 1 AS o (x, y)", vec!["a version 1"]),
+        ("SELECT * FROM a AS o (x, y) VERSION AS OF 1", vec!["a version 1"]),
     ] {
         let seen: Vec<_> = query(text).temporals.iter().map(shown).collect();
         assert_eq!(seen, expected, "{text}");
@@ -169,11 +95,7 @@ fn wherever_a_table_may_stand() {
 
 #[test]
 fn in_the_statements_that_hold_queries() {
-    let count = |text: &str| match parse(text)
-        .unwrap_or_else(|e| panic!("{text}\n{e:?}"))
-        .remove(0)
-        .kind
-    {
+    let count = |text: &str| match parse(text).unwrap_or_else(|e| panic!("{text}\n{e:?}")).remove(0).kind {
         StatementKind::CreateView(view) => view.query.temporals.len(),
         StatementKind::CreateTable(table) => table.query.unwrap().temporals.len(),
         StatementKind::Dml(dml) => dml.temporals.len(),
@@ -223,10 +145,7 @@ fn the_words_stay_usable_as_aliases() {
         assert!(query.temporals.is_empty(), "{text}");
     }
     assert_eq!(from(&query("SELECT * FROM t at")), ["t at"]);
-    assert_eq!(
-        from(&query("SELECT * FROM STREAM(a.b) s")),
-        ["STREAM(a.b) s"]
-    );
+    assert_eq!(from(&query("SELECT * FROM STREAM(a.b) s")), ["STREAM(a.b) s"]);
 }
 
 #[test]
@@ -260,39 +179,18 @@ fn a_version_where_there_is_no_table_is_refused() {
 fn a_modifier_the_planner_would_ignore_is_refused() {
     for (text, at) in [
         ("SELECT * FROM t TABLESAMPLE SYSTEM (10)", "TABLESAMPLE"),
-        (
-            "SELECT * FROM t TABLESAMPLE BERNOULLI (10) REPEATABLE (1)",
-            "TABLESAMPLE",
-        ),
+        ("SELECT * FROM t TABLESAMPLE BERNOULLI (10) REPEATABLE (1)", "TABLESAMPLE"),
         ("SELECT * FROM t AS x TABLESAMPLE (10)", "TABLESAMPLE"),
-        (
-            "SELECT * FROM a JOIN t TABLESAMPLE SYSTEM (10) ON true",
-            "TABLESAMPLE",
-        ),
-        (
-            "SELECT (SELECT count(*) FROM t TABLESAMPLE SYSTEM (10))",
-            "TABLESAMPLE",
-        ),
-        (
-            "WITH x AS (SELECT * FROM t TABLESAMPLE SYSTEM (1)) SELECT * FROM x",
-            "TABLESAMPLE",
-        ),
-        (
-            "SELECT * FROM t VERSION AS OF 1 TABLESAMPLE SYSTEM (10)",
-            "TABLESAMPLE",
-        ),
+        ("SELECT * FROM a JOIN t TABLESAMPLE SYSTEM (10) ON true", "TABLESAMPLE"),
+        ("SELECT (SELECT count(*) FROM t TABLESAMPLE SYSTEM (10))", "TABLESAMPLE"),
+        ("WITH x AS (SELECT * FROM t TABLESAMPLE SYSTEM (1)) SELECT * FROM x", "TABLESAMPLE"),
+        ("SELECT * FROM t VERSION AS OF 1 TABLESAMPLE SYSTEM (10)", "TABLESAMPLE"),
         ("SELECT * FROM t WITH ORDINALITY", "WITH"),
-        (
-            "SELECT * FROM generate_series(1, 3) WITH ORDINALITY AS x",
-            "WITH",
-        ),
+        ("SELECT * FROM generate_series(1, 3) WITH ORDINALITY AS x", "WITH"),
         ("SELECT * FROM unnest(a) WITH ORDINALITY", "WITH"),
         ("SELECT * FROM t FOR UPDATE", "FOR"),
         ("SELECT * FROM t FOR SHARE OF t NOWAIT", "FOR"),
-        (
-            "SELECT * FROM (SELECT * FROM t FOR UPDATE SKIP LOCKED) x",
-            "FOR",
-        ),
+        ("SELECT * FROM (SELECT * FROM t FOR UPDATE SKIP LOCKED) x", "FOR"),
         ("SELECT * INTO u FROM t", "INTO"),
         ("SELECT * FROM t FETCH FIRST 3 ROWS WITH TIES", "FETCH"),
         ("SELECT * FROM t FETCH FIRST 3 PERCENT ROWS ONLY", "FETCH"),
@@ -300,27 +198,15 @@ fn a_modifier_the_planner_would_ignore_is_refused() {
         ("SELECT * FROM t LATERAL VIEW explode(a) x", "LATERAL"),
         ("SELECT * FROM t SORT BY a", "SORT"),
         ("WITH x AS (DELETE FROM t WHERE true) SELECT 1", "DELETE"),
-        (
-            "WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x",
-            "INSERT",
-        ),
+        ("WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x", "INSERT"),
         ("SELECT * FROM t CROSS APPLY u", "APPLY"),
         ("INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING", "ON"),
         ("INSERT INTO t VALUES (1) RETURNING a", "RETURNING"),
         ("UPDATE t SET a = 1 RETURNING a", "RETURNING"),
         ("DELETE FROM t RETURNING a", "RETURNING"),
-        (
-            "UPDATE t SET a = (SELECT 1 FROM u TABLESAMPLE SYSTEM (1))",
-            "TABLESAMPLE",
-        ),
-        (
-            "CREATE VIEW v AS SELECT * FROM t TABLESAMPLE SYSTEM (10)",
-            "TABLESAMPLE",
-        ),
-        (
-            "CREATE PIPELINE p INTO t APPEND EXPECT (a IN (SELECT a FROM u TABLESAMPLE SYSTEM (9))) AS SELECT 1 AS a",
-            "TABLESAMPLE",
-        ),
+        ("UPDATE t SET a = (SELECT 1 FROM u TABLESAMPLE SYSTEM (1))", "TABLESAMPLE"),
+        ("CREATE VIEW v AS SELECT * FROM t TABLESAMPLE SYSTEM (10)", "TABLESAMPLE"),
+        ("CREATE PIPELINE p INTO t APPEND EXPECT (a IN (SELECT a FROM u TABLESAMPLE SYSTEM (9))) AS SELECT 1 AS a", "TABLESAMPLE"),
         ("SELECT * FROM t PARTITION (p0)", "PARTITION"),
         ("SELECT * FROM t USE INDEX (i)", "USE"),
         ("SELECT * FROM t WITH (NOLOCK)", "WITH"),
@@ -372,19 +258,11 @@ impl Visitor for Places {
 #[test]
 fn locations_in_a_tree_lead_into_the_whole_input() {
     let text = "SELECT 'ñandú';\nCREATE PIPELINE p -- é\n INTO t APPEND\n AS SELECT * FROM ä.orders VERSION AS OF 3 JOIN b.c ON true;";
-    let StatementKind::CreatePipeline(pipeline) = parse(text).unwrap().remove(1).kind else {
-        panic!()
-    };
-    let Body::Single(output) = pipeline.body else {
-        panic!()
-    };
+    let StatementKind::CreatePipeline(pipeline) = parse(text).unwrap().remove(1).kind else { panic!() };
+    let Body::Single(output) = pipeline.body else { panic!() };
     let mut places = Places(Vec::new());
     let _ = output.query.ast.visit(&mut places);
-    let offsets: Vec<_> = places
-        .0
-        .iter()
-        .map(|(line, column)| position_of(text, *line, *column))
-        .collect();
+    let offsets: Vec<_> = places.0.iter().map(|(line, column)| position_of(text, *line, *column)).collect();
     let char_offset = |needle: &str| text[..text.find(needle).unwrap()].chars().count() + 1;
     assert_eq!(offsets, [char_offset("ä.orders"), char_offset("b.c")]);
     assert_eq!(output.query.position, char_offset("SELECT * FROM"));
@@ -394,13 +272,7 @@ fn locations_in_a_tree_lead_into_the_whole_input() {
 #[test]
 fn a_stored_text_reads_the_same_again() {
     let text = "SELECT * FROM a o VERSION AS OF 3 JOIN b ON TRUE";
-    let StatementKind::CreateView(view) = parse(&format!("CREATE VIEW v AS {text}"))
-        .unwrap()
-        .remove(0)
-        .kind
-    else {
-        panic!()
-    };
+    let StatementKind::CreateView(view) = parse(&format!("CREATE VIEW v AS {text}")).unwrap().remove(0).kind else { panic!() };
     let again = query(&view.query.text);
     assert_eq!(view.query.ast.to_string(), again.ast.to_string());
     assert_eq!(again.temporals.len(), 1);

@@ -332,7 +332,9 @@ impl Column {
             Wrong::Malformed => format!("the server sent something that is not a value of type {kind}"),
             Wrong::NotFinite => format!("NaN and infinity are no values of type {kind}"),
             Wrong::Range => format!("value is out of range for type {kind}"),
-            Wrong::Digits => format!("value has more digits after the point than type {kind} keeps; declare the column as numeric(p,s) or text"),
+            Wrong::Digits => {
+                format!("value has more digits after the point than type {kind} keeps; declare the column as numeric(p,s) or text")
+            }
             Wrong::Encoding => "text is not UTF-8".to_owned(),
             Wrong::Dimensions => "array has more than one dimension; declare the column as jsonb or text".to_owned(),
             Wrong::Syntax => format!("invalid value for type {kind}"),
@@ -356,8 +358,11 @@ impl Column {
 /// `NotSupported` for what a declaration may ask for elsewhere but not here.
 pub(super) fn check_declared(spec: &crate::formats::ColumnSpec) -> Result<()> {
     if spec.default.is_some() || matches!(spec.on_error, OnError::Default(_)) {
-        return Err(Error::new(Code::NotSupported, format!("column \"{}\": a default has no meaning for columns of a database", spec.name))
-            .hint("Use coalesce() in the query.".to_owned()));
+        return Err(Error::new(
+            Code::NotSupported,
+            format!("column \"{}\": a default has no meaning for columns of a database", spec.name),
+        )
+        .hint("Use coalesce() in the query.".to_owned()));
     }
     Ok(())
 }

@@ -51,7 +51,8 @@ pub(super) async fn describe(target: &Target, link: &Link, relation: &Relation) 
 
 const FIND: &str = "SELECT n.nspname::text, c.relname::text, c.relkind::text, c.oid \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass($1)";
-const NOT_NULL: &str = "SELECT attname::text FROM pg_catalog.pg_attribute WHERE attrelid = $1 AND attnum > 0 AND attnotnull AND NOT attisdropped";
+const NOT_NULL: &str =
+    "SELECT attname::text FROM pg_catalog.pg_attribute WHERE attrelid = $1 AND attnum > 0 AND attnotnull AND NOT attisdropped";
 const NAMES: &str = "SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') LIMIT 10000";
 
@@ -89,7 +90,9 @@ async fn missing(target: &Target, link: &Link, name: &str) -> Error {
     let Ok(rows) = link.client.query(NAMES, &[]).await else { return error };
     let names: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
     let bare = |candidate: &str| candidate.split_once('.').map(|(_, relation)| relation.to_owned());
-    let same = names.iter().find(|candidate| candidate.eq_ignore_ascii_case(name) || bare(candidate).is_some_and(|b| b.eq_ignore_ascii_case(name)));
+    let same = names
+        .iter()
+        .find(|candidate| candidate.eq_ignore_ascii_case(name) || bare(candidate).is_some_and(|b| b.eq_ignore_ascii_case(name)));
     let near = same.map(String::as_str).or_else(|| weir_sql::nearest(name, names.iter().map(String::as_str)));
     let spelled = near.map(|near| match near.split_once('.') {
         Some((schema, relation)) => format!("{}.{}", weir_sql::quote_ident(schema), weir_sql::quote_ident(relation)),

@@ -135,7 +135,9 @@ impl ExecutionPlan for PostgresExec {
         let metrics = BaselineMetrics::new(&self.metrics, partition);
         let start = Reading::start(self.job.clone(), self.limit);
         let batches = futures::stream::once(start)
-            .map_ok(|reading| futures::stream::try_unfold(reading, |mut reading| async move { Ok(reading.batch().await?.map(|batch| (batch, reading))) }))
+            .map_ok(|reading| {
+                futures::stream::try_unfold(reading, |mut reading| async move { Ok(reading.batch().await?.map(|batch| (batch, reading))) })
+            })
             .try_flatten()
             .inspect_ok(move |batch: &RecordBatch| metrics.record_output(batch.num_rows()))
             .map_err(external);

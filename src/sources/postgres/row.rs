@@ -39,9 +39,7 @@ fn known(wire: &Wire, bytes: &[u8]) -> Option<Json> {
             number(float.to_string(), float.is_finite())?
         }
         Wire::Numeric(_) => Json::String(numeric::text(bytes)?),
-        Wire::Text | Wire::Json | Wire::Jsonb => {
-            Json::String(String::from_utf8_lossy(without_version(wire, bytes).ok()?).into_owned())
-        }
+        Wire::Text | Wire::Json | Wire::Jsonb => Json::String(String::from_utf8_lossy(without_version(wire, bytes).ok()?).into_owned()),
         Wire::Bytea => Json::String(hex(bytes)),
         Wire::Date => Json::String(match i32::from_be_bytes(bytes.try_into().ok()?) {
             i32::MAX => "infinity".to_owned(),
@@ -81,4 +79,3 @@ fn time(micros: i64, has_zone: bool) -> Option<String> {
     let format = if has_zone { "%Y-%m-%dT%H:%M:%S%.6fZ" } else { "%Y-%m-%dT%H:%M:%S%.6f" };
     Some(DateTime::from_timestamp_micros(micros)?.format(format).to_string())
 }
-

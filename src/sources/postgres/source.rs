@@ -73,9 +73,8 @@ impl PostgresSource {
 
     fn cursor(&self) -> Result<&Cursor> {
         self.cursor.as_ref().ok_or_else(|| {
-            Error::new(Code::NotSupported, format!("source \"{}\" is a snapshot and cannot be read as a stream", self.name)).hint(
-                "Add INCREMENTAL BY column to the source, or read it without STREAM in a pipeline of mode REPLACE.".to_owned(),
-            )
+            Error::new(Code::NotSupported, format!("source \"{}\" is a snapshot and cannot be read as a stream", self.name))
+                .hint("Add INCREMENTAL BY column to the source, or read it without STREAM in a pipeline of mode REPLACE.".to_owned())
         })
     }
 

@@ -46,9 +46,7 @@ impl MakeTls {
         let config = match (identity, root) {
             (Identity::Any, _) => dangerous(builder, Arc::new(AnyServer(provider))),
             (Identity::Signed, Some(root)) => dangerous(builder, Arc::new(AnyName(web_pki(provider, root)?))),
-            (Identity::SignedAndNamed, Some(root)) => {
-                builder.with_webpki_verifier(web_pki(provider, root)?).with_no_client_auth()
-            }
+            (Identity::SignedAndNamed, Some(root)) => builder.with_webpki_verifier(web_pki(provider, root)?).with_no_client_auth(),
             (Identity::Signed, None) => {
                 let own = rustls_platform_verifier::Verifier::new(provider).map_err(no_roots)?;
                 dangerous(builder, Arc::new(AnyName(Arc::new(own))))
@@ -63,10 +61,7 @@ fn no_roots(error: rustls::Error) -> Error {
     Error::internal("the machine's root certificates cannot be used").from_source(error)
 }
 
-fn dangerous(
-    builder: rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>,
-    verifier: Arc<dyn ServerCertVerifier>,
-) -> ClientConfig {
+fn dangerous(builder: rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, verifier: Arc<dyn ServerCertVerifier>) -> ClientConfig {
     builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
 }
 
