@@ -12,8 +12,7 @@ use crate::config::{Config, LogFormat};
 use crate::error::{Code, Error, Result};
 
 /// What libraries below us log without being asked is kept to warnings; `log.level` can still name each of them.
-const QUIET: &str =
-    "datafusion=warn,deltalake=warn,delta_kernel=warn,object_store=warn,sqlparser=warn,pgwire=warn,hyper=warn,tokio_postgres=warn";
+const QUIET: &str = "datafusion=warn,deltalake=warn,delta_kernel=warn,buoyant_kernel=warn,buoyant_kernel_engine=warn,object_store=warn,sqlparser=warn,pgwire=warn,hyper=warn,tokio_postgres=warn";
 
 /// Starts logging. The second call in one process changes nothing, so tests may open several hubs.
 ///

@@ -114,7 +114,7 @@ fn check(expression: &str, position: usize, text_position: Option<usize>) -> Res
         if let Err(cause) = check_field(index, text, field) {
             let offset = starts(expression).nth(index).unwrap_or(0);
             let at = text_position.map_or(position, |start| start.saturating_add(offset));
-            let error = Error::new(Code::InvalidParameter, format!("\"{text}\" is not a {} of a cron expression", field.name));
+            let error = Error::new(Code::InvalidParameter, format!("\"{text}\" is not valid for the {} of a cron expression", field.name));
             let error = error.hint(format!("It takes {}, lists (1,3), ranges (1-5) and steps (*/2).", field.takes)).at(at);
             return Err(match cause {
                 Some(cause) => error.from_source(cause),

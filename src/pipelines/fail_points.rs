@@ -1,10 +1,18 @@
 //! Named places where a crash test may stop the process; nothing in a release build.
+//!
+//! The variable FAILPOINTS says what happens where: `target.committed=return` ends the process there, as a crash would, with no
+//! destructor run; `target.committed=2*off->return` when it comes there for the third time.
 
 /// Every point, in the order a run passes them. Each is named after what has just happened.
 pub const FAIL_POINTS: &[&str] = &["run.frozen", "run.executed", "deadletters.committed", "target.committed", "run.finished"];
 
+/// Reads FAILPOINTS. The points act as long as the answer is kept.
+pub fn arm() -> fail::FailScenario<'static> {
+    fail::FailScenario::setup()
+}
+
 /// Stops the process here when a crash test asked for it.
 pub(super) fn reached(name: &str) {
     let _ = name;
-    fail::fail_point!(name);
+    fail::fail_point!(name, |_| std::process::abort());
 }

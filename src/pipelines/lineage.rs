@@ -349,10 +349,10 @@ impl Tracer<'_> {
                 let mut parts = Vec::new();
                 // The closure never fails, so neither does the walk.
                 let _ = expr.apply_children(|part| {
-                    parts.push(part.clone());
+                    parts.push(part);
                     Ok(TreeNodeRecursion::Continue)
                 });
-                self.made_from(&parts, inputs, How::Expression)
+                self.made_from(parts, inputs, How::Expression)
             }
         }
     }

@@ -14,7 +14,7 @@ mod dry_run;
 mod execute;
 mod explain;
 mod facts;
-mod fail_points;
+pub mod fail_points;
 mod inputs;
 mod isolate;
 pub mod lineage;
