@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::logical_expr::ExprSchemable as _;
 use weir_catalog::{Definitions, Kind, Object, ObjectId, PipelineBody, TableBody};
 use weir_sql::RuleKind;
 use weir_sql::statements::create_pipeline::{CreatePipeline, Mode, TriggerKind};
@@ -13,7 +15,7 @@ use super::schedule::Schedule;
 use super::target;
 use crate::engine::{Scope, catalog_error, definition};
 use crate::error::{Code, Error, Result};
-use crate::formats::arrow_type;
+use crate::formats::{Logical, arrow_type, type_name};
 
 impl Runner {
     /// Binds a definition: names, types, modes, keys, rules, triggers. Reads no row.
@@ -66,7 +68,13 @@ impl Runner {
         }
         for rule in &bound.output.rules {
             match &rule.kind {
-                RuleKind::Expect(expr) | RuleKind::Check(expr) => drop(self.engine.plan_expr(expr, &schema, scope).await?),
+                RuleKind::Expect(expr) | RuleKind::Check(expr) => {
+                    let given = self.engine.plan_expr(expr, &schema, scope).await?.get_type(&schema).map_err(crate::engine::Engine::error)?;
+                    if !matches!(given, DataType::Boolean | DataType::Null) {
+                        let message = format!("a rule must be a condition, and this is a value of type {}", type_name(&given, Logical::Plain));
+                        return Err(Error::new(Code::WrongType, message).at(expr.position));
+                    }
+                }
                 RuleKind::NotNull(columns) | RuleKind::Unique(columns) | RuleKind::ForeignKey { columns, .. } => {
                     columns.iter().try_for_each(column)?
                 }
