@@ -1,10 +1,10 @@
 //! Runs every script of `tests/slt`, each against a hub of its own, over the wire.
 //!
 //! In a script, `$DATA` is the folder of fixed test files and `$FILES` an empty folder of this run. Four words are the runner's own: `\write PATH`
-//! with the content on the lines below it makes a file under `$FILES`, `\notices` answers the notices since it was last asked, and `\secrets`
-//! answers whether the word on its line stands anywhere in the hub's data folder. `\run NAME ..` is RUN PIPELINE without the parts of its answer
-//! that differ from run to run: it answers status and rows in, out, quarantined, dropped and duplicate. An error reads `SQLSTATE message`, then `DETAIL`, `HINT` and
-//! `POSITION` on lines of their own.
+//! with the content on the lines below it makes a file under `$FILES`, `\notices` answers the notices since it was last asked, `\secrets`
+//! answers whether the word on its line stands anywhere in the hub's data folder, and `\run NAME ..` is RUN PIPELINE without the parts of its
+//! answer that differ from run to run: it answers the status and the rows in, out, quarantined, dropped and duplicate. An error reads
+//! `SQLSTATE message`, then `DETAIL`, `HINT` and `POSITION` on lines of their own.
 
 use std::collections::BTreeSet;
 use std::fmt;

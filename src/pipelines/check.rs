@@ -69,9 +69,11 @@ impl Runner {
         for rule in &bound.output.rules {
             match &rule.kind {
                 RuleKind::Expect(expr) | RuleKind::Check(expr) => {
-                    let given = self.engine.plan_expr(expr, &schema, scope).await?.get_type(&schema).map_err(crate::engine::Engine::error)?;
+                    let given =
+                        self.engine.plan_expr(expr, &schema, scope).await?.get_type(&schema).map_err(crate::engine::Engine::error)?;
                     if !matches!(given, DataType::Boolean | DataType::Null) {
-                        let message = format!("a rule must be a condition, and this is a value of type {}", type_name(&given, Logical::Plain));
+                        let message =
+                            format!("a rule must be a condition, and this is a value of type {}", type_name(&given, Logical::Plain));
                         return Err(Error::new(Code::WrongType, message).at(expr.position));
                     }
                 }
