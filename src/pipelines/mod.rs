@@ -15,6 +15,7 @@ mod execute;
 mod explain;
 mod facts;
 pub mod fail_points;
+mod in_turn;
 mod inputs;
 mod isolate;
 pub mod lineage;
