@@ -12,6 +12,7 @@ mod engine;
 mod errors;
 mod functions;
 mod open_source;
+mod output_names;
 mod parameters;
 mod plan;
 mod planner;
