@@ -96,7 +96,11 @@ pub(super) fn new_name(engine: &Engine, output: &Output, scope: &Scope) -> Resul
 pub(super) async fn ensure(engine: &Arc<Engine>, pipeline: &Object, bound: &Bound, scope: &Scope) -> Result<Target> {
     let object = match find(engine, &bound.output, scope)? {
         Some(object) => object,
-        None => create(engine, pipeline, bound, scope).await?,
+        None => match create(engine, pipeline, bound, scope).await {
+            // CREATE PIPELINE and the first run that it sets off may both be making it.
+            Err(error) if error.code() == Code::DuplicateTable => find(engine, &bound.output, scope)?.ok_or(error)?,
+            made => made?,
+        },
     };
     let table = engine.table(&object).await?;
     let body: TableBody = serde_json::from_value(object.body.clone())

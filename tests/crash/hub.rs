@@ -111,6 +111,8 @@ impl Hub {
         command
             .env("WEIR_ADMIN_PASSWORD", PASSWORD)
             .env_remove("FAILPOINTS")
+            .env_remove("WEIR_CRASH_KILLS")
+            .env_remove("WEIR_CRASH_SEED")
             .stdout(File::from(stderr.try_clone().expect("a log file")))
             .stderr(stderr);
         if let Some(points) = fail_points {
