@@ -157,7 +157,7 @@ async fn create(engine: &Arc<Engine>, pipeline: &Object, bound: &Bound, scope: &
         Mode::Upsert { keyed, .. } => keyed.key.iter().map(|column| column.value.clone()).collect(),
         _ => Vec::new(),
     };
-    let body = TableBody { location, columns: Arc::clone(&columns), key, made_by: Some(pipeline.id) };
+    let body = TableBody { location: location.clone(), columns: Arc::clone(&columns), key, made_by: Some(pipeline.id) };
     let now = engine.clock().now();
     let object = Object {
         id,
@@ -173,7 +173,14 @@ async fn create(engine: &Arc<Engine>, pipeline: &Object, bound: &Bound, scope: &
         created_at: now,
         changed_at: now,
     };
-    store.apply(&[Change::Create { object: object.clone(), depends_on: Vec::new() }], &scope.role, now).map_err(catalog_error)?;
+    let made = store.apply(&[Change::Create { object: object.clone(), depends_on: Vec::new() }], &scope.role, now);
+    if let Err(error) = made {
+        // Nothing names the folder; one that stays behind does no harm.
+        if let Err(left) = engine.lake().drop_table(&location).await {
+            tracing::warn!(location, error = %left.chain(), "an unused table folder could not be removed");
+        }
+        return Err(catalog_error(error));
+    }
     store
         .add_schema_version(&SchemaVersion { relation_id: id, version: 1, columns, valid_from: now, run_id: None })
         .map_err(catalog_error)?;

@@ -67,6 +67,12 @@ impl Place {
         self.0.path().join("runs.json")
     }
 
+    /// How often a hub found a run that an earlier one had left unfinished.
+    pub(super) fn taken_up(&self) -> usize {
+        let text = std::fs::read_to_string(self.0.path().join("hub.log")).unwrap_or_default();
+        text.matches("unfinished run is taken up").count()
+    }
+
     /// The end of what all lives of the hub logged.
     pub(super) fn log(&self) -> String {
         let text = std::fs::read_to_string(self.0.path().join("hub.log")).unwrap_or_default();
