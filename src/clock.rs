@@ -1,10 +1,6 @@
 //! The hub's only source of time: real, or driven by a test.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 /// Microseconds since 1970-01-01 00:00 UTC.
 pub type Micros = i64;
@@ -16,12 +12,14 @@ pub struct Clock(Inner);
 #[derive(Clone)]
 enum Inner {
     Real,
-    Test(Arc<TestState>),
+    #[cfg(test)]
+    Test(std::sync::Arc<TestState>),
 }
 
+#[cfg(test)]
 struct TestState {
-    now: Mutex<Micros>,
-    moved: Notify,
+    now: parking_lot::Mutex<Micros>,
+    moved: tokio::sync::Notify,
 }
 
 impl Clock {
@@ -30,8 +28,9 @@ impl Clock {
     }
 
     /// A clock that stands still until `advance_to`.
+    #[cfg(test)]
     pub fn test(start: Micros) -> Self {
-        Self(Inner::Test(Arc::new(TestState { now: Mutex::new(start), moved: Notify::new() })))
+        Self(Inner::Test(std::sync::Arc::new(TestState { now: parking_lot::Mutex::new(start), moved: tokio::sync::Notify::new() })))
     }
 
     pub fn now(&self) -> Micros {
@@ -39,6 +38,7 @@ impl Clock {
             Inner::Real => {
                 SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_micros()).ok()).unwrap_or(0)
             }
+            #[cfg(test)]
             Inner::Test(state) => *state.now.lock(),
         }
     }
@@ -49,6 +49,7 @@ impl Clock {
                 let micros = u64::try_from(at.saturating_sub(self.now())).unwrap_or(0);
                 tokio::time::sleep(Duration::from_micros(micros)).await;
             }
+            #[cfg(test)]
             Inner::Test(state) => loop {
                 let moved = state.moved.notified();
                 if *state.now.lock() >= at {
@@ -65,6 +66,7 @@ impl Clock {
     }
 
     /// Moves a test clock forward and wakes its sleepers; a real clock ignores it.
+    #[cfg(test)]
     pub fn advance_to(&self, at: Micros) {
         if let Inner::Test(state) = &self.0 {
             {

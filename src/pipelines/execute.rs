@@ -189,7 +189,10 @@ impl Attempt {
             reached("run.executed");
             attempt.settle(&settled).await.map(|()| None)
         });
-        let rows = pass.rows(0)?.map_ok(Some).chain(end).try_filter_map(|batch| std::future::ready(Ok(batch)));
+        // A plan made of branches (UNION ALL, the letters of a replay) has a partition for each, whatever width was asked for.
+        let partitions = (0..pass.partitions()).map(|at| pass.rows(at)).collect::<Result<Vec<_>>>()?;
+        let rows =
+            futures::stream::iter(partitions).flatten().map_ok(Some).chain(end).try_filter_map(|batch| std::future::ready(Ok(batch)));
         Ok(stream(pass, rows))
     }
 

@@ -501,9 +501,10 @@ impl Runner {
         };
         for run in runs {
             let runner = Arc::clone(self);
+            // Taken before any trigger can fire: what was begun goes first.
+            let turn = self.turn(run.pipeline_id).lock_owned().await;
             self.tasks.spawn(async move {
-                let turn = runner.turn(run.pipeline_id);
-                let _turn = turn.lock().await;
+                let _turn = turn;
                 let pipeline = runner.engine.store().object_by_id(run.pipeline_id);
                 let outcome = match pipeline {
                     Ok(Some(pipeline)) if pipeline.kind == Kind::Pipeline => {

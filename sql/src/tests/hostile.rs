@@ -254,7 +254,8 @@ proptest! {
         let text = "CREATE PIPELINE p SCHEDULE EVERY '5 minutes' REJECT LIMIT 5 PERCENT WITH (a = 1) INTO s.t UPSERT KEY (a) SEQUENCE BY b \
             CONSTRAINT c EXPECT (a > 0) ON VIOLATION WARN MESSAGE 'm' AS SELECT * FROM STREAM(s) x JOIN t VERSION AS OF 3 ON true";
         let at = at.min(text.len());
-        let changed = format!("{} {word} {}", &text[..at], &text[at..]);
+        let (before, after) = text.split_at(at);
+        let changed = format!("{before} {word} {after}");
         let _ = parse(&changed);
     }
 }

@@ -117,6 +117,7 @@ async fn show(serving: &Serving, folder: &Path, clock: Clock) -> Result<usize> {
         tour.give(name, text).await?;
     }
     let off = tour.off();
+    tour.close().await;
     print(&format!(
         "\n{line}\nThe hub is running. In another terminal:\n\n  PGPASSWORD={password} {psql}\n\nThe shop's files are in {shop}; \
          drop another orders file there and look again.\nCtrl-C ends the hub and removes the folder.\n{line}\n",

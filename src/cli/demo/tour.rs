@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use super::grid::grid;
@@ -20,6 +21,7 @@ const AGAIN: Duration = Duration::from_millis(250);
 
 pub(super) struct Tour {
     client: Client,
+    connection: JoinHandle<()>,
     clock: Clock,
     shop: PathBuf,
     waiting: PathBuf,
@@ -41,19 +43,27 @@ impl Tour {
         config.host(address.ip().to_string()).port(address.port()).user("admin").password(password.reveal()).dbname("weir");
         config.application_name("weir demo");
         let (client, connection) = config.connect(NoTls).await.map_err(|e| failed("cannot connect to the hub", e))?;
-        // Ends with the client: it owns nothing else.
-        tokio::spawn(async move {
+        // Ends with the client; `close` waits for it.
+        let connection = tokio::spawn(async move {
             if let Err(e) = connection.await {
                 tracing::error!(error = %e, "connection of the demo failed");
             }
         });
         let variables = vec![("shop".to_owned(), shop.to_string_lossy().into_owned())];
-        Ok(Self { client, clock, shop: shop.to_owned(), waiting: waiting.to_owned(), variables, sections: 0, off: 0 })
+        Ok(Self { client, connection, clock, shop: shop.to_owned(), waiting: waiting.to_owned(), variables, sections: 0, off: 0 })
     }
 
     /// How many expectations did not hold so far.
     pub(super) fn off(&self) -> usize {
         self.off
+    }
+
+    /// Says goodbye to the hub.
+    pub(super) async fn close(self) {
+        drop(self.client);
+        if let Err(e) = self.connection.await {
+            tracing::error!(error = %e, "connection of the demo ended badly");
+        }
     }
 
     /// Runs one script.

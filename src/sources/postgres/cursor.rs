@@ -2,7 +2,7 @@
 //!
 //! A position is `{"value": text}`, the largest cursor value read so far; `{"value": text, "inclusive": true}` is one a user named, whose own
 //! rows are still to come. Rows whose cursor is NULL, NaN or infinite stand outside the order: only the range from the very beginning has
-//! them. A row that appears later with a smaller cursor value is seen only within LOOKBACK.
+//! them, and with STARTING AT none. A row that appears later with a smaller cursor value is seen only within LOOKBACK.
 
 use serde_json::json;
 use sqlparser::ast;

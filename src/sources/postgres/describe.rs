@@ -26,15 +26,6 @@ pub(super) struct Described {
     pub(super) columns: Vec<RemoteColumn>,
 }
 
-impl Relation {
-    pub(super) fn label(&self) -> &str {
-        match self {
-            Relation::Table(name) => name,
-            Relation::Query(_) => "query",
-        }
-    }
-}
-
 /// An identifier that means exactly `name`, whatever words the server reserves.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))

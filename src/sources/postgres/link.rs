@@ -21,7 +21,8 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 const SETTINGS: &str = "SET default_transaction_read_only TO on; SET DateStyle TO 'ISO, YMD'; SET TimeZone TO 'UTC'; \
-    SET IntervalStyle TO 'postgres'; SET extra_float_digits TO 3; SET bytea_output TO 'hex'; SHOW server_encoding";
+    SET IntervalStyle TO 'postgres'; SET extra_float_digits TO 3; SET bytea_output TO 'hex'; \
+    SET synchronize_seqscans TO off; SHOW server_encoding";
 
 /// What a connection's options say.
 #[derive(Clone)]
