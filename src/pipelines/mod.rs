@@ -37,4 +37,3 @@ pub use bind::Checked;
 pub use fail_points::FAIL_POINTS;
 pub use options::SPEC;
 pub use runner::{RunReport, RunRequest, Runner, search_path};
-pub use schedule::Schedule;
