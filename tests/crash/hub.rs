@@ -1,6 +1,6 @@
 //! One life of the hub: the binary on a data folder that outlives it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -119,7 +119,7 @@ impl Hub {
             .env_remove("FAILPOINTS")
             .env_remove("WEIR_CRASH_KILLS")
             .env_remove("WEIR_CRASH_SEED")
-            .stdout(File::from(stderr.try_clone().expect("a log file")))
+            .stdout(stderr.try_clone().expect("a log file"))
             .stderr(stderr);
         if let Some(points) = fail_points {
             command.env("FAILPOINTS", points);

@@ -5,6 +5,8 @@
 //! how many random kills there are, WEIR_CRASH_SEED repeats a run: the seed is printed. The checker is checked too: each fault that
 //! `doctor.py` knows to put into a lake must be reported.
 
+#![expect(clippy::print_stderr, reason = "the seed and each death, to repeat a run that failed")]
+
 mod hub;
 mod python;
 
