@@ -29,3 +29,8 @@ pub use rewrite::Matching;
 pub use schema::normalise;
 pub use table::Table;
 pub use writer::{Writer, WriterOptions, Written};
+
+#[cfg(test)]
+pub use contract::RowCounts;
+#[cfg(test)]
+pub use schema::normalise_batch;

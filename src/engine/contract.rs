@@ -68,7 +68,6 @@ pub struct Used {
     pub wanted: Wanted,
     /// Version of a lake table that the provider shows.
     pub version: Option<u64>,
-    pub provider: Arc<dyn TableProvider>,
 }
 
 /// A bound query, not yet optimised.

@@ -29,6 +29,8 @@ mod version;
 mod tests;
 
 pub use contract::{Planned, RelationKey, Relations, Scope, Used, Wanted};
+#[cfg(test)]
+pub use dml::DmlDone;
 pub use dml::DmlKind;
 pub use engine::Engine;
 pub use errors::catalog_error;

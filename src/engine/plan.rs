@@ -178,7 +178,7 @@ impl Engine {
         if let Some(relations) = context.relations
             && let Some(provider) = relations.provider(&key, &wanted).await?
         {
-            reads.used.push(Used { reference: own_name(&key), relation: key, wanted, version: None, provider: Arc::clone(&provider) });
+            reads.used.push(Used { reference: own_name(&key), relation: key, wanted, version: None });
             return Ok(provider);
         }
         if wanted == Wanted::Stream {
@@ -191,7 +191,7 @@ impl Engine {
             Kind::Source => (self.source_rows(object, &wanted).await?, None),
             kind => return Err(Error::new(Code::WrongType, format!("\"{}\" is a {}, not a relation", object.full_name(), kind.noun()))),
         };
-        reads.used.push(Used { reference: own_name(&key), relation: key, wanted, version, provider: Arc::clone(&provider) });
+        reads.used.push(Used { reference: own_name(&key), relation: key, wanted, version });
         Ok(provider)
     }
 
@@ -290,7 +290,7 @@ impl Engine {
             false => table.changes(from, Some(to)).await?,
         };
         let (relation, wanted) = (key(object), Wanted::Version(to));
-        reads.used.push(Used { reference: own_name(&relation), relation, wanted, version: Some(to), provider: Arc::clone(&provider) });
+        reads.used.push(Used { reference: own_name(&relation), relation, wanted, version: Some(to) });
         Ok(provider)
     }
 }
@@ -361,7 +361,7 @@ fn in_view(name: &str, error: &Error) -> Error {
             Some(detail) => format!("In view \"{name}\". {detail}"),
             None => format!("In view \"{name}\"."),
         })
-        .from_source(error.clone())
+        .caused_by(error.clone())
 }
 
 /// The view's own column names over the query's.

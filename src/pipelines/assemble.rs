@@ -11,7 +11,7 @@ use datafusion::execution::TaskContext;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
 use datafusion::physical_plan::ExecutionPlan;
-use weir_catalog::{Definitions as _, Kind, Object, TableBody};
+use weir_catalog::{Kind, Object, TableBody};
 use weir_sql::statements::create_pipeline::{Mode, Output};
 use weir_sql::{Action, Element, Rule, RuleKind};
 
@@ -213,7 +213,7 @@ impl Marks<'_> {
             RuleKind::ForeignKey { columns, table, referenced } => {
                 let object = self.referenced(table)?;
                 let body: TableBody = serde_json::from_value(object.body.clone())
-                    .map_err(|error| Error::internal("a table's body cannot be read").from_source(error))?;
+                    .map_err(|error| Error::internal("a table's body cannot be read").caused_by(error))?;
                 let there: Vec<String> = match referenced.is_empty() {
                     true => body.key.clone(),
                     false => referenced.iter().map(|column| column.value.clone()).collect(),

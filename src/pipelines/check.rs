@@ -127,7 +127,7 @@ impl Runner {
         let target = target::ensure(&self.engine, pipeline, &bound, &scope).await?;
         let body: PipelineBody = serde_json::from_value(pipeline.body.clone()).unwrap_or_default();
         let body = PipelineBody { target: Some(target.object.id), ..body };
-        let body = serde_json::to_value(body).map_err(|error| Error::internal("a body cannot be written").from_source(error))?;
+        let body = serde_json::to_value(body).map_err(|error| Error::internal("a body cannot be written").caused_by(error))?;
         let change = weir_catalog::Change::Body { id: pipeline.id, body };
         self.engine.store().apply(&[change], &pipeline.owner, self.clock.now()).map_err(catalog_error)
     }
@@ -139,7 +139,7 @@ fn has_columns(object: &Object, names: &[weir_sql::Ident]) -> Result<()> {
         return Ok(());
     }
     let body: TableBody =
-        serde_json::from_value(object.body.clone()).map_err(|error| Error::internal("a table's body cannot be read").from_source(error))?;
+        serde_json::from_value(object.body.clone()).map_err(|error| Error::internal("a table's body cannot be read").caused_by(error))?;
     for name in names {
         if body.columns.column_with_name(&name.value).is_none() {
             let near = weir_sql::nearest(&name.value, body.columns.fields().iter().map(|field| field.name().as_str()));

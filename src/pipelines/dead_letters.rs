@@ -14,7 +14,7 @@ use datafusion::physical_plan::memory::MemoryStream;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
-use weir_catalog::{Change, Definitions as _, Kind, Object, ObjectId, TableBody};
+use weir_catalog::{Change, Kind, Object, ObjectId, TableBody};
 
 use crate::clock::Micros;
 use crate::delta::{Committed, Facts, Matching, Table, Token, UpsertSpec, Writer, WriterOptions};
@@ -190,7 +190,7 @@ pub async fn ensure(engine: &Engine) -> Result<()> {
     }
     let id = store.next_id().map_err(catalog_error)?;
     let body = TableBody { location: LOCATION.to_owned(), columns: schema(), key: vec!["id".to_owned()], made_by: None };
-    let body = serde_json::to_value(body).map_err(|error| Error::internal("a table's body cannot be written").from_source(error))?;
+    let body = serde_json::to_value(body).map_err(|error| Error::internal("a table's body cannot be written").caused_by(error))?;
     let object = object(id, Kind::Table, schema_name, name, body, now);
     store.apply(&[Change::Create { object, depends_on: Vec::new() }], OWNER, now).map_err(catalog_error)
 }
@@ -269,7 +269,7 @@ fn batch(origin: &Origin, letters: &[DeadLetter]) -> Result<RecordBatch> {
         text(&|_| None),
         text(&|_| None),
     ];
-    RecordBatch::try_new(schema(), columns).map_err(|error| Error::internal("a dead letter does not fit its table").from_source(error))
+    RecordBatch::try_new(schema(), columns).map_err(|error| Error::internal("a dead letter does not fit its table").caused_by(error))
 }
 
 /// One row as JSON text: `{"column": value, ..}`, without the carried and marker columns.

@@ -12,7 +12,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
-use weir_catalog::{Counts, Definitions as _, Kind, Object, Run, RunKind, TableCommit};
+use weir_catalog::{Counts, Kind, Object, Run, RunKind, TableCommit};
 use weir_sql::statements::create_pipeline::{CreatePipeline, Mode};
 
 use super::assemble::{DELETE_COLUMN, Width, assemble, is_ordered};
@@ -255,7 +255,7 @@ impl Attempt {
     fn landed(&self, target: &Target, done: &Committed) -> Result<Landed> {
         let mut record: Record = match done.facts.extra.get(RECORD) {
             Some(text) => {
-                serde_json::from_str(text).map_err(|error| Error::internal("the record of a commit cannot be read").from_source(error))?
+                serde_json::from_str(text).map_err(|error| Error::internal("the record of a commit cannot be read").caused_by(error))?
             }
             None => Record::default(),
         };
@@ -328,7 +328,7 @@ async fn write_all(target: &Target, streams: Vec<SendableRecordBatchStream>) -> 
     }
     let mut written = Vec::new();
     while let Some(done) = workers.join_next().await {
-        written.push(done.map_err(|error| Error::internal("a worker of the run ended early").from_source(error))??);
+        written.push(done.map_err(|error| Error::internal("a worker of the run ended early").caused_by(error))??);
     }
     reached("run.executed");
     Ok(written)

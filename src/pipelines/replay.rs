@@ -16,7 +16,7 @@ use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::ExecutionPlan;
 use futures::TryStreamExt;
 use uuid::Uuid;
-use weir_catalog::{Definitions as _, Input, Kind, Object, RunInput, RunKind};
+use weir_catalog::{Input, Kind, Object, RunInput, RunKind};
 
 use super::bind::with_provenance;
 use super::dead_letters::{DeadLetter, NAME, Stage, schema};
@@ -376,5 +376,5 @@ fn lost(name: &str) -> Error {
 }
 
 fn odd(error: arrow::error::ArrowError) -> Error {
-    Error::internal("dead letters could not be read").from_source(error)
+    Error::internal("dead letters could not be read").caused_by(error)
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 use weir_catalog::{
-    Change, Counts, Definitions as _, Kind, Object, ObjectId, PipelineBody, RuleResult, Run, RunEnd, RunFilter, RunInput, RunKind,
+    Change, Counts, Kind, Object, ObjectId, PipelineBody, RuleResult, Run, RunEnd, RunFilter, RunInput, RunKind,
     RunOutput, RunStatus,
 };
 use weir_sql::Argument;
@@ -162,7 +162,7 @@ impl Runner {
         let runner = Arc::clone(self);
         // A task of its own: the caller's future may be dropped at any await, a run must not.
         let running = self.tasks.spawn(async move { runner.run_once(order, None, cancel).await });
-        let (report, error) = running.await.map_err(|error| Error::internal("a run ended early").from_source(error))??;
+        let (report, error) = running.await.map_err(|error| Error::internal("a run ended early").caused_by(error))??;
         guard.disarm();
         match error {
             Some(error) => {
@@ -185,7 +185,7 @@ impl Runner {
         match started.await {
             Ok(run) => Ok(RunReport { run }),
             // It never came to a frozen run: there was nothing new, or it failed at once.
-            Err(_) => match running.await.map_err(|error| Error::internal("a run ended early").from_source(error))?? {
+            Err(_) => match running.await.map_err(|error| Error::internal("a run ended early").caused_by(error))?? {
                 (_, Some(error)) => Err(error),
                 (report, None) => Ok(report),
             },
@@ -408,7 +408,7 @@ impl Runner {
         // A task of its own: a panic in it fails the run, not the scheduler.
         let landed = match tokio::spawn(attempt.execute()).await {
             Ok(landed) => landed?,
-            Err(panic) => return Err(Error::internal("the run ended in a panic").from_source(panic)),
+            Err(panic) => return Err(Error::internal("the run ended in a panic").caused_by(panic)),
         };
         let lineage = super::facts::edges(&landed.target, lineage);
         Ok(Landing { landed, lineage, streams })
@@ -570,7 +570,7 @@ impl Runner {
         let Some(now_object) = store.object_by_id(pipeline.id).map_err(catalog_error)? else { return Ok(()) };
         let body: PipelineBody = serde_json::from_value(now_object.body).unwrap_or_default();
         let body = serde_json::to_value(PipelineBody { suspended: true, ..body })
-            .map_err(|error| Error::internal("a body cannot be written").from_source(error))?;
+            .map_err(|error| Error::internal("a body cannot be written").caused_by(error))?;
         tracing::warn!(pipeline = %pipeline.full_name(), failures = health.consecutive_failures, "pipeline is suspended");
         store.apply(&[Change::Body { id: pipeline.id, body }], &pipeline.owner, self.clock.now()).map_err(catalog_error)
     }

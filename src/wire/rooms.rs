@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use datafusion::common::ScalarValue;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use weir_catalog::{Definitions as _, Role, Store};
+use weir_catalog::{Role, Store};
 use weir_sql::Statement;
 
 use super::http::{self, Probe};
@@ -94,7 +94,7 @@ impl Probe for Front {
         let store: Arc<dyn Store> = Arc::clone(self.0.store());
         tokio::task::spawn_blocking(move || store.roles())
             .await
-            .map_err(|error| Error::internal("the catalog's probe ended early").from_source(error))?
+            .map_err(|error| Error::internal("the catalog's probe ended early").caused_by(error))?
             .map(|_| ())
             .map_err(Error::from)
     }

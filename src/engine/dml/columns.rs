@@ -32,7 +32,7 @@ pub(super) fn assigned(value: Expr, schema: &DFSchema, column: &Field, state: &S
         _ => value,
     };
     value.cast_to(column.data_type(), schema).map_err(|e| {
-        Error::new(Code::WrongType, format!("column \"{}\" takes another type than the expression has", column.name())).from_source(e)
+        Error::new(Code::WrongType, format!("column \"{}\" takes another type than the expression has", column.name())).caused_by(e)
     })
 }
 

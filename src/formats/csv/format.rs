@@ -105,7 +105,7 @@ impl CsvDecoder {
                     let names: Vec<String> = names.collect::<Result<_, _>>().map_err(|error| {
                         Error::new(Code::DataException, "the header is not valid UTF-8")
                             .hint("Set encoding in the FORMAT options.".to_owned())
-                            .from_source(error)
+                            .caused_by(error)
                     })?;
                     // A field is found by its name, so each needs one of its own, the same that inferring gives it.
                     return Ok(Some(infer::unique_names(names.len(), Some(&names))));

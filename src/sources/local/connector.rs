@@ -137,7 +137,7 @@ fn detail_of(error: &Error) -> String {
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(error) => Err(Error::internal("a file task ended early").from_source(error)),
+        Err(error) => Err(Error::internal("a file task ended early").caused_by(error)),
     }
 }
 
@@ -207,7 +207,7 @@ fn infer(reading: &Reading, pattern: &Pattern) -> Result<SchemaRef> {
             _ => {
                 let plain = decompressed(file, compression, reading.max_decompressed);
                 Input::Stream(
-                    plain.map_err(|error| Error::new(Code::DataException, format!("file \"{path}\" cannot be read")).from_source(error))?,
+                    plain.map_err(|error| Error::new(Code::DataException, format!("file \"{path}\" cannot be read")).caused_by(error))?,
                 )
             }
         };

@@ -38,7 +38,7 @@ fn position(seq: i64) -> Position {
 
 fn ledger(error: weir_catalog::Error) -> Error {
     let code = if error.kind() == ErrorKind::Io { Code::Io } else { Code::Internal };
-    Error::new(code, "the file ledger cannot be used").from_source(error)
+    Error::new(code, "the file ledger cannot be used").caused_by(error)
 }
 
 impl Offer {

@@ -304,7 +304,6 @@ impl Line {
                 self.complete(row_tag(tag, count)).map(Ok)
             }
             Outcome::Done { tag } => self.complete(tag).map(Ok),
-            Outcome::Empty => Ok(Ok(self.connection.put(&PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new()))?)),
         }
     }
 
@@ -386,8 +385,8 @@ fn stream_error(error: DataFusionError) -> Error {
     match error {
         DataFusionError::External(inner) => match inner.downcast::<Error>() {
             Ok(ours) => *ours,
-            Err(other) => Error::internal("a query failed").from_source(DataFusionError::External(other)),
+            Err(other) => Error::internal("a query failed").caused_by(DataFusionError::External(other)),
         },
-        other => Error::internal("a query failed").from_source(other),
+        other => Error::internal("a query failed").caused_by(other),
     }
 }

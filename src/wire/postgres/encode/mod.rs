@@ -153,7 +153,7 @@ fn lower(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
     }
     let options = CastOptions { safe: false, ..CastOptions::default() };
     cast_with_options(array, to, &options)
-        .map_err(|error| Error::new(Code::DataException, format!("a value cannot be sent as {to}")).from_source(error))
+        .map_err(|error| Error::new(Code::DataException, format!("a value cannot be sent as {to}")).caused_by(error))
 }
 
 fn value_cells(array: &ArrayRef, kind: Kind, format: Format, zone: &Zone) -> Result<Box<dyn Cells>> {
@@ -191,7 +191,7 @@ fn text_cells(array: &ArrayRef, kind: Kind, zone: &Zone) -> Result<Box<dyn Cells
             typed(array, |a: &Decimal256Array, row, out| text::put_decimal(&a.value(row).to_string(), a.scale(), out))
         }
         Kind::Numeric(_) => typed(array, |a: &Decimal128Array, row, out| text::put_decimal128(a.value(row), a.scale(), out)),
-        Kind::Text | Kind::Json | Kind::Jsonb | Kind::Char | Kind::Uuid => string_cells(array, |value, out| text::put_text(value, out)),
+        Kind::Text | Kind::Json | Kind::Jsonb | Kind::Char | Kind::Uuid => string_cells(array, text::put_text),
         Kind::Bytea => typed(array, |a: &BinaryArray, row, out| text::put_bytea(a.value(row), out)),
         Kind::Date => typed(array, |a: &Date32Array, row, out| text::put_date(a.value(row), out)),
         Kind::Time => typed(array, |a: &Time64MicrosecondArray, row, out| text::put_time(a.value(row), out)),
@@ -266,7 +266,7 @@ fn uuid_bytes(array: &ArrayRef, format: Format) -> Result<Box<dyn Cells>> {
             Ok(())
         }
         Format::Text => {
-            let id = uuid::Uuid::from_slice(a.value(row)).map_err(|error| Error::internal("a uuid is not 16 bytes").from_source(error))?;
+            let id = uuid::Uuid::from_slice(a.value(row)).map_err(|error| Error::internal("a uuid is not 16 bytes").caused_by(error))?;
             text::put_text(id.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()), out)
         }
     })
