@@ -107,7 +107,7 @@ impl Shape {
             Shape::DateStyle => {
                 read_date_style(&text).map(Value::Text).ok_or_else(|| refused().hint("Dates are always written as ISO 8601.".to_owned()))
             }
-            Shape::Encoding => match text.trim().to_ascii_lowercase().replace(['-', '_'], "").as_str() {
+            Shape::Encoding => match text.to_ascii_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "").as_str() {
                 "utf8" | "unicode" => Ok(Value::Text("UTF8".to_owned())),
                 _ => Err(refused().hint("Text is always UTF-8.".to_owned())),
             },

@@ -7,7 +7,7 @@ use datafusion::common::ScalarValue;
 use weir_sql::Query;
 
 use super::hub_run;
-use crate::engine::Planned;
+use crate::engine::{Engine, Planned};
 use crate::error::Result;
 use crate::session::{Description, Notice, Outcome, Session};
 
@@ -16,11 +16,21 @@ pub(super) async fn describe(session: &Session, query: &Query, hints: &[Option<D
         return Ok(hub_run::describe(&arguments, hints));
     }
     let planned = session.hub().engine().plan(query, &session.scope(Vec::new()), &*session.definitions(), None).await?;
-    let found = planned.plan.get_parameter_types().map_err(crate::engine::Engine::error)?;
+    let found = planned.plan.get_parameter_types().map_err(Engine::error)?;
     let found: Vec<(usize, Option<DataType>)> =
         found.into_iter().filter_map(|(name, data_type)| Some((name.strip_prefix('$')?.parse().ok()?, data_type))).collect();
-    let columns = Arc::new(planned.plan.schema().as_arrow().clone());
-    Ok(Description { parameters: parameters(&found, hints), columns: Some(columns) })
+    let parameters = parameters(&found, hints);
+    // A column that is a parameter has the parameter's type: the columns told must be those that will come.
+    let plan = match typed_nulls(&parameters)? {
+        nulls if nulls.is_empty() => planned.plan,
+        nulls => planned.plan.with_param_values(nulls).map_err(Engine::error)?,
+    };
+    let columns = Arc::new(plan.schema().as_arrow().clone());
+    Ok(Description { parameters, columns: Some(columns) })
+}
+
+fn typed_nulls(types: &[DataType]) -> Result<Vec<ScalarValue>> {
+    types.iter().map(|data_type| ScalarValue::try_new_null(data_type).map_err(Engine::error)).collect()
 }
 
 /// One type per parameter: what the client said, else what the plan tells, else text.

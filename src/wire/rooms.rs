@@ -1,8 +1,9 @@
 //! The hub as the protocols see it: sessions for sockets, health for HTTP.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, SchemaRef};
 use async_trait::async_trait;
 use datafusion::common::ScalarValue;
 use tokio::net::TcpListener;
@@ -17,9 +18,14 @@ use crate::hub::Hub;
 use crate::session::{Description, Notice, Outcome, Session, TransactionStatus};
 use crate::statements;
 
+/// Kept of the time to drain for statements that have to be cancelled, so that their clients are told.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
 /// Serves PostgreSQL clients until `shutdown`; returns when every socket is closed.
 pub async fn serve_postgres(hub: Arc<Hub>, listener: TcpListener, tls: Option<Tls>, shutdown: CancellationToken) {
-    let limits = Limits { max_connections: hub.config().max_connections, drain_time: hub.config().drain_timeout };
+    let config = hub.config();
+    let drain_time = config.drain_timeout.saturating_sub(LAST_WORDS).max(config.drain_timeout / 2);
+    let limits = Limits { max_connections: config.max_connections, drain_time };
     postgres::serve(Arc::new(Front(hub)), listener, tls, limits, shutdown).await;
 }
 
@@ -36,7 +42,8 @@ impl Door for Front {
     }
 
     fn any_role(&self) -> Result<Option<Role>> {
-        Ok(self.0.store().roles()?.into_iter().next())
+        // The oldest: roles that come later must not change what the others show.
+        Ok(self.0.store().roles()?.into_iter().min_by_key(|role| role.id))
     }
 
     fn open(&self, role: &str, database: &str, startup: &[(String, String)]) -> Result<Arc<dyn Backend>> {
@@ -57,6 +64,10 @@ impl Backend for Session {
 
     async fn execute(&self, statement: &Statement, parameters: Vec<ScalarValue>) -> Result<Outcome> {
         statements::execute(self, statement, parameters).await
+    }
+
+    fn cursor_columns(&self, name: &str) -> Option<SchemaRef> {
+        self.cursor(name).ok().map(|cursor| cursor.schema())
     }
 
     fn take_notices(&self) -> Vec<Notice> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, SchemaRef};
 use async_trait::async_trait;
 use datafusion::common::ScalarValue;
 use weir_catalog::Role;
@@ -25,6 +25,8 @@ pub trait Backend: Send + Sync + 'static {
     fn parse(&self, text: &str) -> Result<Vec<Statement>>;
     async fn describe(&self, statement: &Statement, hints: &[Option<DataType>]) -> Result<Description>;
     async fn execute(&self, statement: &Statement, parameters: Vec<ScalarValue>) -> Result<Outcome>;
+    /// The columns of a cursor that SQL opened: to the protocol it is a portal as well.
+    fn cursor_columns(&self, name: &str) -> Option<SchemaRef>;
     fn take_notices(&self) -> Vec<Notice>;
     fn transaction_status(&self) -> TransactionStatus;
     /// Reported settings, at the start.

@@ -8,7 +8,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use datafusion::error::DataFusionError;
 use futures::{FutureExt, StreamExt};
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::data::{NoData, ParameterDescription};
@@ -27,6 +26,7 @@ use super::frontend::{Bind, Message, Target, decode, max_body_bytes};
 use super::params;
 use super::portal::{Names, Portal, Prepared, RowSource, State};
 use super::types::{PgType, columns, row_description};
+use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
 use crate::session::{Description, Outcome, TransactionStatus};
 
@@ -190,7 +190,15 @@ impl Handler {
     }
 
     fn describe(&mut self, target: &Target) -> Step {
+        let cursor = match target {
+            Target::Portal(name) if self.names.portal(name).is_err() => self.line.backend.cursor_columns(name),
+            _ => None,
+        };
         let connection = &mut self.line.connection;
+        if let Some(schema) = cursor {
+            let columns = check!(columns(schema.fields(), &[]));
+            return Ok(Ok(connection.put(&PgWireBackendMessage::RowDescription(row_description(schema.fields(), &columns)))?));
+        }
         let (prepared, formats) = match target {
             Target::Statement(name) => {
                 let prepared = check!(self.names.statement(name));
@@ -327,7 +335,7 @@ impl Line {
             let work = AssertUnwindSafe(source.rows.next()).catch_unwind();
             let batch = match self.watched(work).await? {
                 Ok(Some(Ok(batch))) => batch,
-                Ok(Some(Err(error))) => return Ok(Err(stream_error(error))),
+                Ok(Some(Err(error))) => return Ok(Err(Engine::error(error))),
                 Ok(None) => return Ok(Ok((count, Sent::All))),
                 Err(_) => return Ok(Err(Error::internal("a query ended by a panic"))),
             };
@@ -379,6 +387,7 @@ fn row_tag(tag: &str, count: u64) -> String {
         counted => format!("{counted} {count}"),
     }
 }
+<<<<<<< HEAD
 
 /// The error of a row stream: one of ours travels inside.
 fn stream_error(error: DataFusionError) -> Error {
@@ -390,3 +399,5 @@ fn stream_error(error: DataFusionError) -> Error {
         other => Error::internal("a query failed").caused_by(other),
     }
 }
+=======
+>>>>>>> wire

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use aws_lc_rs::pbkdf2;
 use datafusion::common::{ParamValues, ScalarValue};
@@ -160,6 +160,10 @@ impl Backend for TestBackend {
         let rows = datafusion::physical_plan::execute_stream(physical, self.context.task_ctx()).map_err(internal)?;
         let schema = rows.schema();
         Ok(Outcome::Rows { schema, rows: guarded(rows, token, Arc::clone(&self.seen)), tag: "SELECT" })
+    }
+
+    fn cursor_columns(&self, name: &str) -> Option<SchemaRef> {
+        (name == "cursor").then(|| Arc::new(Schema::new(vec![Field::new("c", DataType::Int32, true)])))
     }
 
     fn take_notices(&self) -> Vec<Notice> {

@@ -154,6 +154,9 @@ async fn describe_tells_parameters_and_columns() {
     raw.send(&[parse("", "BEGIN"), describe(b'S', ""), parse("", ""), describe(b'S', ""), bind("", ""), execute("", 0), sync()].concat())
         .await;
     assert_eq!(raw.kinds().await, "1tn1tn2IZ");
+    // A cursor of SQL is described as a portal.
+    raw.send(&[describe(b'P', "cursor"), describe(b'P', "none"), sync()].concat()).await;
+    assert_eq!(raw.kinds().await, "TEZ");
     server.stop().await;
 }
 
