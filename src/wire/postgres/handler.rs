@@ -387,17 +387,3 @@ fn row_tag(tag: &str, count: u64) -> String {
         counted => format!("{counted} {count}"),
     }
 }
-<<<<<<< HEAD
-
-/// The error of a row stream: one of ours travels inside.
-fn stream_error(error: DataFusionError) -> Error {
-    match error {
-        DataFusionError::External(inner) => match inner.downcast::<Error>() {
-            Ok(ours) => *ours,
-            Err(other) => Error::internal("a query failed").caused_by(DataFusionError::External(other)),
-        },
-        other => Error::internal("a query failed").caused_by(other),
-    }
-}
-=======
->>>>>>> wire
