@@ -19,7 +19,8 @@ use weir_sql::{Temporal, TemporalPoint};
 use super::position::Place;
 use super::resolve::{Ask, Misplaced, Moment, Target, walk};
 use super::{
-    Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, constant, definition, errors, parameters, rewrite, state, system,
+    Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, constant, definition, errors, output_names, parameters, rewrite, state,
+    system,
 };
 use crate::clock::Micros;
 use crate::error::{Code, Error, Result};
@@ -77,7 +78,7 @@ impl Engine {
     #[expect(clippy::too_many_arguments, reason = "the parts of a statement, each borrowed from another owner")]
     pub(super) async fn bind_tree(
         &self,
-        tree: Query,
+        mut tree: Query,
         temporals: &[Temporal],
         text: Option<&str>,
         place: &Place<'_>,
@@ -89,6 +90,7 @@ impl Engine {
             let position = m.position.or_else(|| m.spot.and_then(|spot| place.offset(spot)));
             m.error.at(position)
         };
+        output_names::name(&mut tree);
         let mut tree = rewrite::query(tree);
         let mut found = walk(&mut tree, temporals, context.scope, context.definitions).map_err(misplaced)?;
         if found.about_catalog

@@ -153,6 +153,11 @@ impl DeadLetterWriter {
     }
 }
 
+/// Under this name a pipeline's runs commit their letters, each batch once.
+pub(super) fn app_id(pipeline: ObjectId) -> String {
+    format!("{}/dead_letters", pipeline.0)
+}
+
 /// Marks the letters of a failed run: they stay as evidence, and REPLAY passes over them, since the run will read their records again.
 pub(super) async fn void(engine: &Engine, scope: &Scope, run_id: Uuid, facts: &Facts) -> Result<()> {
     let state = engine.state(scope);

@@ -70,7 +70,7 @@ impl Attempt {
         }
         let before = target.table.version().await?;
         target.evolve(&self.engine, &self.facts(None)).await?;
-        let pass = self.pass(&target).await?;
+        let pass = self.unless_cancelled(self.pass(&target)).await?;
         match self.write(&pass, &target, &token, before).await {
             Ok(done) => {
                 reached("target.committed");
@@ -80,6 +80,15 @@ impl Attempt {
                 self.keep_evidence(&pass, &error).await;
                 Err(error)
             }
+        }
+    }
+
+    /// Work that leaves nothing behind, so that it may be dropped at any await.
+    async fn unless_cancelled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Error::new(Code::Cancelled, "canceling run due to user request")),
+            done = work => done,
         }
     }
 
@@ -199,7 +208,7 @@ impl Attempt {
     async fn commit_letters(&self, pass: &Pass) -> Result<()> {
         let fresh = DeadLetterWriter::new(self.letters_table().await?, self.origin());
         let letters = std::mem::replace(&mut *pass.setting.letters.lock().await, fresh);
-        let token = Token { app_id: format!("{}/dead_letters", self.pipeline.id.0), batch: self.run.batch };
+        let token = Token { app_id: dead_letters::app_id(self.pipeline.id), batch: self.run.batch };
         let Some(done) = letters.commit(&token, &self.facts(None)).await? else { return Ok(()) };
         let (schema, name) = dead_letters::NAME;
         let Some(object) = self.engine.store().object(Kind::Table, schema, name).map_err(catalog_error)? else { return Ok(()) };

@@ -34,8 +34,6 @@ mod triggers;
 mod tests;
 
 use arguments::Arguments;
-pub use bind::Checked;
 pub use fail_points::FAIL_POINTS;
 pub use options::SPEC;
-pub use runner::{RunReport, RunRequest, Runner, search_path};
-pub use schedule::Schedule;
+pub use runner::{RunRequest, Runner, search_path};

@@ -131,7 +131,9 @@ impl Folder {
 
 fn not_opened(path: &str, error: std::io::Error) -> Error {
     if error.kind() == std::io::ErrorKind::NotFound {
-        return Error::new(Code::DataException, format!("file \"{path}\" is gone")).from_source(error);
+        return Error::new(Code::DataException, format!("file \"{path}\" is gone"))
+            .hint("It was removed after this run had chosen it. The next run passes over it; put it back to have it read.".to_owned())
+            .from_source(error);
     }
     Error::new(Code::Io, format!("file \"{path}\" cannot be opened")).detail(error.to_string()).from_source(error)
 }

@@ -75,6 +75,11 @@ pub(super) fn newest(db: &Connection, source: ObjectId) -> Result<i64> {
     Ok(db.prepare_cached(sql)?.query_row([source.0], |row| row.get(0))?)
 }
 
+pub(super) fn forget(db: &Connection, source: ObjectId, seq: i64) -> Result<()> {
+    run(db, "UPDATE files SET replaced = 1 WHERE source_id = ?1 AND seq = ?2", params![source.0, seq])?;
+    Ok(())
+}
+
 pub(super) fn set_rows(db: &Connection, source: ObjectId, seq: i64, rows: i64) -> Result<()> {
     run(db, "UPDATE files SET rows = ?3 WHERE source_id = ?1 AND seq = ?2", [source.0, seq, rows])?;
     Ok(())
