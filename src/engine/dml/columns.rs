@@ -5,7 +5,7 @@ use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::expr::ScalarFunction;
-use datafusion::logical_expr::{Expr, ExprSchemable, lit};
+use datafusion::logical_expr::{Expr, ExprSchemable};
 use weir_catalog::Object;
 use weir_sql::Element;
 
@@ -24,10 +24,6 @@ pub(super) fn assigned(value: Expr, schema: &DFSchema, column: &Field, state: &S
         (_, DataType::Timestamp(_, None)) => Some("timestamp"),
         _ => None,
     };
-    let value = match (column.data_type(), value) {
-        (DataType::Binary, Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), _)) => lit(ScalarValue::Binary(Some(bytes(&text)?))),
-        (_, value) => value,
-    };
     let value = match function {
         Some(name) if from != DataType::Null => {
             let func = state.udf(name).map_err(errors::error)?;
@@ -38,19 +34,6 @@ pub(super) fn assigned(value: Expr, schema: &DFSchema, column: &Field, state: &S
     value.cast_to(column.data_type(), schema).map_err(|e| {
         Error::new(Code::WrongType, format!("column \"{}\" takes another type than the expression has", column.name())).from_source(e)
     })
-}
-
-/// A text as PostgreSQL reads one for a bytea: `\x` and pairs of hexadecimal digits, or the bytes of the text itself.
-fn bytes(text: &str) -> Result<Vec<u8>> {
-    let Some(digits) = text.strip_prefix("\\x") else { return Ok(text.as_bytes().to_vec()) };
-    let odd = || Error::new(Code::InvalidText, format!("invalid hexadecimal data for type bytea: \"{text}\""));
-    let nibbles: Vec<u8> =
-        digits.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect::<Option<_>>().ok_or_else(odd)?;
-    let pairs = nibbles.chunks_exact(2);
-    if !pairs.remainder().is_empty() {
-        return Err(odd());
-    }
-    Ok(pairs.map(|pair| pair.iter().fold(0, |byte, nibble| byte << 4 | nibble)).collect())
 }
 
 impl Engine {
