@@ -8,7 +8,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use datafusion::error::DataFusionError;
 use futures::{FutureExt, StreamExt};
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::data::{NoData, ParameterDescription};
@@ -27,6 +26,7 @@ use super::frontend::{Bind, Message, Target, decode, max_body_bytes};
 use super::params;
 use super::portal::{Names, Portal, Prepared, RowSource, State};
 use super::types::{PgType, columns, row_description};
+use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
 use crate::session::{Description, Outcome, TransactionStatus};
 
@@ -328,7 +328,7 @@ impl Line {
             let work = AssertUnwindSafe(source.rows.next()).catch_unwind();
             let batch = match self.watched(work).await? {
                 Ok(Some(Ok(batch))) => batch,
-                Ok(Some(Err(error))) => return Ok(Err(stream_error(error))),
+                Ok(Some(Err(error))) => return Ok(Err(Engine::error(error))),
                 Ok(None) => return Ok(Ok((count, Sent::All))),
                 Err(_) => return Ok(Err(Error::internal("a query ended by a panic"))),
             };
@@ -378,16 +378,5 @@ fn row_tag(tag: &str, count: u64) -> String {
     match tag {
         "SHOW" | "EXPLAIN" => tag.to_owned(),
         counted => format!("{counted} {count}"),
-    }
-}
-
-/// The error of a row stream: one of ours travels inside.
-fn stream_error(error: DataFusionError) -> Error {
-    match error {
-        DataFusionError::External(inner) => match inner.downcast::<Error>() {
-            Ok(ours) => *ours,
-            Err(other) => Error::internal("a query failed").from_source(DataFusionError::External(other)),
-        },
-        other => Error::internal("a query failed").from_source(other),
     }
 }
