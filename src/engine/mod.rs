@@ -29,7 +29,7 @@ mod version;
 mod tests;
 
 pub use contract::{Planned, RelationKey, Relations, Scope, Used, Wanted};
-pub use dml::{DmlDone, DmlKind};
+pub use dml::DmlKind;
 pub use engine::Engine;
 pub use errors::catalog_error;
 pub use state::EngineLimits;

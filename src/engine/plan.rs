@@ -101,10 +101,15 @@ impl Engine {
         }
         let catalog = MemoryCatalogProvider::new();
         for ask in &found.asks {
+            let known = reads.used.len();
             let provider = self.provider(ask, temporals, state, context, reads).await.map_err(|error| match ask.spot {
                 Some(spot) if error.position().is_none() => error.at(place.offset(spot)),
                 _ => error,
             })?;
+            // A view's own relations come before it.
+            if let Some(used) = reads.used.get_mut(known..).and_then(<[Used]>::last_mut) {
+                used.reference.clone_from(&ask.reference);
+            }
             add(&catalog, ask, provider)?;
         }
         let list = state.catalog_list();
@@ -173,7 +178,7 @@ impl Engine {
         if let Some(relations) = context.relations
             && let Some(provider) = relations.provider(&key, &wanted).await?
         {
-            reads.used.push(Used { relation: key, wanted, version: None, provider: Arc::clone(&provider) });
+            reads.used.push(Used { reference: own_name(&key), relation: key, wanted, version: None, provider: Arc::clone(&provider) });
             return Ok(provider);
         }
         if wanted == Wanted::Stream {
@@ -186,7 +191,7 @@ impl Engine {
             Kind::Source => (self.source_rows(object, &wanted).await?, None),
             kind => return Err(Error::new(Code::WrongType, format!("\"{}\" is a {}, not a relation", object.full_name(), kind.noun()))),
         };
-        reads.used.push(Used { relation: key, wanted, version, provider: Arc::clone(&provider) });
+        reads.used.push(Used { reference: own_name(&key), relation: key, wanted, version, provider: Arc::clone(&provider) });
         Ok(provider)
     }
 
@@ -284,7 +289,8 @@ impl Engine {
             true => nothing(table.changes(newest, Some(newest)).await?),
             false => table.changes(from, Some(to)).await?,
         };
-        reads.used.push(Used { relation: key(object), wanted: Wanted::Version(to), version: Some(to), provider: Arc::clone(&provider) });
+        let (relation, wanted) = (key(object), Wanted::Version(to));
+        reads.used.push(Used { reference: own_name(&relation), relation, wanted, version: Some(to), provider: Arc::clone(&provider) });
         Ok(provider)
     }
 }
@@ -303,6 +309,10 @@ fn awaiting(now: Arc<dyn TableProvider>, point: &TemporalPoint) -> Result<Arc<dy
 
 fn nothing(like: Arc<dyn TableProvider>) -> Arc<dyn TableProvider> {
     Arc::new(datafusion::datasource::empty::EmptyTable::new(like.schema()))
+}
+
+fn own_name(key: &RelationKey) -> (String, String) {
+    (key.schema.clone(), key.name.clone())
 }
 
 pub(super) fn key(object: &Object) -> RelationKey {

@@ -16,6 +16,7 @@ use weir_sql::statements::create_pipeline::{Mode, Output};
 use weir_sql::{Action, Element, Rule, RuleKind};
 
 use super::carry::{CARRIED_POSITION, CARRIED_SOURCE, carried, carry};
+use super::in_turn::InTurnExec;
 use super::isolate::{Isolated, isolate};
 use super::target::Target;
 use crate::engine::{Engine, Planned, Scope, catalog_error, definition};
@@ -102,6 +103,7 @@ pub(super) async fn assemble(
     let isolated = Arc::new(Isolated::default());
     let physical = state.create_physical_plan(&plan).await.map_err(Engine::error)?;
     let physical = isolate(physical, &isolated).map_err(Engine::error)?;
+    let physical = if width.partitions == 1 { InTurnExec::over(physical) } else { physical };
     let schema = physical.schema();
     Ok(Assembled { context: state.task_ctx(), physical, isolated, schema, own: target.columns.len(), rules: bound, df_schema, state })
 }

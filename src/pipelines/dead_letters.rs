@@ -274,8 +274,9 @@ fn batch(origin: &Origin, letters: &[DeadLetter]) -> Result<RecordBatch> {
 
 /// One row as JSON text: `{"column": value, ..}`, without the carried and marker columns.
 pub(super) fn record(row: &RecordBatch) -> Option<String> {
+    let hidden = |name: &str| name.starts_with("__weir_") || name.starts_with("__common_expr_");
     let visible: Vec<usize> =
-        row.schema().fields().iter().enumerate().filter(|(_, field)| !field.name().starts_with("__weir_")).map(|(at, _)| at).collect();
+        row.schema().fields().iter().enumerate().filter(|(_, field)| !hidden(field.name())).map(|(at, _)| at).collect();
     let row = row.project(&visible).ok()?;
     let mut bytes = Vec::new();
     let mut writer =

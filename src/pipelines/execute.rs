@@ -295,16 +295,18 @@ fn commit_of(table: &Object, done: &Committed, operation: &str, run: &Run) -> Ta
 }
 
 /// SEQUENCE BY must name a column that the table keeps: only then can a late event be told from a new one.
+pub(super) fn sequence_name(expr: &weir_sql::Expr) -> Result<String> {
+    match expr.ast.as_ref() {
+        sqlparser::ast::Expr::Identifier(ident) if ident.quote_style.is_some() => Ok(ident.value.clone()),
+        sqlparser::ast::Expr::Identifier(ident) => Ok(ident.value.to_lowercase()),
+        _ => Err(Error::new(Code::NotSupported, "SEQUENCE BY takes a column of the output")
+            .hint(format!("Select it as a column: {} AS seq; then SEQUENCE BY seq.", expr.text))
+            .at(expr.position)),
+    }
+}
+
 fn sequence_column(expr: &weir_sql::Expr, target: &Target) -> Result<String> {
-    let name = match expr.ast.as_ref() {
-        sqlparser::ast::Expr::Identifier(ident) if ident.quote_style.is_some() => ident.value.clone(),
-        sqlparser::ast::Expr::Identifier(ident) => ident.value.to_lowercase(),
-        _ => {
-            return Err(Error::new(Code::NotSupported, "SEQUENCE BY takes a column of the output")
-                .hint(format!("Select it: .. AS ({}) AS seq .., then SEQUENCE BY seq.", expr.text))
-                .at(expr.position));
-        }
-    };
+    let name = sequence_name(expr)?;
     match target.columns.iter().any(|column| *column.name() == name) {
         true => Ok(name),
         false => Err(Error::new(Code::UndefinedColumn, format!("column \"{name}\" does not exist")).at(expr.position)),

@@ -16,7 +16,7 @@ use super::check::placeholders;
 use super::inputs;
 use super::runner::Runner;
 use crate::engine::{Engine, catalog_error, definition};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// Columns of every form of EXPLAIN PIPELINE.
 pub fn columns() -> SchemaRef {
@@ -29,6 +29,12 @@ impl Runner {
     /// # Errors
     /// As a run would before it reads.
     pub async fn explain(&self, pipeline: &Object, what: ExplainWhat, format: Option<&str>) -> Result<RecordBatch> {
+        if let Some(format) = format
+            && !matches!(format, "json" | "text")
+        {
+            return Err(Error::new(Code::InvalidOption, format!("EXPLAIN has no format \"{format}\""))
+                .hint("Known formats: text, json.".to_owned()));
+        }
         let definition = definition::pipeline(pipeline)?;
         let scope = self.owner_scope(pipeline);
         let store = Arc::clone(self.engine.store());

@@ -96,39 +96,55 @@ pub(super) fn new_name(engine: &Engine, output: &Output, scope: &Scope) -> Resul
 pub(super) async fn ensure(engine: &Arc<Engine>, pipeline: &Object, bound: &Bound, scope: &Scope) -> Result<Target> {
     let object = match find(engine, &bound.output, scope)? {
         Some(object) => object,
-        None => create(engine, pipeline, bound, scope).await?,
+        None => match create(engine, pipeline, bound, scope).await {
+            // A first run and the statement that made the pipeline may meet here: the other one was faster.
+            Err(error) if error.code() == Code::DuplicateTable => find(engine, &bound.output, scope)?.ok_or(error)?,
+            made => made?,
+        },
     };
     let table = engine.table(&object).await?;
     let body: TableBody = serde_json::from_value(object.body.clone())
         .map_err(|error| Error::internal(format!("the body of table \"{}\" cannot be read", object.full_name())).from_source(error))?;
-    let policy =
-        bound.output.schema_change.unwrap_or(if body.made_by == Some(pipeline.id) { SchemaChange::Evolve } else { SchemaChange::Fail });
+    let policy = policy(&bound.output, body.made_by == Some(pipeline.id));
     let schema = table.schema();
     let (provenance, own): (Vec<FieldRef>, Vec<FieldRef>) = schema.fields().iter().cloned().partition(|field| is_provenance(field.name()));
+    let added = lacking(&object, &schema, bound, policy)?;
+    let columns = own.into_iter().chain(added.iter().cloned()).collect();
+    Ok(Target { object, table, columns, provenance, added })
+}
+
+/// What becomes of columns that the table lacks.
+fn policy(output: &Output, own_table: bool) -> SchemaChange {
+    output.schema_change.unwrap_or(if own_table { SchemaChange::Evolve } else { SchemaChange::Fail })
+}
+
+/// Columns of the query that the table lacks and may get.
+fn lacking(object: &Object, schema: &SchemaRef, bound: &Bound, policy: SchemaChange) -> Result<Vec<FieldRef>> {
     let normal = delta::normalise(&bound.columns);
     let mut added = Vec::new();
-    for field in normal.fields() {
-        if schema.column_with_name(field.name()).is_some() {
-            continue;
-        }
+    for field in normal.fields().iter().filter(|field| schema.column_with_name(field.name()).is_none()) {
         match policy {
             SchemaChange::Evolve => added.push(Arc::new(field.as_ref().clone().with_nullable(true))),
             SchemaChange::Ignore => {}
             SchemaChange::Fail | SchemaChange::Rescue => {
-                return Err(Error::new(
-                    Code::InvalidDefinition,
-                    format!("table \"{}\" has no column \"{}\"", object.full_name(), field.name()),
-                )
-                .hint(
-                    "Leave the column out of the query, add it with ALTER TABLE .. ADD COLUMN, or write ON SCHEMA CHANGE EVOLVE."
-                        .to_owned(),
-                )
-                .at(bound.output.query.position));
+                let message = format!("table \"{}\" has no column \"{}\"", object.full_name(), field.name());
+                return Err(Error::new(Code::InvalidDefinition, message)
+                    .hint(
+                        "Leave the column out of the query, add it with ALTER TABLE .. ADD COLUMN, or write ON SCHEMA CHANGE EVOLVE."
+                            .to_owned(),
+                    )
+                    .at(bound.output.query.position));
             }
         }
     }
-    let columns = own.into_iter().chain(added.iter().cloned()).collect();
-    Ok(Target { object, table, columns, provenance, added })
+    Ok(added)
+}
+
+/// Whether a target that exists can take the columns of the query, as far as that is sure before the pipeline has an identity.
+pub(super) fn fits(object: &Object, bound: &Bound) -> Result<()> {
+    let body: TableBody = serde_json::from_value(object.body.clone())
+        .map_err(|error| Error::internal(format!("the body of table \"{}\" cannot be read", object.full_name())).from_source(error))?;
+    lacking(object, &body.columns, bound, policy(&bound.output, body.made_by.is_some())).map(|_| ())
 }
 
 /// Makes the table and its object. A crash in between leaves a folder that nothing names; the next try uses another.

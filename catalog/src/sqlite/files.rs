@@ -70,7 +70,7 @@ pub(super) fn list(db: &Connection, source: ObjectId, after: i64, to: Option<i64
     let sql = "SELECT seq, path, etag, size, modified_at, seen_at, rows, replaced FROM files
         WHERE source_id = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq LIMIT ?4";
     // A negative limit is none.
-    let limit = limit.map_or(Ok(-1), |limit| signed(limit as u64))?;
+    let limit = limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(-1);
     all(db, sql, params![source.0, after, to.unwrap_or(i64::MAX), limit], entry)
 }
 

@@ -103,7 +103,7 @@ impl Checks {
             checks.unique.push(Unique { name: format!("{}_pkey", target.object.name), columns: key });
         }
         if is_dead_letters(&target.object) {
-            let allowed = weir_sql::parse_expr("status IN ('open', 'discarded', 'replayed')").map_err(definition::syntax_error)?;
+            let allowed = weir_sql::parse_expr("status IN ('open', 'discarded')").map_err(definition::syntax_error)?;
             checks.add_expression(engine, "dead_letters_status_check".to_owned(), &allowed, false, Action::Fail, None, state, ask)?;
         }
         Ok(checks)
