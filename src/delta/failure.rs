@@ -10,20 +10,12 @@ use parquet::errors::ParquetError;
 use crate::error::{Code, Error};
 
 pub(super) fn io_failed(message: &str, source: io::Error) -> Error {
-<<<<<<< HEAD
-    Error::new(io_code(&source), message).caused_by(source)
-=======
-    failed(io_code(&source), message).from_source(source)
->>>>>>> testb
+    failed(io_code(&source), message).caused_by(source)
 }
 
 pub(super) fn parquet_failed(source: ParquetError) -> Error {
     let code = cause(&source).map_or(Code::Internal, io_code);
-<<<<<<< HEAD
-    Error::new(code, "a data file cannot be read or written").caused_by(source)
-=======
-    failed(code, "a data file cannot be read or written").from_source(source)
->>>>>>> testb
+    failed(code, "a data file cannot be read or written").caused_by(source)
 }
 
 pub(super) fn delta_failed(source: DeltaTableError) -> Error {
@@ -32,20 +24,12 @@ pub(super) fn delta_failed(source: DeltaTableError) -> Error {
         (None, DeltaTableError::ObjectStore { .. }) => Code::Io,
         (None, _) => Code::DataException,
     };
-<<<<<<< HEAD
-    Error::new(code, "the table's log cannot be read or written").caused_by(source)
-=======
-    failed(code, "the table's log cannot be read or written").from_source(source)
->>>>>>> testb
+    failed(code, "the table's log cannot be read or written").caused_by(source)
 }
 
 pub(super) fn store_failed(source: deltalake::ObjectStoreError) -> Error {
     let code = cause(&source).map_or(Code::Io, io_code);
-<<<<<<< HEAD
-    Error::new(code, "the table's log cannot be read or written").caused_by(source)
-=======
-    failed(code, "the table's log cannot be read or written").from_source(source)
->>>>>>> testb
+    failed(code, "the table's log cannot be read or written").caused_by(source)
 }
 
 pub(super) fn blocking_failed(source: tokio::task::JoinError) -> Error {

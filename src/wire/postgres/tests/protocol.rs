@@ -240,8 +240,10 @@ async fn time_zone_follows_the_session() {
     ] {
         client.simple_query(&format!("SET TIME ZONE '{zone}'")).await.unwrap();
         let text = text.replace("::timestamptz", "");
-        let rows =
-            client.simple_query(&format!("SELECT arrow_cast({}, 'Timestamp(Microsecond, Some(\"UTC\"))')", text.trim_start_matches("SELECT "))).await.unwrap();
+        let rows = client
+            .simple_query(&format!("SELECT arrow_cast({}, 'Timestamp(Microsecond, Some(\"UTC\"))')", text.trim_start_matches("SELECT ")))
+            .await
+            .unwrap();
         let SimpleQueryMessage::Row(row) = &rows[1] else { panic!("{rows:?}") };
         assert_eq!(row.get(0), Some(expected));
     }
