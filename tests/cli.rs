@@ -84,7 +84,7 @@ async fn the_first_start_makes_a_password_and_the_second_keeps_it() {
     assert_eq!(fs::metadata(&data).expect("the folder").permissions().mode() & 0o777, 0o700);
     let client = served.connect(&password).await.expect("the right password");
     assert_eq!(client.query_one("SELECT 1 + 1", &[]).await.expect("an answer").len(), 1);
-    let refused = served.connect("wrong").await.err().expect("a refusal");
+    let refused = served.connect("wrong").await.expect_err("a refusal");
     assert_eq!(refused.code().map(|code| code.code()), Some("28P01"));
     drop(client);
     let (code, rest) = served.stop();
