@@ -60,6 +60,15 @@ pub(super) fn external(error: Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
+/// What a write of the lake says of rows that could not be computed, in the words of a query.
+pub(super) fn computed(error: Error) -> Error {
+    let inside = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<DataFusionError>());
+    match inside.map(|inside| classify(root(inside))) {
+        Some(told) if error.code() == Code::DataException && told.code() != Code::Internal => told,
+        _ => error,
+    }
+}
+
 /// The hub's own error inside, however deeply it is wrapped.
 fn own(error: &DataFusionError) -> Option<Error> {
     let mut next: Option<&(dyn StdError + 'static)> = Some(error);

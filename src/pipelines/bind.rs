@@ -110,6 +110,13 @@ pub(super) async fn bind(
 }
 
 fn distinct_names(columns: &SchemaRef, output: &Output) -> Result<()> {
+    // An answer may show one name twice; a table cannot have it.
+    let mut written = HashSet::new();
+    if let Some(twice) = written_names(&output.query.ast).into_iter().find(|name| !written.insert(name.clone())) {
+        return Err(Error::new(Code::AmbiguousColumn, format!("column \"{twice}\" is there twice"))
+            .hint("Give one of them another name with AS.".to_owned())
+            .at(output.query.position));
+    }
     let mut names = HashSet::new();
     for field in columns.fields() {
         if !names.insert(field.name().as_str()) {
@@ -124,6 +131,24 @@ fn distinct_names(columns: &SchemaRef, output: &Output) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Names that the user wrote for the columns of a query: by AS, or as plain columns.
+fn written_names(query: &sqlparser::ast::Query) -> Vec<String> {
+    use sqlparser::ast::{Expr, Ident, SelectItem, SetExpr};
+    let folded = |ident: &Ident| if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() };
+    let mut body = query.body.as_ref();
+    while let SetExpr::SetOperation { left, .. } = body {
+        body = left;
+    }
+    let SetExpr::Select(select) = body else { return Vec::new() };
+    let name = |item: &SelectItem| match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),
+        SelectItem::UnnamedExpr(Expr::Identifier(ident)) => Some(folded(ident)),
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => parts.last().map(folded),
+        _ => None,
+    };
+    select.projection.iter().filter_map(name).collect()
 }
 
 impl Bound {

@@ -54,7 +54,7 @@ impl Engine {
         let state = state::of_scope(self, ask.scope);
         let chosen = self.chosen(table, delete.selection.as_ref(), &[], &state, ask).await?;
         let matching = Matching { session: &state, relation: chosen.relation, predicate: chosen.predicate };
-        let committed = target.table.delete(&matching, None, &facts(ask)).await?;
+        let committed = target.table.delete(&matching, None, &facts(ask)).await.map_err(errors::computed)?;
         let rows = count(committed.rows.deleted);
         if rows > 0 {
             self.noted(&target, &committed, "DELETE", &ask.scope.role)?;
@@ -101,7 +101,7 @@ impl Engine {
         }
         self.check_update(&target, &chosen, &assignments, &schema, &state, ask).await?;
         let matching = Matching { session: &state, relation: chosen.relation, predicate: chosen.predicate };
-        let committed = target.table.update(&assignments, &matching, None, &facts(ask)).await?;
+        let committed = target.table.update(&assignments, &matching, None, &facts(ask)).await.map_err(errors::computed)?;
         let rows = count(committed.rows.updated);
         if rows > 0 {
             self.noted(&target, &committed, "UPDATE", &ask.scope.role)?;

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
 
 /// A part that does not answer in this time is not ready.
@@ -48,7 +49,7 @@ pub(super) async fn serve(probe: Arc<dyn Probe>, listener: TcpListener, shutdown
     // A connection that is kept open without a request must not keep the hub from ending.
     let overdue = async {
         shutdown.cancelled().await;
-        tokio::time::sleep(DRAIN_TIME).await;
+        Clock::real().sleep(DRAIN_TIME).await;
     };
     tokio::select! {
         ended = serving => {

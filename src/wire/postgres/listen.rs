@@ -88,7 +88,7 @@ async fn accept(listener: &TcpListener, starting: &Arc<Semaphore>) -> Option<(Tc
         Ok((socket, _)) => Some((socket, permit)),
         Err(error) => {
             tracing::warn!(%error, "could not accept a connection");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
+            crate::clock::Clock::real().sleep(ACCEPT_PAUSE).await;
             None
         }
     }
