@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use datafusion::common::ScalarValue;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use weir_catalog::{Definitions as _, Role, Store};
+use weir_catalog::{Role, Store};
 use weir_sql::Statement;
 
 use super::http::{self, Probe};

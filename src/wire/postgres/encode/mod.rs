@@ -191,7 +191,7 @@ fn text_cells(array: &ArrayRef, kind: Kind, zone: &Zone) -> Result<Box<dyn Cells
             typed(array, |a: &Decimal256Array, row, out| text::put_decimal(&a.value(row).to_string(), a.scale(), out))
         }
         Kind::Numeric(_) => typed(array, |a: &Decimal128Array, row, out| text::put_decimal128(a.value(row), a.scale(), out)),
-        Kind::Text | Kind::Json | Kind::Jsonb | Kind::Char | Kind::Uuid => string_cells(array, |value, out| text::put_text(value, out)),
+        Kind::Text | Kind::Json | Kind::Jsonb | Kind::Char | Kind::Uuid => string_cells(array, text::put_text),
         Kind::Bytea => typed(array, |a: &BinaryArray, row, out| text::put_bytea(a.value(row), out)),
         Kind::Date => typed(array, |a: &Date32Array, row, out| text::put_date(a.value(row), out)),
         Kind::Time => typed(array, |a: &Time64MicrosecondArray, row, out| text::put_time(a.value(row), out)),

@@ -136,7 +136,7 @@ async fn a_slow_start_is_cut_off() {
 async fn one_client_too_many_is_told_so() {
     let server = TestServer::with(2, None).await;
     let (first, _second) = (server.client().await, server.client().await);
-    let error = server.try_client(PASSWORD).await.err().expect("no place left");
+    let error = server.try_client(PASSWORD).await.expect_err("no place left");
     assert_eq!(error.code().map(|code| code.code()), Some("53300"));
     drop(first);
     let mut next = None;
@@ -224,7 +224,7 @@ async fn a_stopping_hub_says_goodbye() {
     assert_eq!(idle.error_code().await.as_deref(), Some("57P01"));
     assert_eq!(idle.message().await, None);
     assert_eq!(starting.message().await, None);
-    let error = running.await.unwrap().err().expect("cancelled at the end of the drain time");
+    let error = running.await.unwrap().expect_err("cancelled at the end of the drain time");
     assert!(error.code().is_none_or(|code| code.code() == "57014"), "{error:?}");
     assert_eq!(seen.running.load(std::sync::atomic::Ordering::SeqCst), 0);
 }

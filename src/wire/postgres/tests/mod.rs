@@ -360,7 +360,7 @@ impl Raw {
         self.put(b'p', &body).await;
         let (kind, answer) = self.message().await.expect("the server's first");
         assert_eq!(kind, b'R');
-        let last = scram.client_final(&String::from_utf8(answer[4..].to_vec()).unwrap());
+        let last = scram.client_final(std::str::from_utf8(&answer[4..]).unwrap());
         self.put(b'p', last.as_bytes()).await;
     }
 }
