@@ -236,7 +236,7 @@ impl Error {
     }
 
     #[must_use]
-    pub fn from_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+    pub fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.source = Some(Arc::new(source));
         self
     }
@@ -309,7 +309,7 @@ impl From<weir_catalog::Error> for Error {
             Some(detail) => mapped.detail(detail),
             None => mapped,
         };
-        mapped.from_source(error)
+        mapped.caused_by(error)
     }
 }
 

@@ -62,10 +62,6 @@ impl Hub {
         &self.store
     }
 
-    pub fn lake(&self) -> &Arc<Lake> {
-        &self.lake
-    }
-
     pub fn engine(&self) -> &Arc<Engine> {
         &self.engine
     }
@@ -93,7 +89,7 @@ fn prepare_lake(root: &str) -> Result<()> {
         return Ok(());
     }
     std::fs::create_dir_all(Path::new(root))
-        .map_err(|error| Error::new(Code::Io, format!("cannot make the lake's folder {root}")).from_source(error))
+        .map_err(|error| Error::new(Code::Io, format!("cannot make the lake's folder {root}")).caused_by(error))
 }
 
 fn ensure_schemas(store: &Arc<dyn Store>, clock: &Clock) -> Result<()> {

@@ -22,7 +22,7 @@ pub fn init(config: &Config) -> Result<()> {
     let filter = EnvFilter::try_new(format!("{QUIET},{}", config.log_level)).map_err(|e| {
         Error::new(Code::InvalidParameter, format!("log.level {:?} is not a filter", config.log_level))
             .hint("Use error, warn, info, debug, trace, or a filter such as warn,weir=debug.".to_owned())
-            .from_source(e)
+            .caused_by(e)
     })?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Taken already means an earlier hub of this process did it.

@@ -269,9 +269,6 @@ impl Options {
             _ => None,
         }
     }
-    pub fn char(&self, key: &str) -> Option<char> {
-        self.text(key).and_then(|text| text.chars().next())
-    }
     pub fn integer(&self, key: &str) -> Option<i64> {
         match self.0.get(key) {
             Some(Value::Integer(number)) => Some(*number),
@@ -293,13 +290,6 @@ impl Options {
             _ => None,
         }
     }
-    pub fn secret(&self, key: &str) -> Option<&SecretRef> {
-        match self.0.get(key) {
-            Some(Value::Secret(secret)) => Some(secret),
-            _ => None,
-        }
-    }
-
     /// Every named secret, for the dependencies of a definition.
     pub fn secrets(&self) -> impl Iterator<Item = &Name> {
         self.0.values().filter_map(|value| match value {

@@ -1,9 +1,10 @@
 //! Runs every script of `tests/slt`, each against a hub of its own, over the wire.
 //!
-//! In a script, `$DATA` is the folder of fixed test files and `$FILES` an empty folder of this run. Three words are the runner's own: `\write PATH`
-//! with the content on the lines below it makes a file under `$FILES`, `\notices` answers the notices since it was last asked, and `\secrets`
-//! answers whether the word on its line stands anywhere in the hub's data folder. An error reads `SQLSTATE message`, then `DETAIL`, `HINT` and
-//! `POSITION` on lines of their own.
+//! In a script, `$DATA` is the folder of fixed test files and `$FILES` an empty folder of this run. Four words are the runner's own: `\write PATH`
+//! with the content on the lines below it makes a file under `$FILES`, `\notices` answers the notices since it was last asked, `\secrets`
+//! answers whether the word on its line stands anywhere in the hub's data folder, and `\run NAME ..` is RUN PIPELINE without the parts of its
+//! answer that differ from run to run: it answers the status and the rows in, out, quarantined, dropped and duplicate. An error reads
+//! `SQLSTATE message`, then `DETAIL`, `HINT` and `POSITION` on lines of their own.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -41,6 +42,18 @@ scripts! {
     positions: "errors/positions.slt",
     history: "history/history.slt",
     spellings: "history/spellings.slt",
+    dead_letters: "pipelines/dead_letters.slt",
+    definitions: "pipelines/definitions.slt",
+    isolation: "pipelines/isolation.slt",
+    lifecycle: "pipelines/lifecycle.slt",
+    limits: "pipelines/limits.slt",
+    lineage: "pipelines/lineage.slt",
+    modes: "pipelines/modes.slt",
+    refresh: "pipelines/refresh.slt",
+    rules: "pipelines/rules.slt",
+    runs: "pipelines/runs.slt",
+    schema_change: "pipelines/schema_change.slt",
+    triggers: "pipelines/triggers.slt",
     dml: "rows/dml.slt",
     queries: "rows/queries.slt",
     cursors: "session/cursors.slt",
@@ -141,15 +154,19 @@ impl AsyncDB for Wire {
         if let Some(output) = self.own(&sql) {
             return Ok(output);
         }
+        let (sql, shown) = match sql.strip_prefix("\\run ") {
+            Some(rest) => (format!("RUN PIPELINE {rest}"), 1..7),
+            None => (sql, 0..usize::MAX),
+        };
         let mut columns = None;
         let mut rows = Vec::new();
         let mut count = 0;
         for message in self.client.simple_query(&sql).await? {
             match message {
-                SimpleQueryMessage::RowDescription(description) => columns = Some(description.len()),
+                SimpleQueryMessage::RowDescription(description) => columns = Some(description.len().min(shown.len())),
                 SimpleQueryMessage::Row(row) => {
-                    columns = Some(row.len());
-                    rows.push((0..row.len()).map(|index| show(row.get(index))).collect());
+                    columns = Some(row.len().min(shown.len()));
+                    rows.push((0..row.len()).filter(|index| shown.contains(index)).map(|index| show(row.get(index))).collect());
                 }
                 SimpleQueryMessage::CommandComplete(rows) => count = rows,
                 _ => {}

@@ -101,6 +101,8 @@ pub trait Store: Definitions {
     /// Entries with `after < seq <= to`, in order; `to` None means to the newest; at most `limit`.
     fn files(&self, source_id: ObjectId, after: i64, to: Option<i64>, limit: Option<usize>) -> Result<Vec<FileEntry>>;
     fn newest_file(&self, source_id: ObjectId) -> Result<i64>;
+    /// Marks versions whose file is gone as replaced, by nothing: they are not offered again. Should the file come back, it is new.
+    fn forget_files(&self, source_id: ObjectId, seqs: &[i64]) -> Result<()>;
 
     // History.
     fn record_commits(&self, commits: &[TableCommit]) -> Result<()>;

@@ -59,10 +59,10 @@ pub(super) fn ensure(store: &dyn Store, data_dir: &Path, wanted: Option<&Passwor
         Err(e) if e.kind() == ErrorKind::NotFound => {
             let password = generate()?;
             keep(data_dir, &file, &password)
-                .map_err(|e| Error::new(Code::Io, format!("cannot write {}", file.display())).from_source(e))?;
+                .map_err(|e| Error::new(Code::Io, format!("cannot write {}", file.display())).caused_by(e))?;
             password
         }
-        Err(e) => return Err(Error::new(Code::Io, format!("cannot read {}", file.display())).from_source(e)),
+        Err(e) => return Err(Error::new(Code::Io, format!("cannot read {}", file.display())).caused_by(e)),
     };
     store.put_role(&role(&password)?)?;
     Ok(FirstPassword::Generated { password, file })
@@ -70,7 +70,7 @@ pub(super) fn ensure(store: &dyn Store, data_dir: &Path, wanted: Option<&Passwor
 
 fn role(password: &Password) -> Result<Role> {
     let mut salt = [0_u8; 16];
-    rand::fill(&mut salt).map_err(|e| Error::internal("the system gives no random bytes").from_source(e))?;
+    rand::fill(&mut salt).map_err(|e| Error::internal("the system gives no random bytes").caused_by(e))?;
     // As PostgreSQL and its clients do: a password that is no valid SASL text is used as it is.
     let prepared = stringprep::saslprep(password.reveal()).unwrap_or(password.reveal().into());
     let mut salted_password = vec![0_u8; 32];
@@ -80,7 +80,7 @@ fn role(password: &Password) -> Result<Role> {
 
 fn generate() -> Result<Password> {
     let mut bytes = [0_u8; LENGTH];
-    rand::fill(&mut bytes).map_err(|e| Error::internal("the system gives no random bytes").from_source(e))?;
+    rand::fill(&mut bytes).map_err(|e| Error::internal("the system gives no random bytes").caused_by(e))?;
     // 32 letters: five bits of each byte choose one, without bias.
     let text: String = bytes.iter().filter_map(|byte| ALPHABET.get(usize::from(byte & 31))).map(|byte| char::from(*byte)).collect();
     Ok(Password::new(text))

@@ -156,5 +156,5 @@ pub(super) fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
-        .map_err(|e| Error::new(Code::Io, "cannot write to standard output").from_source(e))
+        .map_err(|e| Error::new(Code::Io, "cannot write to standard output").caused_by(e))
 }

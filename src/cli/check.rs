@@ -32,7 +32,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode> {
     let folder = tempfile::Builder::new()
         .prefix("weir-check-")
         .tempdir()
-        .map_err(|e| Error::new(Code::Io, "cannot make a temporary folder").from_source(e))?;
+        .map_err(|e| Error::new(Code::Io, "cannot make a temporary folder").caused_by(e))?;
     let flags = vec![("data_dir".to_owned(), folder.path().to_string_lossy().into_owned())];
     let config = Config::load(&Layers { file: None, environment: Vec::new(), flags })?;
     let runtime = runtime(config.workers)?;
@@ -53,7 +53,7 @@ async fn check_files(session: &Session, args: &CheckArgs) -> Result<usize> {
     command(session, "BEGIN").await?;
     let mut found = 0;
     for file in &args.files {
-        let text = fs::read_to_string(file).map_err(|e| Error::new(Code::Io, format!("cannot read {}", file.display())).from_source(e))?;
+        let text = fs::read_to_string(file).map_err(|e| Error::new(Code::Io, format!("cannot read {}", file.display())).caused_by(e))?;
         found += check_file(session, file, &text).await?;
     }
     command(session, "ROLLBACK").await?;

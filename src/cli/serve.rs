@@ -41,7 +41,7 @@ pub(super) fn runtime(workers: usize) -> Result<Runtime> {
         .thread_name("weir")
         .enable_all()
         .build()
-        .map_err(|e| Error::new(Code::Io, "cannot start working threads").from_source(e))
+        .map_err(|e| Error::new(Code::Io, "cannot start working threads").caused_by(e))
 }
 
 async fn run(config: Config) -> Result<ExitCode> {
@@ -92,7 +92,7 @@ pub(super) struct Stop {
 
 impl Stop {
     pub(super) fn new() -> Result<Self> {
-        let listen = |kind| signal(kind).map_err(|e| Error::new(Code::Io, "cannot listen for signals").from_source(e));
+        let listen = |kind| signal(kind).map_err(|e| Error::new(Code::Io, "cannot listen for signals").caused_by(e));
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 

@@ -97,18 +97,18 @@ async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener> {
         };
         Error::new(Code::Io, format!("cannot listen on {address}: {reason}"))
             .hint(format!("Choose another address with {key}."))
-            .from_source(e)
+            .caused_by(e)
     })
 }
 
 fn local(listener: &TcpListener) -> Result<SocketAddr> {
-    listener.local_addr().map_err(|e| Error::new(Code::Io, "a listener has no address").from_source(e))
+    listener.local_addr().map_err(|e| Error::new(Code::Io, "a listener has no address").caused_by(e))
 }
 
 /// Makes the folder for its owner only, or checks that it can be used.
 fn prepare_folder(folder: &Path) -> Result<()> {
     let shown = folder.display();
-    let refuse = |what: &str, e: std::io::Error| Error::new(Code::Io, format!("cannot {what} the data folder {shown}")).from_source(e);
+    let refuse = |what: &str, e: std::io::Error| Error::new(Code::Io, format!("cannot {what} the data folder {shown}")).caused_by(e);
     match fs::metadata(folder) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             return DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| refuse("make", e));

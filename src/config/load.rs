@@ -136,7 +136,7 @@ fn read_variable(partial: &mut Partial, name: &str, value: &str) -> Result<()> {
 fn read_file(partial: &mut Partial, file: &Path) -> Result<()> {
     let shown = file.display();
     let text = std::fs::read_to_string(file)
-        .map_err(|e| Error::new(Code::Io, format!("cannot read the configuration file {shown}: {}", e.kind())).from_source(e))?;
+        .map_err(|e| Error::new(Code::Io, format!("cannot read the configuration file {shown}: {}", e.kind())).caused_by(e))?;
     let table = DeTable::parse(&text).map_err(|e| {
         let line = e.span().map_or(1, |span| line_of(&text, span.start));
         Error::new(Code::InvalidParameter, format!("{shown} line {line} is not TOML: {}", e.message()))

@@ -81,7 +81,7 @@ impl Table {
         let mut rows = RowCounts::default();
         let metadata: MetaData = serde_json::to_value(then.metadata())
             .and_then(serde_json::from_value)
-            .map_err(|source| Error::internal("a table's description cannot be taken over").from_source(source))?;
+            .map_err(|source| Error::internal("a table's description cannot be taken over").caused_by(source))?;
         if metadata != *state.metadata {
             actions.push(Action::MetaData(metadata));
         }

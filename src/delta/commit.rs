@@ -175,7 +175,7 @@ impl Table {
     pub(super) fn reshape(&self, columns: &SchemaRef) -> Result<Vec<Action>> {
         let state = self.known();
         let schema_string = serde_json::to_string(&schema::to_delta(columns)?)
-            .map_err(|source| Error::internal("a schema cannot be encoded").from_source(source))?;
+            .map_err(|source| Error::internal("a schema cannot be encoded").caused_by(source))?;
         let metadata = MetaData { schema_string, ..state.metadata.as_ref().clone() };
         let mut actions = vec![Action::MetaData(metadata)];
         let is_new = |fields: &Fields| fields.iter().any(|field| has_local_time(field));

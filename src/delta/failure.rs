@@ -10,12 +10,12 @@ use parquet::errors::ParquetError;
 use crate::error::{Code, Error};
 
 pub(super) fn io_failed(message: &str, source: io::Error) -> Error {
-    Error::new(io_code(&source), message).from_source(source)
+    Error::new(io_code(&source), message).caused_by(source)
 }
 
 pub(super) fn parquet_failed(source: ParquetError) -> Error {
     let code = cause(&source).map_or(Code::Internal, io_code);
-    Error::new(code, "a data file cannot be read or written").from_source(source)
+    Error::new(code, "a data file cannot be read or written").caused_by(source)
 }
 
 pub(super) fn delta_failed(source: DeltaTableError) -> Error {
@@ -24,16 +24,16 @@ pub(super) fn delta_failed(source: DeltaTableError) -> Error {
         (None, DeltaTableError::ObjectStore { .. }) => Code::Io,
         (None, _) => Code::DataException,
     };
-    Error::new(code, "the table's log cannot be read or written").from_source(source)
+    Error::new(code, "the table's log cannot be read or written").caused_by(source)
 }
 
 pub(super) fn store_failed(source: deltalake::ObjectStoreError) -> Error {
     let code = cause(&source).map_or(Code::Io, io_code);
-    Error::new(code, "the table's log cannot be read or written").from_source(source)
+    Error::new(code, "the table's log cannot be read or written").caused_by(source)
 }
 
 pub(super) fn blocking_failed(source: tokio::task::JoinError) -> Error {
-    Error::internal("work beside the session broke off").from_source(source)
+    Error::internal("work beside the session broke off").caused_by(source)
 }
 
 fn io_code(error: &io::Error) -> Code {
@@ -68,5 +68,5 @@ pub(super) fn plan_failed(source: DataFusionError) -> Error {
         DataFusionError::ResourcesExhausted(_) => Code::OutOfMemory,
         _ => Code::DataException,
     };
-    Error::new(code, "the rows cannot be computed").from_source(source)
+    Error::new(code, "the rows cannot be computed").caused_by(source)
 }

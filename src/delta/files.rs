@@ -98,7 +98,7 @@ impl LiveFile {
 }
 
 fn raw(action: &impl serde::Serialize) -> Result<Value> {
-    serde_json::to_value(action).map_err(|source| Error::internal("an action cannot be encoded").from_source(source))
+    serde_json::to_value(action).map_err(|source| Error::internal("an action cannot be encoded").caused_by(source))
 }
 
 impl Table {
@@ -142,7 +142,7 @@ impl DataFile {
         let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(parquet_failed)?;
         let (partition, columns) = (self.partition.clone(), columns.clone());
         Ok(reader.map(move |batch| {
-            let batch = batch.map_err(|source| Error::new(Code::DataException, "a data file cannot be read").from_source(source))?;
+            let batch = batch.map_err(|source| Error::new(Code::DataException, "a data file cannot be read").caused_by(source))?;
             complete(&batch, &partition, &columns)
         }))
     }
@@ -162,6 +162,6 @@ fn complete(batch: &RecordBatch, partition: &BTreeMap<String, Option<String>>, c
     }
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     let whole = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
-        .map_err(|source| Error::internal("a file's columns cannot be put together").from_source(source))?;
+        .map_err(|source| Error::internal("a file's columns cannot be put together").caused_by(source))?;
     schema::exact(&whole, columns)
 }

@@ -89,7 +89,7 @@ impl Table {
         if (oldest..=newest).contains(&version) {
             return Ok(());
         }
-        Err(Error::new(Code::InvalidParameter, format!("version {version} of table \"{}\" does not exist", self.location))
+        Err(Error::new(Code::InvalidParameter, format!("version {version} does not exist"))
             .detail(format!("Versions {oldest} to {newest} are kept.")))
     }
 

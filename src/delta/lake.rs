@@ -171,7 +171,7 @@ fn check_columns(columns: &SchemaRef, partition_by: &[String]) -> Result<()> {
 
 fn metadata_of(columns: &SchemaRef, partition_by: &[String], now: i64) -> Result<MetaData> {
     let schema_string = serde_json::to_string(&schema::to_delta(columns)?)
-        .map_err(|source| Error::internal("a schema cannot be encoded").from_source(source))?;
+        .map_err(|source| Error::internal("a schema cannot be encoded").caused_by(source))?;
     let configuration = [
         ("delta.enableChangeDataFeed", "true"),
         ("delta.checkpointInterval", CHECKPOINT_INTERVAL),

@@ -111,7 +111,7 @@ impl Entry {
             }
             entry
                 .take(line)
-                .map_err(|source| Error::new(Code::DataException, "a commit of the table cannot be read").from_source(source))?;
+                .map_err(|source| Error::new(Code::DataException, "a commit of the table cannot be read").caused_by(source))?;
         }
         Ok(entry)
     }
@@ -218,7 +218,7 @@ impl Info<'_> {
 pub(super) fn encode(actions: &[Action]) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     for action in actions {
-        serde_json::to_writer(&mut bytes, action).map_err(|source| Error::internal("a commit cannot be encoded").from_source(source))?;
+        serde_json::to_writer(&mut bytes, action).map_err(|source| Error::internal("a commit cannot be encoded").caused_by(source))?;
         bytes.push(b'\n');
     }
     Ok(bytes)

@@ -22,10 +22,15 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use contract::{Committed, Facts, HistoryEntry, RowCounts, Token, UpsertSpec};
+pub use contract::{Committed, Facts, Token, UpsertSpec};
 pub use lake::Lake;
 pub use planner::query_planner;
 pub use rewrite::Matching;
-pub use schema::{normalise, normalise_batch};
+pub use schema::normalise;
 pub use table::Table;
 pub use writer::{Writer, WriterOptions, Written};
+
+#[cfg(test)]
+pub use contract::RowCounts;
+#[cfg(test)]
+pub use schema::normalise_batch;

@@ -326,5 +326,5 @@ fn same_columns(left: &SchemaRef, right: &SchemaRef) -> bool {
 }
 
 fn broken(source: arrow::error::ArrowError) -> Error {
-    Error::internal("rewritten rows cannot be put together").from_source(source)
+    Error::internal("rewritten rows cannot be put together").caused_by(source)
 }

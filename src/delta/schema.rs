@@ -26,6 +26,7 @@ pub fn normalise(schema: &Schema) -> SchemaRef {
 }
 
 /// The rows with every column in the type under which it is stored.
+#[cfg(test)]
 pub fn normalise_batch(batch: &RecordBatch) -> Result<RecordBatch> {
     let schema = normalise(batch.schema_ref());
     let columns = schema
@@ -113,38 +114,31 @@ fn normalise_map(entries: &Field) -> DataType {
 pub(super) fn to_delta(schema: &Schema) -> Result<StructType> {
     schema
         .try_into_kernel()
-        .map_err(|source| Error::new(Code::NotSupported, "a column has a type that a Delta table cannot hold").from_source(source))
+        .map_err(|source| Error::new(Code::NotSupported, "a column has a type that a Delta table cannot hold").caused_by(source))
 }
 
 /// The Arrow schema of a schema string of the log.
 pub(super) fn from_delta(text: &str) -> Result<SchemaRef> {
     let schema: StructType = serde_json::from_str(text)
-        .map_err(|source| Error::new(Code::NotSupported, "the table has a schema that is not understood").from_source(source))?;
+        .map_err(|source| Error::new(Code::NotSupported, "the table has a schema that is not understood").caused_by(source))?;
     let schema: Schema = (&schema)
         .try_into_arrow()
-        .map_err(|source| Error::new(Code::NotSupported, "the table has a column type that is not understood").from_source(source))?;
+        .map_err(|source| Error::new(Code::NotSupported, "the table has a column type that is not understood").caused_by(source))?;
     Ok(Arc::new(schema))
-}
-
-/// Whether NULLs in NOT NULL columns are looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Nulls {
-    Checked,
-    Unchecked,
 }
 
 /// The rows in the table's columns, by name: a missing nullable column is filled with NULL.
 ///
 /// Text and binary columns stay in the layout they come in (dictionaries, views), as the file writer takes them without a copy.
-pub(super) fn conform(batch: &RecordBatch, table: &SchemaRef, nulls: Nulls) -> Result<RecordBatch> {
+pub(super) fn conform(batch: &RecordBatch, table: &SchemaRef) -> Result<RecordBatch> {
     if let Some(extra) = batch.schema_ref().fields().iter().find(|field| table.column_with_name(field.name()).is_none()) {
         return Err(Error::new(Code::UndefinedColumn, format!("column \"{}\" of the rows is not a column of the table", extra.name())));
     }
-    project(batch, table, nulls)
+    project(batch, table)
 }
 
 /// Like `conform`, but columns that the table does not have are left out.
-pub(super) fn project(batch: &RecordBatch, table: &SchemaRef, nulls: Nulls) -> Result<RecordBatch> {
+pub(super) fn project(batch: &RecordBatch, table: &SchemaRef) -> Result<RecordBatch> {
     let mut fields = Vec::with_capacity(table.fields().len());
     let mut columns = Vec::with_capacity(table.fields().len());
     for field in table.fields() {
@@ -152,7 +146,7 @@ pub(super) fn project(batch: &RecordBatch, table: &SchemaRef, nulls: Nulls) -> R
             Some(array) => fit(array, field)?,
             None => new_null_array(field.data_type(), batch.num_rows()),
         };
-        if nulls == Nulls::Checked && !field.is_nullable() && array.logical_null_count() > 0 {
+        if !field.is_nullable() && array.logical_null_count() > 0 {
             return Err(Error::new(
                 Code::NotNullViolated,
                 format!("null value in column \"{}\" violates not-null constraint", field.name()),
@@ -181,7 +175,7 @@ pub(super) fn exact(batch: &RecordBatch, table: &SchemaRef) -> Result<RecordBatc
 fn assemble(schema: SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(schema, columns, &options)
-        .map_err(|source| Error::new(Code::WrongType, "the rows do not fit the table's columns").from_source(source))
+        .map_err(|source| Error::new(Code::WrongType, "the rows do not fit the table's columns").caused_by(source))
 }
 
 fn fit(array: &ArrayRef, field: &Field) -> Result<ArrayRef> {
@@ -213,6 +207,6 @@ pub(super) fn cast(array: &ArrayRef, to: &DataType, column: &str) -> Result<Arra
         return Err(Error::new(Code::WrongType, format!("column \"{column}\" is of type {to} but the rows have {}", array.data_type())));
     }
     cast_with_options(array, to, &STRICT).map_err(|source| {
-        Error::new(Code::NumericOutOfRange, format!("a value of column \"{column}\" does not fit type {to}")).from_source(source)
+        Error::new(Code::NumericOutOfRange, format!("a value of column \"{column}\" does not fit type {to}")).caused_by(source)
     })
 }

@@ -77,7 +77,7 @@ impl Table {
         files.load().await.map_err(delta_failed)?;
         let snapshot = files.snapshot().map_err(delta_failed)?;
         let version = snapshot.version();
-        let encoded = |source| Error::internal("the table's description cannot be taken over").from_source(source);
+        let encoded = |source| Error::internal("the table's description cannot be taken over").caused_by(source);
         let metadata: MetaData = serde_json::to_value(snapshot.metadata()).and_then(serde_json::from_value).map_err(encoded)?;
         let protocol: Protocol = serde_json::to_value(snapshot.protocol()).and_then(serde_json::from_value).map_err(encoded)?;
         let schema = schema::from_delta(&metadata.schema_string)?;
@@ -117,10 +117,6 @@ impl Table {
         &self.location
     }
 
-    pub fn partition_by(&self) -> Vec<String> {
-        self.state.lock().metadata.partition_columns.clone()
-    }
-
     /// The newest version, also when another writer made it.
     pub async fn version(&self) -> Result<u64> {
         Ok(self.refresh().await?.version)
@@ -145,7 +141,7 @@ impl Table {
         let scan = builder
             .build()
             .await
-            .map_err(|source| Error::new(Code::DataException, "the table's log cannot be read").from_source(source))?;
+            .map_err(|source| Error::new(Code::DataException, "the table's log cannot be read").caused_by(source))?;
         Ok(Arc::new(scan))
     }
 

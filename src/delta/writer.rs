@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::failure::{blocking_failed, io_failed, parquet_failed};
 use super::log::AddFile;
-use super::schema::{self, Nulls};
+use super::schema;
 use super::stats;
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
@@ -148,7 +148,7 @@ impl Writer {
         let partitions = match layout.partition_by.is_empty() {
             true => None,
             false => Some(RowConverter::new(sort.collect()).map_err(|source| {
-                Error::new(Code::NotSupported, "the table is partitioned by a column of a type that has no order").from_source(source)
+                Error::new(Code::NotSupported, "the table is partitioned by a column of a type that has no order").caused_by(source)
             })?),
         };
         Ok(Self {
@@ -178,7 +178,7 @@ impl Writer {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let batch = schema::conform(batch, &self.layout.schema, Nulls::Checked)?;
+        let batch = schema::conform(batch, &self.layout.schema)?;
         self.rows += i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
         if self.partitions.is_none() {
             return self.put(None, BTreeMap::new(), &batch);
@@ -208,7 +208,7 @@ impl Writer {
         }
         let rows = converter
             .convert_columns(&columns)
-            .map_err(|source| Error::internal("partition values cannot be compared").from_source(source))?;
+            .map_err(|source| Error::internal("partition values cannot be compared").caused_by(source))?;
         let mut groups: HashMap<OwnedRow, Vec<u32>> = HashMap::new();
         for (index, row) in (0_u32..).zip(rows.iter()) {
             groups.entry(row.owned()).or_default().push(index);
@@ -225,7 +225,7 @@ impl Writer {
                 })
                 .collect();
             let part = take_record_batch(batch, &UInt32Array::from(indices))
-                .map_err(|source| Error::internal("rows cannot be split").from_source(source))?;
+                .map_err(|source| Error::internal("rows cannot be split").caused_by(source))?;
             parts.push((key, values, part));
         }
         Ok(parts)
@@ -233,8 +233,8 @@ impl Writer {
 
     fn put(&mut self, key: Option<OwnedRow>, partition: BTreeMap<String, Option<String>>, batch: &RecordBatch) -> Result<()> {
         let names = self.stored.fields().iter().map(|field| batch.schema_ref().index_of(field.name()));
-        let indices = names.collect::<Result<Vec<_>, _>>().map_err(|source| Error::internal("a column is missing").from_source(source))?;
-        let batch = batch.project(&indices).map_err(|source| Error::internal("columns cannot be picked").from_source(source))?;
+        let indices = names.collect::<Result<Vec<_>, _>>().map_err(|source| Error::internal("a column is missing").caused_by(source))?;
+        let batch = batch.project(&indices).map_err(|source| Error::internal("columns cannot be picked").caused_by(source))?;
         if !self.open.contains_key(&key) {
             self.make_room();
             let file = self.create(partition)?;
@@ -391,5 +391,5 @@ pub(super) fn as_changes(batch: &RecordBatch, change: &str) -> Result<RecordBatc
     let mut columns = batch.columns().to_vec();
     columns.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(change, batch.num_rows()))));
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
-        .map_err(|source| Error::internal("changes cannot be put together").from_source(source))
+        .map_err(|source| Error::internal("changes cannot be put together").caused_by(source))
 }

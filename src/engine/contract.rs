@@ -63,10 +63,11 @@ pub struct RelationKey {
 #[derive(Clone)]
 pub struct Used {
     pub relation: RelationKey,
+    /// Schema and table by which scans of the plan name it.
+    pub reference: (String, String),
     pub wanted: Wanted,
     /// Version of a lake table that the provider shows.
     pub version: Option<u64>,
-    pub provider: Arc<dyn TableProvider>,
 }
 
 /// A bound query, not yet optimised.

@@ -166,7 +166,7 @@ pub fn syntax_error(error: SyntaxError) -> Error {
 }
 
 fn unreadable(object: &Object, error: SyntaxError) -> Error {
-    Error::internal(format!("the stored definition of {} \"{}\" cannot be read", object.kind.noun(), object.full_name())).from_source(error)
+    Error::internal(format!("the stored definition of {} \"{}\" cannot be read", object.kind.noun(), object.full_name())).caused_by(error)
 }
 
 fn wrong(object: &Object) -> Error {

@@ -199,5 +199,5 @@ pub(super) fn table_body(object: &Object) -> Result<TableBody> {
         return Err(Error::new(Code::WrongType, format!("\"{}\" is not a table", object.full_name())));
     }
     serde_json::from_value(object.body.clone())
-        .map_err(|e| Error::internal(format!("what is stored about table \"{}\" cannot be read", object.full_name())).from_source(e))
+        .map_err(|e| Error::internal(format!("what is stored about table \"{}\" cannot be read", object.full_name())).caused_by(e))
 }

@@ -20,7 +20,7 @@ pub(super) fn error(error: DataFusionError) -> Error {
         return own;
     }
     let root = root(&error);
-    classify(root).from_source(error)
+    classify(root).caused_by(error)
 }
 
 /// Where in the text the planner saw the error.
@@ -52,7 +52,7 @@ pub fn catalog_error(error: weir_catalog::Error) -> Error {
         Some(detail) => mapped.detail(detail.to_owned()),
         None => mapped,
     };
-    mapped.from_source(error)
+    mapped.caused_by(error)
 }
 
 /// An error of the hub on its way through a plan.

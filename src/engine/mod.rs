@@ -12,6 +12,7 @@ mod engine;
 mod errors;
 mod functions;
 mod open_source;
+mod output_names;
 mod parameters;
 mod plan;
 mod planner;
@@ -28,7 +29,9 @@ mod version;
 mod tests;
 
 pub use contract::{Planned, RelationKey, Relations, Scope, Used, Wanted};
-pub use dml::{DmlDone, DmlKind};
+#[cfg(test)]
+pub use dml::DmlDone;
+pub use dml::DmlKind;
 pub use engine::Engine;
 pub use errors::catalog_error;
 pub use state::EngineLimits;

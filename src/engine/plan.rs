@@ -19,7 +19,8 @@ use weir_sql::{Temporal, TemporalPoint};
 use super::position::Place;
 use super::resolve::{Ask, Misplaced, Moment, Target, walk};
 use super::{
-    Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, constant, definition, errors, parameters, rewrite, state, system,
+    Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, constant, definition, errors, output_names, parameters, rewrite, state,
+    system,
 };
 use crate::clock::Micros;
 use crate::error::{Code, Error, Result};
@@ -77,7 +78,7 @@ impl Engine {
     #[expect(clippy::too_many_arguments, reason = "the parts of a statement, each borrowed from another owner")]
     pub(super) async fn bind_tree(
         &self,
-        tree: Query,
+        mut tree: Query,
         temporals: &[Temporal],
         text: Option<&str>,
         place: &Place<'_>,
@@ -89,6 +90,7 @@ impl Engine {
             let position = m.position.or_else(|| m.spot.and_then(|spot| place.offset(spot)));
             m.error.at(position)
         };
+        output_names::name(&mut tree);
         let mut tree = rewrite::query(tree);
         let mut found = walk(&mut tree, temporals, context.scope, context.definitions).map_err(misplaced)?;
         if found.about_catalog
@@ -99,10 +101,15 @@ impl Engine {
         }
         let catalog = MemoryCatalogProvider::new();
         for ask in &found.asks {
+            let known = reads.used.len();
             let provider = self.provider(ask, temporals, state, context, reads).await.map_err(|error| match ask.spot {
                 Some(spot) if error.position().is_none() => error.at(place.offset(spot)),
                 _ => error,
             })?;
+            // A view's own relations come before it.
+            if let Some(used) = reads.used.get_mut(known..).and_then(<[Used]>::last_mut) {
+                used.reference.clone_from(&ask.reference);
+            }
             add(&catalog, ask, provider)?;
         }
         let list = state.catalog_list();
@@ -171,7 +178,7 @@ impl Engine {
         if let Some(relations) = context.relations
             && let Some(provider) = relations.provider(&key, &wanted).await?
         {
-            reads.used.push(Used { relation: key, wanted, version: None, provider: Arc::clone(&provider) });
+            reads.used.push(Used { reference: own_name(&key), relation: key, wanted, version: None });
             return Ok(provider);
         }
         if wanted == Wanted::Stream {
@@ -184,7 +191,7 @@ impl Engine {
             Kind::Source => (self.source_rows(object, &wanted).await?, None),
             kind => return Err(Error::new(Code::WrongType, format!("\"{}\" is a {}, not a relation", object.full_name(), kind.noun()))),
         };
-        reads.used.push(Used { relation: key, wanted, version, provider: Arc::clone(&provider) });
+        reads.used.push(Used { reference: own_name(&key), relation: key, wanted, version });
         Ok(provider)
     }
 
@@ -282,7 +289,8 @@ impl Engine {
             true => nothing(table.changes(newest, Some(newest)).await?),
             false => table.changes(from, Some(to)).await?,
         };
-        reads.used.push(Used { relation: key(object), wanted: Wanted::Version(to), version: Some(to), provider: Arc::clone(&provider) });
+        let (relation, wanted) = (key(object), Wanted::Version(to));
+        reads.used.push(Used { reference: own_name(&relation), relation, wanted, version: Some(to) });
         Ok(provider)
     }
 }
@@ -301,6 +309,10 @@ fn awaiting(now: Arc<dyn TableProvider>, point: &TemporalPoint) -> Result<Arc<dy
 
 fn nothing(like: Arc<dyn TableProvider>) -> Arc<dyn TableProvider> {
     Arc::new(datafusion::datasource::empty::EmptyTable::new(like.schema()))
+}
+
+fn own_name(key: &RelationKey) -> (String, String) {
+    (key.schema.clone(), key.name.clone())
 }
 
 pub(super) fn key(object: &Object) -> RelationKey {
@@ -349,7 +361,7 @@ fn in_view(name: &str, error: &Error) -> Error {
             Some(detail) => format!("In view \"{name}\". {detail}"),
             None => format!("In view \"{name}\"."),
         })
-        .from_source(error.clone())
+        .caused_by(error.clone())
 }
 
 /// The view's own column names over the query's.

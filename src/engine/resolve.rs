@@ -28,8 +28,6 @@ pub(super) struct Ask {
     /// Schema and table under which the tree now names it.
     pub(super) reference: (String, String),
     pub(super) target: Target,
-    /// As typed, for messages.
-    pub(super) name: String,
     pub(super) spot: Option<Spot>,
 }
 
@@ -264,7 +262,7 @@ impl Walker<'_> {
         let _ = alias;
         *name = self.named(&schema, &table, span);
         if !self.asks.iter().any(|ask| ask.reference.0 == schema && ask.reference.1 == table) {
-            self.asks.push(Ask { reference: (schema, table), target, name: parts.join("."), spot: spot(span) });
+            self.asks.push(Ask { reference: (schema, table), target, spot: spot(span) });
         }
         Ok(())
     }
@@ -375,7 +373,7 @@ impl Walker<'_> {
         if alias.is_none() {
             *alias = Some(TableAlias { explicit: true, name: quoted(&last, span), columns: Vec::new(), at: None });
         }
-        self.asks.push(Ask { reference: (APART.to_owned(), table), target, name: parts.join("."), spot: spot(span) });
+        self.asks.push(Ask { reference: (APART.to_owned(), table), target, spot: spot(span) });
     }
 
     fn named(&self, schema: &str, table: &str, span: Span) -> ObjectName {

@@ -110,6 +110,7 @@ fn checked_by(data_type: &DataType) -> Option<&'static str> {
         DataType::JSON => Some("json"),
         DataType::JSONB => Some("jsonb"),
         DataType::Uuid => Some("to_uuid"),
+        DataType::Bytea => Some("to_bytea"),
         DataType::Timestamp(_, TimezoneInfo::Tz | TimezoneInfo::WithTimeZone) => Some("timestamptz"),
         DataType::Timestamp(_, _) => Some("timestamp"),
         _ => None,

@@ -37,7 +37,7 @@ pub(super) const DATABASE: &str = "weir";
 
 fn runtime(limits: &EngineLimits) -> Result<Arc<RuntimeEnv>> {
     let unusable = |e: std::io::Error| {
-        Error::new(Code::Io, format!("the spill folder \"{}\" cannot be used", limits.spill_dir.display())).from_source(e)
+        Error::new(Code::Io, format!("the spill folder \"{}\" cannot be used", limits.spill_dir.display())).caused_by(e)
     };
     match std::fs::remove_dir_all(&limits.spill_dir) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(unusable(e)),

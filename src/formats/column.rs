@@ -258,7 +258,7 @@ pub(super) fn batch(specs: &[&ColumnSpec], arrays: Vec<ArrayRef>, good: Option<&
 }
 
 fn assembly(error: arrow::error::ArrowError) -> Error {
-    Error::internal("decoded columns do not fit together").from_source(error)
+    Error::internal("decoded columns do not fit together").caused_by(error)
 }
 
 /// A block that was found not to be a record.

@@ -79,7 +79,7 @@ async fn constant(engine: &Arc<Engine>, expr: &weir_sql::Expr, scope: &Scope) ->
         Vec::new(),
         &arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(1)),
     )
-    .map_err(|error| Error::internal("an argument cannot be evaluated").from_source(error))?;
+    .map_err(|error| Error::internal("an argument cannot be evaluated").caused_by(error))?;
     let column = simplified.evaluate(&row).and_then(|value| value.into_array(1)).map_err(Engine::error)?;
     ScalarValue::try_from_array(&column, 0).map_err(Engine::error)
 }

@@ -11,11 +11,12 @@ use datafusion::execution::TaskContext;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
 use datafusion::physical_plan::ExecutionPlan;
-use weir_catalog::{Definitions as _, Kind, Object, TableBody};
+use weir_catalog::{Kind, Object, TableBody};
 use weir_sql::statements::create_pipeline::{Mode, Output};
 use weir_sql::{Action, Element, Rule, RuleKind};
 
 use super::carry::{CARRIED_POSITION, CARRIED_SOURCE, carried, carry};
+use super::in_turn::InTurnExec;
 use super::isolate::{Isolated, isolate};
 use super::target::Target;
 use crate::engine::{Engine, Planned, Scope, catalog_error, definition};
@@ -102,6 +103,7 @@ pub(super) async fn assemble(
     let isolated = Arc::new(Isolated::default());
     let physical = state.create_physical_plan(&plan).await.map_err(Engine::error)?;
     let physical = isolate(physical, &isolated).map_err(Engine::error)?;
+    let physical = if width.partitions == 1 { InTurnExec::over(physical) } else { physical };
     let schema = physical.schema();
     Ok(Assembled { context: state.task_ctx(), physical, isolated, schema, own: target.columns.len(), rules: bound, df_schema, state })
 }
@@ -211,7 +213,7 @@ impl Marks<'_> {
             RuleKind::ForeignKey { columns, table, referenced } => {
                 let object = self.referenced(table)?;
                 let body: TableBody = serde_json::from_value(object.body.clone())
-                    .map_err(|error| Error::internal("a table's body cannot be read").from_source(error))?;
+                    .map_err(|error| Error::internal("a table's body cannot be read").caused_by(error))?;
                 let there: Vec<String> = match referenced.is_empty() {
                     true => body.key.clone(),
                     false => referenced.iter().map(|column| column.value.clone()).collect(),

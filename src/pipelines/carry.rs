@@ -11,7 +11,6 @@ use datafusion::error::Result as DfResult;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Projection, TableScan, Union, lit};
 
 use super::stream_table::StreamTable;
-use crate::sources::{POSITION_COLUMN, SOURCE_COLUMN};
 
 /// Names of the carried columns inside a plan; no user column can have them by accident.
 pub(super) const CARRIED_SOURCE: &str = "__weir_source";
@@ -101,7 +100,7 @@ fn lift(scan: &TableScan) -> DfResult<Option<LogicalPlan>> {
     let Some(stream) = provider.downcast_ref::<StreamTable>() else { return Ok(None) };
     let whole = Arc::clone(stream.whole());
     let schema = whole.schema();
-    let (source, position) = (schema.index_of(SOURCE_COLUMN)?, schema.index_of(POSITION_COLUMN)?);
+    let (source, position) = (schema.index_of(CARRIED_SOURCE)?, schema.index_of(CARRIED_POSITION)?);
     let visible: Vec<usize> = match &scan.projection {
         Some(projection) => projection.clone(),
         None => (0..stream_columns(&schema)).collect(),
@@ -111,8 +110,8 @@ fn lift(scan: &TableScan) -> DfResult<Option<LogicalPlan>> {
         LogicalPlanBuilder::scan_with_filters(scan.table_name.clone(), provider_as_source(whole), Some(projection), scan.filters.clone())?
             .build()?;
     let mut exprs: Vec<Expr> = scan.projected_schema.columns().into_iter().map(Expr::Column).collect();
-    exprs.push(Expr::Column(Column::new(Some(scan.table_name.clone()), SOURCE_COLUMN)).alias(CARRIED_SOURCE));
-    exprs.push(Expr::Column(Column::new(Some(scan.table_name.clone()), POSITION_COLUMN)).alias(CARRIED_POSITION));
+    exprs.push(Expr::Column(Column::new(Some(scan.table_name.clone()), CARRIED_SOURCE)).alias(CARRIED_SOURCE));
+    exprs.push(Expr::Column(Column::new(Some(scan.table_name.clone()), CARRIED_POSITION)).alias(CARRIED_POSITION));
     Ok(Some(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(lifted))?)))
 }
 

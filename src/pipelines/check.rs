@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, ScalarValue};
-use weir_catalog::{Definitions, Object, ObjectId, PipelineBody};
+use datafusion::logical_expr::ExprSchemable as _;
+use weir_catalog::{Definitions, Kind, Object, ObjectId, PipelineBody, TableBody};
 use weir_sql::RuleKind;
 use weir_sql::statements::create_pipeline::{CreatePipeline, Mode, TriggerKind};
 
@@ -13,7 +15,7 @@ use super::schedule::Schedule;
 use super::target;
 use crate::engine::{Scope, catalog_error, definition};
 use crate::error::{Code, Error, Result};
-use crate::formats::arrow_type;
+use crate::formats::{Logical, arrow_type, type_name};
 
 impl Runner {
     /// Binds a definition: names, types, modes, keys, rules, triggers. Reads no row.
@@ -62,17 +64,26 @@ impl Runner {
             for expr in keyed.sequence_by.iter().chain(&keyed.delete_when) {
                 self.engine.plan_expr(expr, &schema, scope).await?;
             }
+            keyed.sequence_by.as_ref().map(super::execute::sequence_name).transpose()?;
         }
         for rule in &bound.output.rules {
             match &rule.kind {
-                RuleKind::Expect(expr) | RuleKind::Check(expr) => drop(self.engine.plan_expr(expr, &schema, scope).await?),
+                RuleKind::Expect(expr) | RuleKind::Check(expr) => {
+                    let given =
+                        self.engine.plan_expr(expr, &schema, scope).await?.get_type(&schema).map_err(crate::engine::Engine::error)?;
+                    if !matches!(given, DataType::Boolean | DataType::Null) {
+                        let message =
+                            format!("a rule must be a condition, and this is a value of type {}", type_name(&given, Logical::Plain));
+                        return Err(Error::new(Code::WrongType, message).at(expr.position));
+                    }
+                }
                 RuleKind::NotNull(columns) | RuleKind::Unique(columns) | RuleKind::ForeignKey { columns, .. } => {
                     columns.iter().try_for_each(column)?
                 }
             }
         }
         match target::find(&self.engine, &bound.output, scope)? {
-            Some(_) => Ok(()),
+            Some(object) => target::fits(&object, bound),
             None => target::new_name(&self.engine, &bound.output, scope).map(|_| ()),
         }
     }
@@ -81,7 +92,7 @@ impl Runner {
     fn referenced(&self, bound: &Bound, scope: &Scope, definitions: &dyn Definitions) -> Result<Vec<ObjectId>> {
         let mut ids = Vec::new();
         for rule in &bound.output.rules {
-            let RuleKind::ForeignKey { table, .. } = &rule.kind else { continue };
+            let RuleKind::ForeignKey { table, referenced, .. } = &rule.kind else { continue };
             let schemas: Vec<&str> = match &table.schema {
                 Some(schema) => vec![schema.value.as_str()],
                 None => scope.search_path.iter().map(String::as_str).collect(),
@@ -94,7 +105,10 @@ impl Runner {
                 }
             }
             match found {
-                Some(object) => ids.push(object.id),
+                Some(object) => {
+                    has_columns(&object, referenced)?;
+                    ids.push(object.id);
+                }
                 None => return Err(Error::new(Code::UndefinedTable, format!("relation \"{table}\" does not exist")).at(table.position())),
             }
         }
@@ -113,10 +127,28 @@ impl Runner {
         let target = target::ensure(&self.engine, pipeline, &bound, &scope).await?;
         let body: PipelineBody = serde_json::from_value(pipeline.body.clone()).unwrap_or_default();
         let body = PipelineBody { target: Some(target.object.id), ..body };
-        let body = serde_json::to_value(body).map_err(|error| Error::internal("a body cannot be written").from_source(error))?;
+        let body = serde_json::to_value(body).map_err(|error| Error::internal("a body cannot be written").caused_by(error))?;
         let change = weir_catalog::Change::Body { id: pipeline.id, body };
         self.engine.store().apply(&[change], &pipeline.owner, self.clock.now()).map_err(catalog_error)
     }
+}
+
+/// Whether a referenced table has the columns that a rule names.
+fn has_columns(object: &Object, names: &[weir_sql::Ident]) -> Result<()> {
+    if object.kind != Kind::Table {
+        return Ok(());
+    }
+    let body: TableBody =
+        serde_json::from_value(object.body.clone()).map_err(|error| Error::internal("a table's body cannot be read").caused_by(error))?;
+    for name in names {
+        if body.columns.column_with_name(&name.value).is_none() {
+            let near = weir_sql::nearest(&name.value, body.columns.fields().iter().map(|field| field.name().as_str()));
+            return Err(Error::new(Code::UndefinedColumn, format!("table \"{}\" has no column \"{}\"", object.full_name(), name.value))
+                .hint(near.map(|near| format!("Did you mean \"{near}\"?")))
+                .at(name.position));
+        }
+    }
+    Ok(())
 }
 
 /// A value of the right type for every parameter: enough to bind.

@@ -58,7 +58,7 @@ impl Cron {
         };
         let text_position = text_position(trigger, *expression_position);
         check(expression, *expression_position, text_position)?;
-        let wrong = |e| Error::new(Code::InvalidParameter, format!("\"{expression}\" is not a cron expression")).from_source(e);
+        let wrong = |e| Error::new(Code::InvalidParameter, format!("\"{expression}\" is not a cron expression")).caused_by(e);
         let pattern = parser().parse(expression).map_err(|e| wrong(e).at(*expression_position))?;
         let cron = Self { pattern, zone };
         if cron.next_after(0).is_none() {
@@ -117,7 +117,7 @@ fn check(expression: &str, position: usize, text_position: Option<usize>) -> Res
             let error = Error::new(Code::InvalidParameter, format!("\"{text}\" is not valid for the {} of a cron expression", field.name));
             let error = error.hint(format!("It takes {}, lists (1,3), ranges (1-5) and steps (*/2).", field.takes)).at(at);
             return Err(match cause {
-                Some(cause) => error.from_source(cause),
+                Some(cause) => error.caused_by(cause),
                 None => error,
             });
         }

@@ -14,7 +14,7 @@ use datafusion::physical_plan::memory::MemoryStream;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
-use weir_catalog::{Change, Definitions as _, Kind, Object, ObjectId, TableBody};
+use weir_catalog::{Change, Kind, Object, ObjectId, TableBody};
 
 use crate::clock::Micros;
 use crate::delta::{Committed, Facts, Matching, Table, Token, UpsertSpec, Writer, WriterOptions};
@@ -153,6 +153,11 @@ impl DeadLetterWriter {
     }
 }
 
+/// Under this name a pipeline's runs commit their letters, each batch once.
+pub(super) fn app_id(pipeline: ObjectId) -> String {
+    format!("{}/dead_letters", pipeline.0)
+}
+
 /// Marks the letters of a failed run: they stay as evidence, and REPLAY passes over them, since the run will read their records again.
 pub(super) async fn void(engine: &Engine, scope: &Scope, run_id: Uuid, facts: &Facts) -> Result<()> {
     let state = engine.state(scope);
@@ -185,7 +190,7 @@ pub async fn ensure(engine: &Engine) -> Result<()> {
     }
     let id = store.next_id().map_err(catalog_error)?;
     let body = TableBody { location: LOCATION.to_owned(), columns: schema(), key: vec!["id".to_owned()], made_by: None };
-    let body = serde_json::to_value(body).map_err(|error| Error::internal("a table's body cannot be written").from_source(error))?;
+    let body = serde_json::to_value(body).map_err(|error| Error::internal("a table's body cannot be written").caused_by(error))?;
     let object = object(id, Kind::Table, schema_name, name, body, now);
     store.apply(&[Change::Create { object, depends_on: Vec::new() }], OWNER, now).map_err(catalog_error)
 }
@@ -264,13 +269,14 @@ fn batch(origin: &Origin, letters: &[DeadLetter]) -> Result<RecordBatch> {
         text(&|_| None),
         text(&|_| None),
     ];
-    RecordBatch::try_new(schema(), columns).map_err(|error| Error::internal("a dead letter does not fit its table").from_source(error))
+    RecordBatch::try_new(schema(), columns).map_err(|error| Error::internal("a dead letter does not fit its table").caused_by(error))
 }
 
 /// One row as JSON text: `{"column": value, ..}`, without the carried and marker columns.
 pub(super) fn record(row: &RecordBatch) -> Option<String> {
+    let hidden = |name: &str| name.starts_with("__weir_") || name.starts_with("__common_expr_");
     let visible: Vec<usize> =
-        row.schema().fields().iter().enumerate().filter(|(_, field)| !field.name().starts_with("__weir_")).map(|(at, _)| at).collect();
+        row.schema().fields().iter().enumerate().filter(|(_, field)| !hidden(field.name())).map(|(at, _)| at).collect();
     let row = row.project(&visible).ok()?;
     let mut bytes = Vec::new();
     let mut writer =

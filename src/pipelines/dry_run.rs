@@ -167,5 +167,5 @@ fn labelled(schema: &SchemaRef, mut columns: Vec<ArrayRef>, verdicts: Vec<&'stat
     }
     columns.push(Arc::new(StringArray::from(verdicts)));
     columns.push(Arc::new(lists.finish()));
-    RecordBatch::try_new(Arc::clone(schema), columns).map_err(|error| Error::internal("a dry run's rows do not fit").from_source(error))
+    RecordBatch::try_new(Arc::clone(schema), columns).map_err(|error| Error::internal("a dry run's rows do not fit").caused_by(error))
 }

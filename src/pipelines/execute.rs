@@ -12,7 +12,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
-use weir_catalog::{Counts, Definitions as _, Kind, Object, Run, RunKind, TableCommit};
+use weir_catalog::{Counts, Kind, Object, Run, RunKind, TableCommit};
 use weir_sql::statements::create_pipeline::{CreatePipeline, Mode};
 
 use super::assemble::{DELETE_COLUMN, Width, assemble, is_ordered};
@@ -70,7 +70,7 @@ impl Attempt {
         }
         let before = target.table.version().await?;
         target.evolve(&self.engine, &self.facts(None)).await?;
-        let pass = self.pass(&target).await?;
+        let pass = self.unless_cancelled(self.pass(&target)).await?;
         match self.write(&pass, &target, &token, before).await {
             Ok(done) => {
                 reached("target.committed");
@@ -80,6 +80,15 @@ impl Attempt {
                 self.keep_evidence(&pass, &error).await;
                 Err(error)
             }
+        }
+    }
+
+    /// Work that leaves nothing behind, so that it may be dropped at any await.
+    async fn unless_cancelled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Error::new(Code::Cancelled, "canceling run due to user request")),
+            done = work => done,
         }
     }
 
@@ -199,7 +208,7 @@ impl Attempt {
     async fn commit_letters(&self, pass: &Pass) -> Result<()> {
         let fresh = DeadLetterWriter::new(self.letters_table().await?, self.origin());
         let letters = std::mem::replace(&mut *pass.setting.letters.lock().await, fresh);
-        let token = Token { app_id: format!("{}/dead_letters", self.pipeline.id.0), batch: self.run.batch };
+        let token = Token { app_id: dead_letters::app_id(self.pipeline.id), batch: self.run.batch };
         let Some(done) = letters.commit(&token, &self.facts(None)).await? else { return Ok(()) };
         let (schema, name) = dead_letters::NAME;
         let Some(object) = self.engine.store().object(Kind::Table, schema, name).map_err(catalog_error)? else { return Ok(()) };
@@ -246,7 +255,7 @@ impl Attempt {
     fn landed(&self, target: &Target, done: &Committed) -> Result<Landed> {
         let mut record: Record = match done.facts.extra.get(RECORD) {
             Some(text) => {
-                serde_json::from_str(text).map_err(|error| Error::internal("the record of a commit cannot be read").from_source(error))?
+                serde_json::from_str(text).map_err(|error| Error::internal("the record of a commit cannot be read").caused_by(error))?
             }
             None => Record::default(),
         };
@@ -286,16 +295,18 @@ fn commit_of(table: &Object, done: &Committed, operation: &str, run: &Run) -> Ta
 }
 
 /// SEQUENCE BY must name a column that the table keeps: only then can a late event be told from a new one.
+pub(super) fn sequence_name(expr: &weir_sql::Expr) -> Result<String> {
+    match expr.ast.as_ref() {
+        sqlparser::ast::Expr::Identifier(ident) if ident.quote_style.is_some() => Ok(ident.value.clone()),
+        sqlparser::ast::Expr::Identifier(ident) => Ok(ident.value.to_lowercase()),
+        _ => Err(Error::new(Code::NotSupported, "SEQUENCE BY takes a column of the output")
+            .hint(format!("Select it as a column: {} AS seq; then SEQUENCE BY seq.", expr.text))
+            .at(expr.position)),
+    }
+}
+
 fn sequence_column(expr: &weir_sql::Expr, target: &Target) -> Result<String> {
-    let name = match expr.ast.as_ref() {
-        sqlparser::ast::Expr::Identifier(ident) if ident.quote_style.is_some() => ident.value.clone(),
-        sqlparser::ast::Expr::Identifier(ident) => ident.value.to_lowercase(),
-        _ => {
-            return Err(Error::new(Code::NotSupported, "SEQUENCE BY takes a column of the output")
-                .hint(format!("Select it: .. AS ({}) AS seq .., then SEQUENCE BY seq.", expr.text))
-                .at(expr.position));
-        }
-    };
+    let name = sequence_name(expr)?;
     match target.columns.iter().any(|column| *column.name() == name) {
         true => Ok(name),
         false => Err(Error::new(Code::UndefinedColumn, format!("column \"{name}\" does not exist")).at(expr.position)),
@@ -317,7 +328,7 @@ async fn write_all(target: &Target, streams: Vec<SendableRecordBatchStream>) -> 
     }
     let mut written = Vec::new();
     while let Some(done) = workers.join_next().await {
-        written.push(done.map_err(|error| Error::internal("a worker of the run ended early").from_source(error))??);
+        written.push(done.map_err(|error| Error::internal("a worker of the run ended early").caused_by(error))??);
     }
     reached("run.executed");
     Ok(written)

@@ -6,7 +6,7 @@ use arrow::array::{RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::physical_plan::displayable;
 use serde_json::json;
-use weir_catalog::{Definitions as _, Input, Object};
+use weir_catalog::{Input, Object};
 use weir_sql::statements::create_pipeline::Mode;
 use weir_sql::statements::explain_pipeline::ExplainWhat;
 use weir_sql::{Action, Rule, RuleKind};
@@ -16,7 +16,7 @@ use super::check::placeholders;
 use super::inputs;
 use super::runner::Runner;
 use crate::engine::{Engine, catalog_error, definition};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// Columns of every form of EXPLAIN PIPELINE.
 pub fn columns() -> SchemaRef {
@@ -29,6 +29,12 @@ impl Runner {
     /// # Errors
     /// As a run would before it reads.
     pub async fn explain(&self, pipeline: &Object, what: ExplainWhat, format: Option<&str>) -> Result<RecordBatch> {
+        if let Some(format) = format
+            && !matches!(format, "json" | "text")
+        {
+            return Err(Error::new(Code::InvalidOption, format!("EXPLAIN has no format \"{format}\""))
+                .hint("Known formats: text, json.".to_owned()));
+        }
         let definition = definition::pipeline(pipeline)?;
         let scope = self.owner_scope(pipeline);
         let store = Arc::clone(self.engine.store());
@@ -62,7 +68,7 @@ impl Runner {
         let items: StringArray = rows.iter().map(|(item, _)| Some(item.as_str())).collect();
         let details: StringArray = rows.iter().map(|(_, detail)| Some(detail.as_str())).collect();
         RecordBatch::try_new(columns(), vec![Arc::new(items), Arc::new(details)])
-            .map_err(|error| Error::internal("an explanation does not fit its columns").from_source(error))
+            .map_err(|error| Error::internal("an explanation does not fit its columns").caused_by(error))
     }
 
     async fn plan_rows(&self, pipeline: &Object, bound: &Bound) -> Result<Vec<(String, String)>> {

@@ -26,7 +26,7 @@ pub(super) fn lineage(engine: &Engine, pipeline: &Object, bound: &Bound) -> Vec<
     }
     let full_name = |table: &TableReference| {
         let matches = |used: &&crate::engine::Used| {
-            used.relation.name == table.table() && table.schema().is_none_or(|schema| schema == used.relation.schema)
+            used.reference.1 == table.table() && table.schema().is_none_or(|schema| schema == used.reference.0)
         };
         bound.planned.used.iter().find(matches).map(|used| format!("{}.{}", used.relation.schema, used.relation.name))
     };

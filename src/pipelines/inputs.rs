@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
-use weir_catalog::{Definitions as _, Input, Kind, ObjectId, Run, RunInput};
+use weir_catalog::{Input, Kind, ObjectId, Run, RunInput};
 
 use super::bind::{Bound, StreamInput};
 use super::stream_table::StreamTable;

@@ -27,6 +27,7 @@ use futures::{Stream, StreamExt};
 use parking_lot::Mutex;
 
 use super::carry::{CARRIED_POSITION, CARRIED_SOURCE};
+use super::in_turn::IN_TURN;
 use super::stream_table::STREAM_SCAN;
 use crate::rules::evaluate_rows;
 
@@ -92,6 +93,7 @@ fn traced(schema: &SchemaRef) -> bool {
 pub(super) fn accounts_for_all(plan: &Arc<dyn ExecutionPlan>) -> bool {
     const FAITHFUL: &[&str] = &[
         "IsolatingExec",
+        IN_TURN,
         "RepartitionExec",
         "CoalescePartitionsExec",
         "CoalesceBatchesExec",

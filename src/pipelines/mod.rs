@@ -15,6 +15,7 @@ mod execute;
 mod explain;
 mod facts;
 pub mod fail_points;
+mod in_turn;
 mod inputs;
 mod isolate;
 pub mod lineage;
@@ -33,8 +34,6 @@ mod triggers;
 mod tests;
 
 use arguments::Arguments;
-pub use bind::Checked;
 pub use fail_points::FAIL_POINTS;
 pub use options::SPEC;
-pub use runner::{RunReport, RunRequest, Runner, search_path};
-pub use schedule::Schedule;
+pub use runner::{RunRequest, Runner, search_path};

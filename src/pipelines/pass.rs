@@ -205,7 +205,7 @@ impl Pass {
             })
             .collect();
         // The rule that decided comes first.
-        broken.sort_by(|a, b| b.0.cmp(&a.0));
+        broken.sort_by_key(|(fate, _, _)| std::cmp::Reverse(*fate));
         let error = broken.iter().map(|(_, _, text)| text.as_str()).collect::<Vec<_>>().join("; ");
         let (source, position) = provenance(&one, 0);
         Ok(DeadLetter {
@@ -360,5 +360,5 @@ fn constant(value: &str, rows: usize) -> Result<ArrayRef> {
 }
 
 fn arrow_failed(error: arrow::error::ArrowError) -> Error {
-    Error::internal("a batch could not be taken apart").from_source(error)
+    Error::internal("a batch could not be taken apart").caused_by(error)
 }

@@ -16,7 +16,7 @@ use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::ExecutionPlan;
 use futures::TryStreamExt;
 use uuid::Uuid;
-use weir_catalog::{Definitions as _, Input, Kind, Object, RunInput, RunKind};
+use weir_catalog::{Input, Kind, Object, RunInput, RunKind};
 
 use super::bind::with_provenance;
 use super::dead_letters::{DeadLetter, NAME, Stage, schema};
@@ -149,7 +149,9 @@ impl Replayed {
             batches.extend(rows.try_collect::<Vec<_>>().await.map_err(Engine::error)?);
         }
         if !transform.is_empty() {
-            let whole = self.rows_of(&transform, &stream.source.schema(), rejects)?;
+            let needed = needed_columns(attempt, &stream.object);
+            let fit = Fit::Needed(&needed);
+            let whole = self.rows_of(&transform, &stream.source.schema(), fit, rejects)?;
             batches.extend(whole);
         }
         let batches = batches.into_iter().map(|batch| RecordBatch::try_new(Arc::clone(&shape), batch.columns().to_vec()).map_err(odd));
@@ -167,7 +169,7 @@ impl Replayed {
         let columns: SchemaRef = Arc::new(plan.schema().as_arrow().clone());
         let nullable: Vec<_> = columns.fields().iter().map(|field| Arc::new(field.as_ref().clone().with_nullable(true))).collect();
         let columns = Arc::new(Schema::new(nullable));
-        let rows = self.rows_of(&validate, &columns, rejects)?;
+        let rows = self.rows_of(&validate, &columns, Fit::All, rejects)?;
         let table: Arc<dyn TableProvider> = Arc::new(MemTable::try_new(with_provenance(&columns), vec![rows]).map_err(Engine::error)?);
         let table: Arc<dyn TableProvider> = StreamTable::new(table);
         let again = LogicalPlanBuilder::scan("replayed", provider_as_source(table), None);
@@ -178,7 +180,7 @@ impl Replayed {
     }
 
     /// Rows made from the letters' `record`; a record that does not fit is refused again, alone.
-    fn rows_of(&self, rows: &[usize], columns: &SchemaRef, rejects: &RejectSink) -> Result<Vec<RecordBatch>> {
+    fn rows_of(&self, rows: &[usize], columns: &SchemaRef, fit: Fit<'_>, rejects: &RejectSink) -> Result<Vec<RecordBatch>> {
         let (records, sources, positions) =
             (texts(&self.letters, "record")?, texts(&self.letters, "source")?, numbers(&self.letters, "source_position")?);
         rejects.count_read(rows.len());
@@ -187,7 +189,7 @@ impl Replayed {
             let text = if records.is_valid(row) { records.value(row) } else { "" };
             let source = sources.is_valid(row).then(|| sources.value(row));
             let position = positions.is_valid(row).then(|| positions.value(row));
-            match one_row(text, columns) {
+            match one_row(text, columns, fit) {
                 Ok(batch) => {
                     batches.push(batch);
                     names.append_option(source);
@@ -210,14 +212,45 @@ impl Replayed {
     }
 }
 
-/// A record's JSON as one row. A key that is no column is an error: it would be lost in silence.
-fn one_row(text: &str, columns: &SchemaRef) -> Result<RecordBatch, String> {
-    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("the record is not JSON: {error}"))?;
-    let serde_json::Value::Object(fields) = value else { return Err("the record is not a JSON object".to_owned()) };
-    if let Some(unknown) = fields.keys().find(|key| columns.column_with_name(key).is_none()) {
-        return Err(format!("the record's field \"{unknown}\" is no column here"));
+/// How a record must fit the columns it goes back to.
+#[derive(Clone, Copy)]
+enum Fit<'a> {
+    /// Every column is there, and nothing else: what is left out or added would be lost in silence.
+    All,
+    /// It holds what a step of the query had of a row: of the source's columns only those that the query uses, and perhaps some that
+    /// other steps or tables gave. The columns used today must be there.
+    Needed(&'a HashSet<String>),
+}
+
+impl Fit<'_> {
+    fn needs(self, column: &str) -> bool {
+        match self {
+            Fit::All => true,
+            Fit::Needed(columns) => columns.contains(column),
+        }
     }
-    if let Some(missing) = columns.fields().iter().find(|field| !fields.contains_key(field.name())) {
+}
+
+/// Columns of a stream that the query makes use of, in its list or in its conditions.
+fn needed_columns(attempt: &Attempt, stream: &Object) -> HashSet<String> {
+    let edges = super::facts::lineage(&attempt.engine, &attempt.pipeline, &attempt.bound);
+    let of_stream = edges.into_iter().filter(|edge| edge.from_relation == stream.full_name());
+    of_stream.filter_map(|edge| edge.from_column).collect()
+}
+
+/// A record's JSON as one row.
+fn one_row(text: &str, columns: &SchemaRef, fit: Fit<'_>) -> Result<RecordBatch, String> {
+    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("the record is not JSON: {error}"))?;
+    let serde_json::Value::Object(mut fields) = value else { return Err("the record is not a JSON object".to_owned()) };
+    match fit {
+        Fit::All => {
+            if let Some(unknown) = fields.keys().find(|key| columns.column_with_name(key).is_none()) {
+                return Err(format!("the record's field \"{unknown}\" is no column here"));
+            }
+        }
+        Fit::Needed(_) => fields.retain(|key, _| columns.column_with_name(key).is_some()),
+    }
+    if let Some(missing) = columns.fields().iter().find(|field| fit.needs(field.name()) && !fields.contains_key(field.name())) {
         return Err(format!("the record has no field \"{}\"", missing.name()));
     }
     let mut decoder =
@@ -343,5 +376,5 @@ fn lost(name: &str) -> Error {
 }
 
 fn odd(error: arrow::error::ArrowError) -> Error {
-    Error::internal("dead letters could not be read").from_source(error)
+    Error::internal("dead letters could not be read").caused_by(error)
 }

@@ -1,7 +1,8 @@
 //! The runs of all pipelines: made, retried, recovered, cancelled. One at a time per pipeline.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
@@ -9,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 use weir_catalog::{
-    Change, Counts, Definitions as _, Kind, Object, ObjectId, PipelineBody, RuleResult, Run, RunEnd, RunFilter, RunInput, RunKind,
+    Change, Counts, Kind, Object, ObjectId, PipelineBody, RuleResult, Run, RunEnd, RunFilter, RunInput, RunKind,
     RunOutput, RunStatus,
 };
 use weir_sql::Argument;
@@ -18,10 +19,12 @@ use weir_sql::statements::run_pipeline::RunHow;
 
 use super::arguments::{self, Arguments};
 use super::bind::{Bound, bind};
+use super::dead_letters;
 use super::execute::{Attempt, Landed};
 use super::fail_points::reached;
 use super::inputs;
 use crate::clock::Clock;
+use crate::delta::Facts;
 use crate::engine::{Engine, Scope, catalog_error, definition};
 use crate::error::{Code, Error, Result};
 
@@ -52,6 +55,17 @@ pub(super) struct Order {
 pub struct RunReport {
     pub run: Run,
 }
+
+/// What an attempt put into the lake, and what the catalog is told of it.
+struct Landing {
+    landed: Landed,
+    lineage: Vec<weir_catalog::Lineage>,
+    streams: Vec<super::bind::StreamInput>,
+}
+
+/// Between two attempts to write the catalog.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Owns every run. Dropped last, after `close`.
 pub struct Runner {
@@ -141,9 +155,15 @@ impl Runner {
         self.order(Order { pipeline, arguments, kind: RunKind::Replay, trigger: "REPLAY PIPELINE".to_owned(), requested_by }).await
     }
 
-    /// Runs and waits.
+    /// Runs and waits. Whoever stops waiting stops the run: it ends as cancelled, in good order.
     pub(super) async fn order(self: &Arc<Self>, order: Order) -> Result<RunReport> {
-        let (report, error) = self.run_once(order, None).await?;
+        let cancel = self.closing.child_token();
+        let guard = cancel.clone().drop_guard();
+        let runner = Arc::clone(self);
+        // A task of its own: the caller's future may be dropped at any await, a run must not.
+        let running = self.tasks.spawn(async move { runner.run_once(order, None, cancel).await });
+        let (report, error) = running.await.map_err(|error| Error::internal("a run ended early").caused_by(error))??;
+        guard.disarm();
         match error {
             Some(error) => {
                 let about = format!("run {}; see hub.runs", report.run.run_id);
@@ -158,11 +178,14 @@ impl Runner {
     async fn order_later(self: &Arc<Self>, order: Order) -> Result<RunReport> {
         let (frozen, started) = tokio::sync::oneshot::channel();
         let runner = Arc::clone(self);
-        let running = self.tasks.spawn(async move { runner.run_once(order, Some(frozen)).await });
+        let running = self.tasks.spawn(async move {
+            let cancel = runner.closing.child_token();
+            runner.run_once(order, Some(frozen), cancel).await
+        });
         match started.await {
             Ok(run) => Ok(RunReport { run }),
             // It never came to a frozen run: there was nothing new, or it failed at once.
-            Err(_) => match running.await.map_err(|error| Error::internal("a run ended early").from_source(error))?? {
+            Err(_) => match running.await.map_err(|error| Error::internal("a run ended early").caused_by(error))?? {
                 (_, Some(error)) => Err(error),
                 (report, None) => Ok(report),
             },
@@ -186,20 +209,21 @@ impl Runner {
         self: &Arc<Self>,
         request: Order,
         frozen: Option<tokio::sync::oneshot::Sender<Run>>,
+        cancel: CancellationToken,
     ) -> Result<(RunReport, Option<Error>)> {
         let turn = self.turn(request.pipeline.id);
-        let _turn = turn.lock().await;
+        let _turn = self.unless(&cancel, async { Ok(turn.lock().await) }).await?;
         let Some(pipeline) = self.engine.store().object_by_id(request.pipeline.id).map_err(catalog_error)? else {
             return Err(Error::new(Code::UndefinedObject, format!("pipeline \"{}\" does not exist", request.pipeline.full_name())));
         };
         let definition = definition::pipeline(&pipeline)?;
         let scope = self.owner_scope(&pipeline);
         let values = arguments::values(&self.engine, &definition, &request.arguments, &scope).await?;
-        let prepared = self.prepare(&pipeline, &definition, &scope, &values, &request).await;
+        let prepared = self.unless(&cancel, async { Ok(self.prepare(&pipeline, &definition, &scope, &values, &request).await) }).await?;
         let inputs = match prepared {
             Ok(Some(inputs)) => inputs,
             Ok(None) => return Ok((RunReport { run: self.nothing_new(&pipeline, &request) }, None)),
-            Err(error) => return self.failed_before(&pipeline, &request, error),
+            Err(error) => return self.failed_before(&pipeline, &request, error).await,
         };
         let run = self.new_run(&pipeline, &request, arguments::json(&values), inputs);
         let run = self.engine.store().freeze_run(&run).map_err(catalog_error)?;
@@ -208,7 +232,19 @@ impl Runner {
             // Nobody may be waiting any more.
             drop(frozen.send(run.clone()));
         }
-        self.to_the_end(pipeline, run).await
+        self.to_the_end(pipeline, run, cancel).await
+    }
+
+    /// Work that leaves nothing behind, so that it may be dropped at any await.
+    async fn unless<T>(&self, cancel: &CancellationToken, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(match self.closing.is_cancelled() {
+                true => Error::new(Code::ShuttingDown, "the hub is shutting down"),
+                false => Error::new(Code::Cancelled, "canceling run due to user request"),
+            }),
+            done = work => done,
+        }
     }
 
     /// Binds the pipeline and finds its next input.
@@ -278,10 +314,10 @@ impl Runner {
     }
 
     /// A run that could not even read its input is still a run: people must see it.
-    fn failed_before(&self, pipeline: &Object, request: &Order, error: Error) -> Result<(RunReport, Option<Error>)> {
+    async fn failed_before(&self, pipeline: &Object, request: &Order, error: Error) -> Result<(RunReport, Option<Error>)> {
         let run = self.new_run(pipeline, request, serde_json::Value::Null, Vec::new());
         let run = self.engine.store().freeze_run(&run).map_err(catalog_error)?;
-        self.fail(&run, 1, &error, RunStatus::Failed)?;
+        self.fail(&run, 1, &error, RunStatus::Failed).await?;
         self.suspend_if_asked(pipeline)?;
         let run = self.stored(run.run_id)?.unwrap_or(run);
         Ok((RunReport { run }, Some(error)))
@@ -293,8 +329,7 @@ impl Runner {
     }
 
     /// Tries a frozen run until it lands, fails for good, or is cancelled.
-    async fn to_the_end(self: &Arc<Self>, pipeline: Object, run: Run) -> Result<(RunReport, Option<Error>)> {
-        let cancel = self.closing.child_token();
+    async fn to_the_end(self: &Arc<Self>, pipeline: Object, run: Run, cancel: CancellationToken) -> Result<(RunReport, Option<Error>)> {
         self.active.lock().insert(run.run_id, cancel.clone());
         let outcome = self.tries(&pipeline, &run, &cancel).await;
         self.active.lock().remove(&run.run_id);
@@ -309,11 +344,17 @@ impl Runner {
         let mut attempt = run.attempt;
         loop {
             let tried = {
-                let _worker = self.workers.acquire().await.map_err(|_| Error::new(Code::ShuttingDown, "the hub is shutting down"))?;
-                self.attempt(pipeline, run, cancel).await
+                let worker = async { self.workers.acquire().await.map_err(|_| Error::new(Code::ShuttingDown, "the hub is shutting down")) };
+                match self.unless(cancel, worker).await {
+                    Ok(_worker) => self.attempt(pipeline, run, cancel).await,
+                    Err(error) => Err(error),
+                }
             };
             let error = match tried {
-                Ok(()) => return Ok(None),
+                Ok(landing) => {
+                    self.finish(run, landing).await?;
+                    return Ok(None);
+                }
                 Err(error) => error,
             };
             if self.closing.is_cancelled() {
@@ -321,22 +362,23 @@ impl Runner {
                 return Ok(Some(Error::new(Code::ShuttingDown, "the hub is shutting down; the run goes on at the next start")));
             }
             if error.code() == Code::Cancelled {
-                self.fail(run, attempt, &error, RunStatus::Cancelled)?;
+                self.give_up(pipeline, run, attempt, &error, RunStatus::Cancelled).await?;
                 return Ok(Some(error));
             }
             let settings = definition::pipeline(pipeline).and_then(|definition| super::options::Settings::read(&definition.header.options));
             let retry = settings.ok().filter(|settings| error.code().is_passing() && attempt <= i64::from(settings.retry_limit));
             let Some(settings) = retry else {
                 tracing::error!(pipeline = %run.pipeline, run = %run.run_id, attempt, error = %error.chain(), "run failed");
-                self.fail(run, attempt, &error, RunStatus::Failed)?;
+                self.give_up(pipeline, run, attempt, &error, RunStatus::Failed).await?;
                 self.suspend_if_asked(pipeline)?;
                 return Ok(Some(error));
             };
             attempt += 1;
             tracing::warn!(pipeline = %run.pipeline, run = %run.run_id, attempt, error = %error.chain(), "run is tried again");
-            store
-                .mark_run(run.run_id, RunStatus::Running, attempt, self.clock.now(), Some(&error.chain()), Some(error.code().sqlstate()))
-                .map_err(catalog_error)?;
+            let (now, text, state) = (self.clock.now(), error.chain(), error.code().sqlstate());
+            if let Err(error) = store.mark_run(run.run_id, RunStatus::Running, attempt, now, Some(&text), Some(state)) {
+                tracing::warn!(run = %run.run_id, error = %catalog_error(error).chain(), "the attempt could not be noted");
+            }
             tokio::select! {
                 () = self.clock.sleep(settings.wait(attempt)) => {}
                 () = cancel.cancelled() => {}
@@ -344,14 +386,14 @@ impl Runner {
         }
     }
 
-    async fn attempt(self: &Arc<Self>, pipeline: &Object, run: &Run, cancel: &CancellationToken) -> Result<()> {
+    async fn attempt(self: &Arc<Self>, pipeline: &Object, run: &Run, cancel: &CancellationToken) -> Result<Landing> {
         let pipeline_then = self.as_of_run(pipeline, run)?;
         let definition = definition::pipeline(&pipeline_then)?;
         let scope = self.owner_scope(pipeline);
         let values = arguments::from_json(&self.engine, &definition, &run.params, &scope).await?;
         let scope = Scope { now: run.created_at, named: values.clone(), ..scope };
         let store = Arc::clone(self.engine.store());
-        let bound = bind(&self.engine, &definition, &scope, store.as_ref(), values).await?;
+        let bound = self.unless(cancel, bind(&self.engine, &definition, &scope, store.as_ref(), values)).await?;
         let lineage = super::facts::lineage(&self.engine, pipeline, &bound);
         let streams = bound.streams.clone();
         let attempt = Arc::new(Attempt {
@@ -366,19 +408,10 @@ impl Runner {
         // A task of its own: a panic in it fails the run, not the scheduler.
         let landed = match tokio::spawn(attempt.execute()).await {
             Ok(landed) => landed?,
-            Err(panic) => return Err(Error::internal("the run ended in a panic").from_source(panic)),
+            Err(panic) => return Err(Error::internal("the run ended in a panic").caused_by(panic)),
         };
         let lineage = super::facts::edges(&landed.target, lineage);
-        let offsets = self.finish(run, landed, lineage)?;
-        reached("run.finished");
-        for stream in streams {
-            if let Some((_, to)) = offsets.iter().find(|(id, _)| *id == stream.object.id)
-                && let Err(error) = stream.source.release(to).await
-            {
-                tracing::warn!(source = %stream.object.full_name(), error = %error.chain(), "source was not told that its records have landed");
-            }
-        }
-        Ok(())
+        Ok(Landing { landed, lineage, streams })
     }
 
     /// The pipeline as it was when the run was frozen.
@@ -394,7 +427,8 @@ impl Runner {
         })
     }
 
-    fn finish(&self, run: &Run, landed: Landed, lineage: Vec<weir_catalog::Lineage>) -> Result<Vec<(ObjectId, serde_json::Value)>> {
+    async fn finish(&self, run: &Run, landing: Landing) -> Result<()> {
+        let Landing { landed, lineage, streams } = landing;
         let output = landed.target.name.clone();
         let offsets = match run.kind {
             RunKind::Replay | RunKind::Backfill => Vec::new(),
@@ -439,18 +473,27 @@ impl Runner {
             lineage,
             changes: Vec::new(),
         };
-        self.engine.store().end_run(&end).map_err(catalog_error)?;
+        self.end(&end).await?;
         tracing::info!(pipeline = %run.pipeline, run = %run.run_id, read = landed.counts.read, written = landed.counts.written,
             quarantined = landed.counts.quarantined, dropped = landed.counts.dropped, "run landed");
-        Ok(offsets)
+        reached("run.finished");
+        for stream in streams {
+            if let Some((_, to)) = offsets.iter().find(|(id, _)| *id == stream.object.id)
+                && let Err(error) = stream.source.release(to).await
+            {
+                tracing::warn!(source = %stream.object.full_name(), error = %error.chain(), "source was not told that its records have landed");
+            }
+        }
+        Ok(())
     }
 
-    fn fail(&self, run: &Run, attempt: i64, error: &Error, status: RunStatus) -> Result<()> {
+    async fn fail(&self, run: &Run, attempt: i64, error: &Error, status: RunStatus) -> Result<()> {
         let now = self.clock.now();
-        let store = self.engine.store();
-        store
-            .mark_run(run.run_id, RunStatus::Running, attempt, now, Some(&error.chain()), Some(error.code().sqlstate()))
-            .map_err(catalog_error)?;
+        let noted =
+            self.engine.store().mark_run(run.run_id, RunStatus::Running, attempt, now, Some(&error.chain()), Some(error.code().sqlstate()));
+        if let Err(error) = noted {
+            tracing::warn!(run = %run.run_id, error = %catalog_error(error).chain(), "the attempt could not be noted");
+        }
         let end = RunEnd {
             run_id: run.run_id,
             status,
@@ -467,7 +510,50 @@ impl Runner {
             lineage: Vec::new(),
             changes: Vec::new(),
         };
-        store.end_run(&end).map_err(catalog_error)
+        self.end(&end).await
+    }
+
+    /// Ends a run that will not land. Dead letters that an attempt committed before it failed are void: the next run reads their records
+    /// again.
+    async fn give_up(&self, pipeline: &Object, run: &Run, attempt: i64, error: &Error, status: RunStatus) -> Result<()> {
+        if let Err(error) = self.void_letters(pipeline, run).await {
+            tracing::warn!(run = %run.run_id, error = %error.chain(), "the dead letters of a failed run could not be made void");
+        }
+        self.fail(run, attempt, error, status).await
+    }
+
+    async fn void_letters(&self, pipeline: &Object, run: &Run) -> Result<()> {
+        if run.kind == RunKind::Replay {
+            return Ok(());
+        }
+        let table = self.engine.lake().table(dead_letters::LOCATION).await?;
+        let written = table.applied(&dead_letters::app_id(pipeline.id)).await?;
+        if written.is_none_or(|batch| batch < run.batch) {
+            return Ok(());
+        }
+        let facts = Facts { run_id: Some(run.run_id), user: pipeline.owner.clone(), extra: BTreeMap::new() };
+        dead_letters::void(&self.engine, &self.owner_scope(pipeline), run.run_id, &facts).await
+    }
+
+    /// Tells the catalog how a run ended. The lake may hold its rows already, so while the catalog cannot be written (a full disk) nothing
+    /// is right but to try again.
+    async fn end(&self, end: &RunEnd) -> Result<()> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match self.engine.store().end_run(end) {
+                Ok(()) => return Ok(()),
+                Err(error) => catalog_error(error),
+            };
+            if !error.code().is_passing() || self.closing.is_cancelled() {
+                return Err(error);
+            }
+            tracing::error!(run = %end.run_id, error = %error.chain(), "the end of a run cannot be stored; trying again");
+            tokio::select! {
+                () = self.clock.sleep(pause) => {}
+                () = self.closing.cancelled() => {}
+            }
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        }
     }
 
     fn suspend_if_asked(&self, pipeline: &Object) -> Result<()> {
@@ -484,7 +570,7 @@ impl Runner {
         let Some(now_object) = store.object_by_id(pipeline.id).map_err(catalog_error)? else { return Ok(()) };
         let body: PipelineBody = serde_json::from_value(now_object.body).unwrap_or_default();
         let body = serde_json::to_value(PipelineBody { suspended: true, ..body })
-            .map_err(|error| Error::internal("a body cannot be written").from_source(error))?;
+            .map_err(|error| Error::internal("a body cannot be written").caused_by(error))?;
         tracing::warn!(pipeline = %pipeline.full_name(), failures = health.consecutive_failures, "pipeline is suspended");
         store.apply(&[Change::Body { id: pipeline.id, body }], &pipeline.owner, self.clock.now()).map_err(catalog_error)
     }
@@ -509,10 +595,12 @@ impl Runner {
                 let outcome = match pipeline {
                     Ok(Some(pipeline)) if pipeline.kind == Kind::Pipeline => {
                         tracing::info!(pipeline = %run.pipeline, run = %run.run_id, "unfinished run is taken up");
-                        runner.to_the_end(pipeline, run.clone()).await.map(|_| ())
+                        let cancel = runner.closing.child_token();
+                        runner.to_the_end(pipeline, run.clone(), cancel).await.map(|_| ())
                     }
                     Ok(_) => {
-                        runner.fail(&run, run.attempt, &Error::new(Code::UndefinedObject, "the pipeline was dropped"), RunStatus::Failed)
+                        let error = Error::new(Code::UndefinedObject, "the pipeline was dropped");
+                        runner.fail(&run, run.attempt, &error, RunStatus::Failed).await
                     }
                     Err(error) => Err(catalog_error(error)),
                 };

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
@@ -13,14 +14,17 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result as DfResult;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, TableType};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions, Statistics,
+    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties, ReplaceChildrenOptions,
+    Statistics,
 };
+use futures::StreamExt;
 
-use crate::sources::{POSITION_COLUMN, SOURCE_COLUMN};
+use super::carry::{CARRIED_POSITION, CARRIED_SOURCE};
 
-/// A scan whose last two columns, `_source` and `_source_position`, are not shown.
+/// A scan whose last two columns, source and position of each row, are not shown.
 #[derive(Debug)]
 pub(super) struct StreamTable {
     whole: Arc<dyn TableProvider>,
@@ -29,18 +33,27 @@ pub(super) struct StreamTable {
 
 impl StreamTable {
     pub(super) fn new(whole: Arc<dyn TableProvider>) -> Arc<Self> {
-        let schema = whole.schema();
+        let schema = carried_names(&whole.schema());
         let shown = schema.fields().len().saturating_sub(2);
         let visible = Arc::new(Schema::new(schema.fields().iter().take(shown).cloned().collect::<Vec<_>>()));
-        Arc::new(Self { whole: Arc::new(Large(whole)), visible })
+        Arc::new(Self { whole: Arc::new(Large { table: whole, schema }), visible })
     }
 
-    /// The scan with its provenance columns, named [`SOURCE_COLUMN`] and [`POSITION_COLUMN`].
+    /// The scan with its provenance columns, named [`CARRIED_SOURCE`] and [`CARRIED_POSITION`].
     pub(super) fn whole(&self) -> &Arc<dyn TableProvider> {
-        debug_assert!(self.whole.schema().column_with_name(SOURCE_COLUMN).is_some());
-        debug_assert!(self.whole.schema().column_with_name(POSITION_COLUMN).is_some());
         &self.whole
     }
+}
+
+/// The last two columns under the names that a plan carries them by, from the scan on: every step above it can then tell where a row
+/// came from, and no column of the user's is taken for one of them.
+fn carried_names(whole: &SchemaRef) -> SchemaRef {
+    let shown = whole.fields().len().saturating_sub(2);
+    let mut fields: Vec<_> = whole.fields().iter().cloned().collect();
+    for (field, name) in fields.iter_mut().skip(shown).zip([CARRIED_SOURCE, CARRIED_POSITION]) {
+        *field = Arc::new(field.as_ref().clone().with_name(name));
+    }
+    Arc::new(Schema::new(fields))
 }
 
 #[async_trait]
@@ -71,12 +84,15 @@ pub(super) const STREAM_SCAN: &str = "StreamScanExec";
 /// A scan that says it is larger than anything else, so that the planner builds its hash tables from the other side of a join: a stream
 /// is never held in memory.
 #[derive(Debug)]
-struct Large(Arc<dyn TableProvider>);
+struct Large {
+    table: Arc<dyn TableProvider>,
+    schema: SchemaRef,
+}
 
 #[async_trait]
 impl TableProvider for Large {
     fn schema(&self) -> SchemaRef {
-        self.0.schema()
+        Arc::clone(&self.schema)
     }
 
     fn table_type(&self) -> TableType {
@@ -90,13 +106,31 @@ impl TableProvider for Large {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(StreamScanExec { input: self.0.scan(state, projection, filters, limit).await? }))
+        let schema = match projection {
+            Some(projection) => Arc::new(self.schema.project(projection)?),
+            None => Arc::clone(&self.schema),
+        };
+        Ok(StreamScanExec::build(self.table.scan(state, projection, filters, limit).await?, schema))
     }
 }
 
 #[derive(Debug)]
 struct StreamScanExec {
     input: Arc<dyn ExecutionPlan>,
+    schema: SchemaRef,
+    properties: Arc<PlanProperties>,
+}
+
+impl StreamScanExec {
+    fn build(input: Arc<dyn ExecutionPlan>, schema: SchemaRef) -> Arc<dyn ExecutionPlan> {
+        let properties = Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(Arc::clone(&schema)),
+            Partitioning::UnknownPartitioning(input.output_partitioning().partition_count()),
+            input.pipeline_behavior(),
+            input.boundedness(),
+        ));
+        Arc::new(Self { input, schema, properties })
+    }
 }
 
 impl DisplayAs for StreamScanExec {
@@ -111,7 +145,7 @@ impl ExecutionPlan for StreamScanExec {
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
+        &self.properties
     }
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
@@ -136,7 +170,7 @@ impl ExecutionPlan for StreamScanExec {
         children: Vec<Arc<dyn ExecutionPlan>>,
         _: ReplaceChildrenOptions,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self { input: children.into_iter().next().unwrap_or_else(|| Arc::clone(&self.input)) }))
+        Ok(Self::build(children.into_iter().next().unwrap_or_else(|| Arc::clone(&self.input)), Arc::clone(&self.schema)))
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> DfResult<Arc<dyn ExecutionPlan>> {
@@ -144,7 +178,10 @@ impl ExecutionPlan for StreamScanExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
-        self.input.execute(partition, context)
+        let schema = Arc::clone(&self.schema);
+        let named = Arc::clone(&schema);
+        let rows = self.input.execute(partition, context)?.map(move |batch| renamed(&batch?, &named));
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
 
     fn partition_statistics(&self, _: Option<usize>) -> DfResult<Arc<Statistics>> {
@@ -153,4 +190,9 @@ impl ExecutionPlan for StreamScanExec {
         statistics.total_byte_size = Precision::Inexact(1 << 48);
         Ok(Arc::new(statistics))
     }
+}
+
+fn renamed(batch: &RecordBatch, schema: &SchemaRef) -> DfResult<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), batch.columns().to_vec(), &options)?)
 }

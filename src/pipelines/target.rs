@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
-use weir_catalog::{Change, Definitions as _, Kind, Object, SchemaVersion, TableBody};
+use weir_catalog::{Change, Kind, Object, SchemaVersion, TableBody};
 use weir_sql::statements::create_pipeline::{Mode, Output};
 use weir_sql::statements::create_source::SchemaChange;
 
@@ -96,39 +96,55 @@ pub(super) fn new_name(engine: &Engine, output: &Output, scope: &Scope) -> Resul
 pub(super) async fn ensure(engine: &Arc<Engine>, pipeline: &Object, bound: &Bound, scope: &Scope) -> Result<Target> {
     let object = match find(engine, &bound.output, scope)? {
         Some(object) => object,
-        None => create(engine, pipeline, bound, scope).await?,
+        None => match create(engine, pipeline, bound, scope).await {
+            // A first run and the statement that made the pipeline may meet here: the other one was faster.
+            Err(error) if error.code() == Code::DuplicateTable => find(engine, &bound.output, scope)?.ok_or(error)?,
+            made => made?,
+        },
     };
     let table = engine.table(&object).await?;
     let body: TableBody = serde_json::from_value(object.body.clone())
-        .map_err(|error| Error::internal(format!("the body of table \"{}\" cannot be read", object.full_name())).from_source(error))?;
-    let policy =
-        bound.output.schema_change.unwrap_or(if body.made_by == Some(pipeline.id) { SchemaChange::Evolve } else { SchemaChange::Fail });
+        .map_err(|error| Error::internal(format!("the body of table \"{}\" cannot be read", object.full_name())).caused_by(error))?;
+    let policy = policy(&bound.output, body.made_by == Some(pipeline.id));
     let schema = table.schema();
     let (provenance, own): (Vec<FieldRef>, Vec<FieldRef>) = schema.fields().iter().cloned().partition(|field| is_provenance(field.name()));
+    let added = lacking(&object, &schema, bound, policy)?;
+    let columns = own.into_iter().chain(added.iter().cloned()).collect();
+    Ok(Target { object, table, columns, provenance, added })
+}
+
+/// What becomes of columns that the table lacks.
+fn policy(output: &Output, own_table: bool) -> SchemaChange {
+    output.schema_change.unwrap_or(if own_table { SchemaChange::Evolve } else { SchemaChange::Fail })
+}
+
+/// Columns of the query that the table lacks and may get.
+fn lacking(object: &Object, schema: &SchemaRef, bound: &Bound, policy: SchemaChange) -> Result<Vec<FieldRef>> {
     let normal = delta::normalise(&bound.columns);
     let mut added = Vec::new();
-    for field in normal.fields() {
-        if schema.column_with_name(field.name()).is_some() {
-            continue;
-        }
+    for field in normal.fields().iter().filter(|field| schema.column_with_name(field.name()).is_none()) {
         match policy {
             SchemaChange::Evolve => added.push(Arc::new(field.as_ref().clone().with_nullable(true))),
             SchemaChange::Ignore => {}
             SchemaChange::Fail | SchemaChange::Rescue => {
-                return Err(Error::new(
-                    Code::InvalidDefinition,
-                    format!("table \"{}\" has no column \"{}\"", object.full_name(), field.name()),
-                )
-                .hint(
-                    "Leave the column out of the query, add it with ALTER TABLE .. ADD COLUMN, or write ON SCHEMA CHANGE EVOLVE."
-                        .to_owned(),
-                )
-                .at(bound.output.query.position));
+                let message = format!("table \"{}\" has no column \"{}\"", object.full_name(), field.name());
+                return Err(Error::new(Code::InvalidDefinition, message)
+                    .hint(
+                        "Leave the column out of the query, add it with ALTER TABLE .. ADD COLUMN, or write ON SCHEMA CHANGE EVOLVE."
+                            .to_owned(),
+                    )
+                    .at(bound.output.query.position));
             }
         }
     }
-    let columns = own.into_iter().chain(added.iter().cloned()).collect();
-    Ok(Target { object, table, columns, provenance, added })
+    Ok(added)
+}
+
+/// Whether a target that exists can take the columns of the query, as far as that is sure before the pipeline has an identity.
+pub(super) fn fits(object: &Object, bound: &Bound) -> Result<()> {
+    let body: TableBody = serde_json::from_value(object.body.clone())
+        .map_err(|error| Error::internal(format!("the body of table \"{}\" cannot be read", object.full_name())).caused_by(error))?;
+    lacking(object, &body.columns, bound, policy(&bound.output, body.made_by.is_some())).map(|_| ())
 }
 
 /// Makes the table and its object. A crash in between leaves a folder that nothing names; the next try uses another.
@@ -153,7 +169,7 @@ async fn create(engine: &Arc<Engine>, pipeline: &Object, bound: &Bound, scope: &
         Mode::Upsert { keyed, .. } => keyed.key.iter().map(|column| column.value.clone()).collect(),
         _ => Vec::new(),
     };
-    let body = TableBody { location, columns: Arc::clone(&columns), key, made_by: Some(pipeline.id) };
+    let body = TableBody { location: location.clone(), columns: Arc::clone(&columns), key, made_by: Some(pipeline.id) };
     let now = engine.clock().now();
     let object = Object {
         id,
@@ -164,12 +180,19 @@ async fn create(engine: &Arc<Engine>, pipeline: &Object, bound: &Bound, scope: &
         version: 1,
         definition: String::new(),
         alters: Vec::new(),
-        body: serde_json::to_value(body).map_err(|error| Error::internal("a table's body cannot be written").from_source(error))?,
+        body: serde_json::to_value(body).map_err(|error| Error::internal("a table's body cannot be written").caused_by(error))?,
         comment: None,
         created_at: now,
         changed_at: now,
     };
-    store.apply(&[Change::Create { object: object.clone(), depends_on: Vec::new() }], &scope.role, now).map_err(catalog_error)?;
+    let made = store.apply(&[Change::Create { object: object.clone(), depends_on: Vec::new() }], &scope.role, now);
+    if let Err(error) = made {
+        // Nothing names the folder; one that stays behind does no harm.
+        if let Err(left) = engine.lake().drop_table(&location).await {
+            tracing::warn!(location, error = %left.chain(), "an unused table folder could not be removed");
+        }
+        return Err(catalog_error(error));
+    }
     store
         .add_schema_version(&SchemaVersion { relation_id: id, version: 1, columns, valid_from: now, run_id: None })
         .map_err(catalog_error)?;
@@ -187,9 +210,9 @@ impl Target {
         self.added.clear();
         let columns = self.table.schema();
         let body: TableBody = serde_json::from_value(self.object.body.clone())
-            .map_err(|error| Error::internal("a table's body cannot be read").from_source(error))?;
+            .map_err(|error| Error::internal("a table's body cannot be read").caused_by(error))?;
         let body = TableBody { columns: Arc::clone(&columns), ..body };
-        let body = serde_json::to_value(body).map_err(|error| Error::internal("a table's body cannot be written").from_source(error))?;
+        let body = serde_json::to_value(body).map_err(|error| Error::internal("a table's body cannot be written").caused_by(error))?;
         self.object.body = body.clone();
         let (store, now) = (engine.store(), engine.clock().now());
         store.apply(&[Change::Body { id: self.object.id, body }], &facts.user, now).map_err(catalog_error)?;

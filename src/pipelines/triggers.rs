@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use weir_catalog::{Definitions as _, Kind, Object, ObjectId, PipelineBody, RunKind, RunStatus};
+use weir_catalog::{Kind, Object, ObjectId, PipelineBody, RunKind, RunStatus};
 use weir_sql::OptionValue;
 use weir_sql::statements::create_pipeline::{Trigger, TriggerKind};
 

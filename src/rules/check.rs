@@ -72,11 +72,6 @@ impl RuleSet {
         &self.failed
     }
 
-    /// Whether rows must come in the source's order, on one thread.
-    pub fn needs_order(&self) -> bool {
-        self.rules.iter().any(|rule| matches!(rule.check, Check::Unique { .. }))
-    }
-
     /// Evaluates every rule over a batch.
     ///
     /// # Errors
@@ -124,7 +119,7 @@ impl Check {
                     return Ok(None);
                 }
                 let is_null = |row: usize| columns.iter().any(|&at| batch.columns().get(at).is_some_and(|column| column.is_null(row)));
-                let broken = (0..batch.num_rows()).map(|row| !(found.is_valid(row) && found.value(row)) && !is_null(row));
+                let broken = (0..batch.num_rows()).map(|row| (found.is_null(row) || !found.value(row)) && !is_null(row));
                 Ok(any(Some(broken.collect())))
             }
             Check::Unique { hasher, seen, taken } => {

@@ -9,6 +9,6 @@ mod seen;
 mod verdict;
 
 pub use check::{Check, CompiledRule, RuleSet};
-pub use isolate::{evaluate_rows, is_row_error, row_error_text};
+pub use isolate::evaluate_rows;
 pub use seen::{KeyHasher, Seen};
-pub use verdict::{Failure, Fate, Verdict};
+pub use verdict::{Fate, Verdict};

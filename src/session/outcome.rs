@@ -20,8 +20,6 @@ pub enum Outcome {
     Rows { schema: SchemaRef, rows: SendableRecordBatchStream, tag: &'static str },
     /// `CREATE PIPELINE`, `INSERT 0 5`, `BEGIN`: the whole tag.
     Done { tag: String },
-    /// Nothing but white space and comments.
-    Empty,
 }
 
 impl Outcome {

@@ -99,7 +99,7 @@ impl Vars {
         let mut values = Vec::with_capacity(VARIABLES.len());
         for variable in VARIABLES {
             let text = if variable.name == "session_authorization" { role } else { variable.default };
-            values.push(variable.shape.read_default(text).map_err(|error| Error::internal("a default is not valid").from_source(error))?);
+            values.push(variable.shape.read_default(text).map_err(|error| Error::internal("a default is not valid").caused_by(error))?);
         }
         Ok(Self { defaults: values.clone(), values, custom: BTreeMap::new(), custom_defaults: BTreeMap::new() })
     }

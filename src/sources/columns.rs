@@ -75,10 +75,7 @@ fn literal_text(expr: &ast::Expr) -> Option<Option<String>> {
             ast::Value::Null => Some(None),
             _ => None,
         },
-        ast::Expr::UnaryOp { op: UnaryOperator::Minus, expr } => match literal_text(expr)? {
-            Some(text) => Some(Some(format!("-{text}"))),
-            None => None,
-        },
+        ast::Expr::UnaryOp { op: UnaryOperator::Minus, expr } => literal_text(expr).map(|text| text.map(|text| format!("-{text}"))),
         ast::Expr::UnaryOp { op: UnaryOperator::Plus, expr } | ast::Expr::Nested(expr) => literal_text(expr),
         ast::Expr::Cast { expr, .. } => literal_text(expr),
         ast::Expr::TypedString(typed) => match &typed.value.value {

@@ -5,7 +5,6 @@ mod contract;
 mod local;
 mod postgres;
 
-pub use columns::declared_columns;
 pub use contract::{
     BatchLimit, Check, Connector, OpenRequest, Position, Range, RawRecord, RejectSink, RemoteRelation, ScanRequest, Source, SourceReject,
     StartPoint,

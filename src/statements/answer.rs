@@ -57,5 +57,5 @@ pub(super) fn timestamp(values: impl IntoIterator<Item = Option<Micros>>) -> Arr
 /// # Errors
 /// `Internal` when the arrays are not what the columns say.
 pub(super) fn batch(schema: SchemaRef, arrays: Vec<ArrayRef>) -> Result<RecordBatch> {
-    RecordBatch::try_new(schema, arrays).map_err(|error| Error::internal("an answer does not have its own columns").from_source(error))
+    RecordBatch::try_new(schema, arrays).map_err(|error| Error::internal("an answer does not have its own columns").caused_by(error))
 }

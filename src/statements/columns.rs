@@ -124,7 +124,7 @@ pub(super) fn together(columns: &Schema, added: &[Field]) -> Schema {
 /// # Errors
 /// `Internal` when it cannot be written as JSON.
 pub(super) fn body(body: &impl Serialize) -> Result<serde_json::Value> {
-    serde_json::to_value(body).map_err(|error| Error::internal("the body of an object cannot be kept").from_source(error))
+    serde_json::to_value(body).map_err(|error| Error::internal("the body of an object cannot be kept").caused_by(error))
 }
 
 /// What the text of an object does not say. An object without a body has an empty one.
@@ -137,6 +137,6 @@ pub(super) fn read_body<T: DeserializeOwned>(object: &Object) -> Result<T> {
         body => body.clone(),
     };
     serde_json::from_value(body).map_err(|error| {
-        Error::internal(format!("the body of {} {} cannot be read", object.kind.noun(), object.full_name())).from_source(error)
+        Error::internal(format!("the body of {} {} cannot be read", object.kind.noun(), object.full_name())).caused_by(error)
     })
 }

@@ -109,7 +109,7 @@ fn pipeline_name(text: &str, position: usize) -> Name {
 
 fn pipeline_arguments(json: &str) -> Result<Vec<Argument>> {
     let invalid = || Error::new(Code::InvalidText, "the arguments of hub.run are not a JSON object");
-    let Json::Object(fields) = serde_json::from_str::<Json>(json).map_err(|error| invalid().from_source(error))? else {
+    let Json::Object(fields) = serde_json::from_str::<Json>(json).map_err(|error| invalid().caused_by(error))? else {
         return Err(invalid());
     };
     let argument = |(name, value): (String, Json)| {

@@ -43,4 +43,3 @@ mod transaction;
 mod validate_connection;
 
 pub use dispatch::{describe, execute, parse};
-pub use redact::redacted;

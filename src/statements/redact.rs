@@ -1,19 +1,6 @@
 //! The text of a statement without any secret's value: what may be kept and logged.
 
 use weir_sql::statements::create_secret::{AlterSecret, CreateSecret, SecretValue};
-use weir_sql::{Statement, StatementKind};
-
-/// The text to keep and to log. The user's own words, except where they hold a secret.
-pub fn redacted(statement: &Statement) -> String {
-    match &statement.kind {
-        StatementKind::CreateSecret(it) => create_secret(it, &statement.text),
-        StatementKind::AlterSecret(it) => alter_secret(it, &statement.text),
-        StatementKind::Prepare(it) if redacted(&it.statement) != it.statement.text => {
-            format!("PREPARE {} AS {}", it.name, redacted(&it.statement))
-        }
-        _ => statement.text.clone(),
-    }
-}
 
 /// Built anew rather than cut out, so that no way of quoting can leave a part of the value behind.
 pub(super) fn create_secret(statement: &CreateSecret, text: &str) -> String {

@@ -38,7 +38,7 @@ impl Pattern {
             return Err(refuse("leaves the connection's root").hint("Paths are relative to the root and have no \"..\".".to_owned()));
         }
         let glob =
-            GlobBuilder::new(text).literal_separator(true).build().map_err(|error| refuse("is not a valid pattern").from_source(error))?;
+            GlobBuilder::new(text).literal_separator(true).build().map_err(|error| refuse("is not a valid pattern").caused_by(error))?;
         let parts: Vec<&str> = text.split('/').collect();
         let folders = parts.len().saturating_sub(1);
         let fixed = parts.iter().take(folders).take_while(|part| !part.contains(['*', '?', '[', '{', '\\'])).count();
@@ -131,9 +131,11 @@ impl Folder {
 
 fn not_opened(path: &str, error: std::io::Error) -> Error {
     if error.kind() == std::io::ErrorKind::NotFound {
-        return Error::new(Code::DataException, format!("file \"{path}\" is gone")).from_source(error);
+        return Error::new(Code::DataException, format!("file \"{path}\" is gone"))
+            .hint("It was removed after this run had chosen it. The next run passes over it; put it back to have it read.".to_owned())
+            .caused_by(error);
     }
-    Error::new(Code::Io, format!("file \"{path}\" cannot be opened")).detail(error.to_string()).from_source(error)
+    Error::new(Code::Io, format!("file \"{path}\" cannot be opened")).detail(error.to_string()).caused_by(error)
 }
 
 fn unreadable(folder: &Path, error: &std::io::Error) -> Error {

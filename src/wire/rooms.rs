@@ -105,7 +105,7 @@ impl Probe for Front {
         let store: Arc<dyn Store> = Arc::clone(self.0.store());
         tokio::task::spawn_blocking(move || store.roles())
             .await
-            .map_err(|error| Error::internal("the catalog's probe ended early").from_source(error))?
+            .map_err(|error| Error::internal("the catalog's probe ended early").caused_by(error))?
             .map(|_| ())
             .map_err(Error::from)
     }

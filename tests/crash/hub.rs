@@ -1,6 +1,6 @@
 //! One life of the hub: the binary on a data folder that outlives it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -67,6 +67,12 @@ impl Place {
         self.0.path().join("runs.json")
     }
 
+    /// How often a hub found a run that an earlier one had left unfinished.
+    pub(super) fn taken_up(&self) -> usize {
+        let text = std::fs::read_to_string(self.0.path().join("hub.log")).unwrap_or_default();
+        text.matches("unfinished run is taken up").count()
+    }
+
     /// The end of what all lives of the hub logged.
     pub(super) fn log(&self) -> String {
         let text = std::fs::read_to_string(self.0.path().join("hub.log")).unwrap_or_default();
@@ -111,7 +117,9 @@ impl Hub {
         command
             .env("WEIR_ADMIN_PASSWORD", PASSWORD)
             .env_remove("FAILPOINTS")
-            .stdout(File::from(stderr.try_clone().expect("a log file")))
+            .env_remove("WEIR_CRASH_KILLS")
+            .env_remove("WEIR_CRASH_SEED")
+            .stdout(stderr.try_clone().expect("a log file"))
             .stderr(stderr);
         if let Some(points) = fail_points {
             command.env("FAILPOINTS", points);

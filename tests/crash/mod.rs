@@ -5,6 +5,8 @@
 //! how many random kills there are, WEIR_CRASH_SEED repeats a run: the seed is printed. The checker is checked too: each fault that
 //! `doctor.py` knows to put into a lake must be reported.
 
+#![expect(clippy::print_stderr, reason = "the seed and each death, to repeat a run that failed")]
+
 mod hub;
 mod python;
 
@@ -18,6 +20,9 @@ use hub::{Hub, Place, until};
 use python::Python;
 
 const KILLS: usize = 20;
+
+/// How often each fail point is died at.
+const ROUNDS: usize = 4;
 
 /// The longest life of a hub that is about to be killed.
 const LIFE_MS: u64 = 2500;
@@ -83,8 +88,9 @@ async fn exactly_once_whenever_the_hub_is_killed() {
     last.write_runs(&place.runs()).await;
     last.stop().await;
     let verdict = python.check(&place.ledger(), &place.lake(), &place.runs());
-    eprintln!("{}", verdict.text);
+    eprintln!("{}{} runs were taken up again", verdict.text, place.taken_up());
     assert!(verdict.passed, "seed {seed}: the lake and the ledger differ; see {}:\n{}", place.keep(), verdict.text);
+    assert!(place.taken_up() >= ROUNDS, "seed {seed}: hardly a kill met a run, so nothing was tried");
 }
 
 /// Each life ends by itself where the fail point says; the next one has to clean up behind it.
@@ -93,8 +99,8 @@ async fn at_each_fail_point(place: &Place, rng: &mut StdRng) {
         eprintln!("fail points are not compiled in (make test does it); only random kills");
         return;
     }
-    for point in weir::FAIL_POINTS {
-        // Not always the first time: the state before it differs.
+    for point in weir::FAIL_POINTS.iter().flat_map(|point| [point; ROUNDS]) {
+        // Not always the first time: then it is another pipeline that dies there, and the state before it differs.
         let passed = rng.random_range(0..4);
         let mut hub = Hub::start(place, Some(&format!("{point}={passed}*off->return")));
         assert!(until(LIMIT, async || hub.died()).await, "the hub never came to {point}, or passed it:\n{}", place.log());

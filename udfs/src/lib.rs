@@ -11,6 +11,7 @@ mod jsonb_set;
 mod jsonb_typeof;
 pub mod row;
 pub mod timestamps;
+mod to_bytea;
 mod to_char;
 mod to_uuid;
 
@@ -25,6 +26,7 @@ pub const FUNCTIONS: &[fn() -> ScalarUDF] = &[
     jsonb_typeof::jsonb_typeof,
     jsonb_array_length::jsonb_array_length,
     to_uuid::to_uuid,
+    to_bytea::to_bytea,
     to_char::to_char,
     hmac::hmac,
 ];

@@ -105,3 +105,15 @@ fn objects_are_built_in_order() {
     assert_eq!(call("jsonb_build_object", &args).unwrap(), text(r#"{"b":1,"a":null}"#));
     assert!(call("jsonb_build_object", &[text("b")]).is_err());
 }
+
+#[test]
+fn text_becomes_bytes() {
+    let bytes = |bytes: &[u8]| ScalarValue::Binary(Some(bytes.to_vec()));
+    assert_eq!(call("to_bytea", &[text("\\xDEadbeef")]).unwrap(), bytes(&[0xde, 0xad, 0xbe, 0xef]));
+    assert_eq!(call("to_bytea", &[text("plain é")]).unwrap(), bytes("plain é".as_bytes()));
+    assert_eq!(call("to_bytea", &[text("\\x")]).unwrap(), bytes(&[]));
+    assert_eq!(call("to_bytea", &[bytes(&[0xff])]).unwrap(), bytes(&[0xff]));
+    assert_eq!(call("to_bytea", &[ScalarValue::Utf8(None)]).unwrap(), ScalarValue::Binary(None));
+    assert!(call("to_bytea", &[text("\\xabc")]).is_err());
+    assert!(call("to_bytea", &[text("\\xzz")]).is_err());
+}

@@ -66,13 +66,18 @@ pub(super) fn list(db: &Connection, source: ObjectId, after: i64, to: Option<i64
     let sql = "SELECT seq, path, etag, size, modified_at, seen_at, rows, replaced FROM files
         WHERE source_id = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq LIMIT ?4";
     // A negative limit is none.
-    let limit = limit.map_or(Ok(-1), |limit| signed(limit as u64))?;
+    let limit = limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(-1);
     all(db, sql, params![source.0, after, to.unwrap_or(i64::MAX), limit], entry)
 }
 
 pub(super) fn newest(db: &Connection, source: ObjectId) -> Result<i64> {
     let sql = "SELECT coalesce(max(seq), 0) FROM files WHERE source_id = ?1";
     Ok(db.prepare_cached(sql)?.query_row([source.0], |row| row.get(0))?)
+}
+
+pub(super) fn forget(db: &Connection, source: ObjectId, seq: i64) -> Result<()> {
+    run(db, "UPDATE files SET replaced = 1 WHERE source_id = ?1 AND seq = ?2", params![source.0, seq])?;
+    Ok(())
 }
 
 pub(super) fn set_rows(db: &Connection, source: ObjectId, seq: i64, rows: i64) -> Result<()> {

@@ -227,6 +227,10 @@ impl Store for SqliteStore {
         self.database.read(|db| files::list(db, source_id, after, to, limit))
     }
 
+    fn forget_files(&self, source_id: ObjectId, seqs: &[i64]) -> Result<()> {
+        self.database.write(|db| seqs.iter().try_for_each(|seq| files::forget(db, source_id, *seq)))
+    }
+
     fn newest_file(&self, source_id: ObjectId) -> Result<i64> {
         self.database.read(|db| files::newest(db, source_id))
     }

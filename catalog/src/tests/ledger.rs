@@ -34,6 +34,16 @@ fn files_are_entered_once_in_order_and_replaced_by_newer_ones() {
 }
 
 #[test]
+fn a_forgotten_file_is_not_offered_and_new_when_it_comes_back() {
+    let f = Fixture::new();
+    let s = f.make(Kind::Source, "s", &[]).id;
+    f.store.register_files(s, &[file("a", "1"), file("b", "1")], NOW).unwrap();
+    f.store.forget_files(s, &[1]).unwrap();
+    assert_eq!(shown(&f.store.files(s, 0, None, None).unwrap()), [(1, "a", "1", true), (2, "b", "1", false)]);
+    assert_eq!(shown(&f.store.register_files(s, &[file("a", "1"), file("b", "1")], NOW).unwrap()), [(3, "a", "1", false)]);
+}
+
+#[test]
 fn of_a_path_listed_twice_the_last_counts() {
     let f = Fixture::new();
     let s = f.make(Kind::Source, "s", &[]).id;

@@ -37,7 +37,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode> {
     let folder = tempfile::Builder::new()
         .prefix("weir-demo-")
         .tempdir()
-        .map_err(|e| Error::new(Code::Io, "cannot make a temporary folder").from_source(e))?;
+        .map_err(|e| Error::new(Code::Io, "cannot make a temporary folder").caused_by(e))?;
     let config = Config::load(&layers(args, folder.path()))?;
     observe::init(&config)?;
     let runtime = runtime(config.workers)?;
@@ -109,8 +109,8 @@ async fn show(serving: &Serving, folder: &Path, clock: Clock) -> Result<usize> {
     };
     let shop = folder.join("shop");
     let waiting = folder.join("waiting");
-    shop::write(&waiting).map_err(|e| Error::new(Code::Io, "cannot write the files of the shop").from_source(e))?;
-    std::fs::create_dir_all(&shop).map_err(|e| Error::new(Code::Io, "cannot make the folder of the shop").from_source(e))?;
+    shop::write(&waiting).map_err(|e| Error::new(Code::Io, "cannot write the files of the shop").caused_by(e))?;
+    std::fs::create_dir_all(&shop).map_err(|e| Error::new(Code::Io, "cannot make the folder of the shop").caused_by(e))?;
 
     let mut tour = tour::Tour::connect(serving.pg_addr(), password, &shop, &waiting, clock).await?;
     for (name, text) in SCRIPTS {

@@ -94,7 +94,7 @@ impl Tour {
     fn arrive(&self, file: &str) -> Result<()> {
         let (from, to) = (self.waiting.join(file), self.shop.join(file));
         let moved = to.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::rename(&from, &to));
-        moved.map_err(|e| Error::new(Code::Io, format!("cannot put {file} in its place")).from_source(e))?;
+        moved.map_err(|e| Error::new(Code::Io, format!("cannot put {file} in its place")).caused_by(e))?;
         print(&format!("\n  [arrives: {file}]\n"))
     }
 
@@ -190,7 +190,7 @@ fn spinner() -> ProgressBar {
 }
 
 fn failed(what: &str, e: tokio_postgres::Error) -> Error {
-    Error::new(Code::SourceUnavailable, what).from_source(e)
+    Error::new(Code::SourceUnavailable, what).caused_by(e)
 }
 
 /// An error of the hub, with what it says besides the message.

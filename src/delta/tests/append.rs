@@ -60,7 +60,7 @@ async fn files_without_a_commit_are_harmless() {
     append(&table, &[(1, "a")]).await;
     let before = data_files(&setting);
     // A crash leaves the files behind, because nobody gets to drop them.
-    std::mem::forget(write(&table, pairs(&[(9, "lost")])).await);
+    let _never_dropped = std::mem::ManuallyDrop::new(write(&table, pairs(&[(9, "lost")])).await);
     assert_eq!(data_files(&setting), before + 1);
     // So does a commit that never got its name.
     std::fs::write(setting.path("_delta_log/00000000000000000002.json#77"), "{\"add\":").unwrap();

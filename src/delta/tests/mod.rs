@@ -1,5 +1,7 @@
 //! Tests of the room against real tables in temporary folders.
 
+#![expect(clippy::disallowed_methods, reason = "a test asks its own session directly")]
+
 mod append;
 mod keyed;
 mod rewrite;

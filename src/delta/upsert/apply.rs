@@ -113,7 +113,7 @@ impl Plan {
         let (mut updated, mut images, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
         for hit in hits {
             let at =
-                u32::try_from(hit.row - first).map_err(|source| Error::internal("a row lies outside its batch").from_source(source))?;
+                u32::try_from(hit.row - first).map_err(|source| Error::internal("a row lies outside its batch").caused_by(source))?;
             match self.outcomes.get(hit.slot) {
                 Some(Outcome::Update(image)) if hit.is_first => {
                     updated.push(at);
@@ -162,5 +162,5 @@ fn source(image: &Image, column: usize) -> Option<u32> {
 }
 
 fn broken(source: arrow::error::ArrowError) -> Error {
-    Error::internal("changed rows cannot be put together").from_source(source)
+    Error::internal("changed rows cannot be put together").caused_by(source)
 }

@@ -88,7 +88,7 @@ impl Incoming {
             let place = match keys.get(key.data()) {
                 Some(place) => *place,
                 None => {
-                    let place = u32::try_from(slots.len()).map_err(|source| Error::internal("too many keys").from_source(source))?;
+                    let place = u32::try_from(slots.len()).map_err(|source| Error::internal("too many keys").caused_by(source))?;
                     keys.insert(key.data().into(), place);
                     slots.push(Slot::default());
                     place
@@ -111,7 +111,7 @@ impl Incoming {
 
 /// Rows of these columns as bytes that compare like the values; NULL is the smallest.
 pub(super) fn comparable(columns: &[(DataType, Option<ArrayRef>)]) -> Result<Rows> {
-    let failed = |source| Error::new(Code::NotSupported, "a key or sequence column has a type without an order").from_source(source);
+    let failed = |source| Error::new(Code::NotSupported, "a key or sequence column has a type without an order").caused_by(source);
     let fields = columns.iter().map(|(data_type, _)| SortField::new(data_type.clone())).collect();
     let converter = RowConverter::new(fields).map_err(failed)?;
     let arrays: Vec<ArrayRef> =
@@ -165,7 +165,7 @@ fn joined(arrays: &[ArrayRef]) -> Result<Option<ArrayRef>> {
 }
 
 fn too_large(source: arrow::error::ArrowError) -> Error {
-    Error::new(Code::OutOfMemory, "the batch is too large for a keyed write").from_source(source).hint("Use smaller batches.".to_owned())
+    Error::new(Code::OutOfMemory, "the batch is too large for a keyed write").caused_by(source).hint("Use smaller batches.".to_owned())
 }
 
 pub(super) type Shared = Arc<Incoming>;

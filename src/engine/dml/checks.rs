@@ -103,7 +103,7 @@ impl Checks {
             checks.unique.push(Unique { name: format!("{}_pkey", target.object.name), columns: key });
         }
         if is_dead_letters(&target.object) {
-            let allowed = weir_sql::parse_expr("status IN ('open', 'discarded', 'replayed')").map_err(definition::syntax_error)?;
+            let allowed = weir_sql::parse_expr("status IN ('open', 'discarded')").map_err(definition::syntax_error)?;
             checks.add_expression(engine, "dead_letters_status_check".to_owned(), &allowed, false, Action::Fail, None, state, ask)?;
         }
         Ok(checks)
@@ -155,7 +155,7 @@ impl Checks {
         let schema = DFSchema::try_from(self.schema.as_ref().clone()).map_err(errors::error)?;
         let bound = engine.bind_expr(expr, &schema, ask.scope).map_err(|error| {
             let text = format!("rule \"{name}\" of table \"{}\" no longer fits its columns", self.table.full_name());
-            Error::new(Code::InvalidDefinition, text).detail(error.message().to_owned()).from_source(error)
+            Error::new(Code::InvalidDefinition, text).detail(error.message().to_owned()).caused_by(error)
         })?;
         let condition = state.create_physical_expr(bound, &schema).map_err(errors::error)?;
         self.expressions.push(Expression { name, condition, null_fails, action, message });

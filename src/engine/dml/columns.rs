@@ -19,6 +19,7 @@ pub(super) fn assigned(value: Expr, schema: &DFSchema, column: &Field, state: &S
     let function = match (column.metadata().get("weir.type").map(String::as_str), column.data_type()) {
         (Some("jsonb"), _) if is_text => Some("jsonb"),
         (Some("uuid"), _) if is_text => Some("to_uuid"),
+        (_, DataType::Binary) if is_text => Some("to_bytea"),
         (_, DataType::Timestamp(_, Some(_))) => Some("timestamptz"),
         (_, DataType::Timestamp(_, None)) => Some("timestamp"),
         _ => None,
@@ -31,7 +32,7 @@ pub(super) fn assigned(value: Expr, schema: &DFSchema, column: &Field, state: &S
         _ => value,
     };
     value.cast_to(column.data_type(), schema).map_err(|e| {
-        Error::new(Code::WrongType, format!("column \"{}\" takes another type than the expression has", column.name())).from_source(e)
+        Error::new(Code::WrongType, format!("column \"{}\" takes another type than the expression has", column.name())).caused_by(e)
     })
 }
 

@@ -124,6 +124,7 @@ pub(super) const TABLES: &[SystemTable] = &[
             ("required", Kind::Bool),
             ("default", Kind::Text),
             ("description", Kind::Text),
+            ("summary", Kind::Text),
         ],
         rows: Rows::Now(options),
     },
@@ -285,6 +286,7 @@ fn options(_: &Asked<'_>) -> Result<Vec<Row>> {
                 option.required.into(),
                 option.default.into(),
                 option.doc.into(),
+                spec.summary.into(),
             ]);
         }
     };

@@ -246,7 +246,7 @@ fn batch(table: &SystemTable, schema: &SchemaRef, rows: Vec<Row>) -> Result<Reco
         columns.push(column);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
-    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(|e| broken("its rows do not fit").from_source(e))
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(|e| broken("its rows do not fit").caused_by(e))
 }
 
 fn column<'a>(kind: Kind, cells: impl Iterator<Item = Option<&'a Cell>>, count: usize) -> Option<ArrayRef> {

@@ -2,6 +2,8 @@
 //!
 //! A type is taken only when every value seen converts. Numbers with leading zeros stay text: they are codes, and would lose their zeros.
 
+use std::collections::{HashMap, HashSet};
+
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::decode::Table;
@@ -70,15 +72,17 @@ pub(super) fn schema(tables: &[Table], names: Option<&[String]>, nulls: &[String
 }
 
 /// Names for all fields: `column3` where there is none, `name_2` for a second `name`.
-fn unique_names(width: usize, names: Option<&[String]>) -> Vec<String> {
+pub(super) fn unique_names(width: usize, names: Option<&[String]>) -> Vec<String> {
     let mut unique: Vec<String> = Vec::with_capacity(width);
+    let mut taken = HashSet::with_capacity(width);
+    let mut counts: HashMap<String, usize> = HashMap::new();
     for index in 0..width {
         let given = names.and_then(|names| names.get(index)).map(String::as_str).filter(|name| !name.is_empty());
         let wanted = given.map_or_else(|| format!("column{}", index + 1), str::to_owned);
         let mut name = wanted.clone();
-        let mut count = 1;
-        while unique.contains(&name) {
-            count += 1;
+        while !taken.insert(name.clone()) {
+            let count = counts.entry(wanted.clone()).or_insert(1);
+            *count += 1;
             name = format!("{wanted}_{count}");
         }
         unique.push(name);

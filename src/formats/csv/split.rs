@@ -176,7 +176,7 @@ pub(super) fn too_long(raw: Vec<u8>, position: i64) -> Reject {
 
 pub(in crate::formats) fn unreadable(error: std::io::Error) -> Error {
     let code = if error.kind() == std::io::ErrorKind::InvalidData { Code::DataException } else { Code::Io };
-    Error::new(code, "the file cannot be read to its end").detail(error.to_string()).from_source(error)
+    Error::new(code, "the file cannot be read to its end").detail(error.to_string()).caused_by(error)
 }
 
 /// A stream to blocks of whole lines, for formats in which a line feed always ends the record.

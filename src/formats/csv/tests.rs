@@ -145,7 +145,8 @@ fn nulls_defaults_and_on_error() {
 #[test]
 fn dialects() {
     let columns = [column("a", DataType::Utf8), column("b", DataType::Utf8)];
-    let cases: &[(&[(&str, &str)], &[u8], &[&str])] = &[
+    type Case = (&'static [(&'static str, &'static str)], &'static [u8], &'static [&'static str]);
+    let cases: &[Case] = &[
         (&[], b"\xEF\xBB\xBFa,b\r\n1,2\r\n\r\n3,4", &["2: 1|2", "4: 3|4"]),
         (&[("delimiter", "auto")], b"a;b\n\"x,y\";2\n3;4\n", &["2: x,y|2", "3: 3|4"]),
         (&[("delimiter", "\t")], b"a\tb\n1\t2\n", &["2: 1|2"]),

@@ -26,7 +26,7 @@ pub(super) struct Converted {
 }
 
 fn broken(error: arrow::error::ArrowError) -> Error {
-    Error::internal("a column cannot be converted").from_source(error)
+    Error::internal("a column cannot be converted").caused_by(error)
 }
 
 /// `array` None: the file has no such column.

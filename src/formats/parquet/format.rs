@@ -54,7 +54,7 @@ fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
 
 fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
     let file =
-        File::open(path).map_err(|error| Error::new(Code::Io, "the file cannot be opened").detail(error.to_string()).from_source(error))?;
+        File::open(path).map_err(|error| Error::new(Code::Io, "the file cannot be opened").detail(error.to_string()).caused_by(error))?;
     guarded(|| ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged("the file is not sound Parquet", error.to_string())))
 }
 

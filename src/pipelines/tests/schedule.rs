@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use weir_sql::StatementKind;
 use weir_sql::statements::create_pipeline::Trigger;
 
-use super::super::Schedule;
+use super::super::schedule::Schedule;
 use crate::error::{Code, Error};
 
 fn trigger(clause: &str) -> Trigger {

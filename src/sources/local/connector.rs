@@ -137,7 +137,7 @@ fn detail_of(error: &Error) -> String {
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(error) => Err(Error::internal("a file task ended early").from_source(error)),
+        Err(error) => Err(Error::internal("a file task ended early").caused_by(error)),
     }
 }
 
@@ -196,6 +196,8 @@ fn included(include: &Include) -> Result<(Meta, String)> {
 fn infer(reading: &Reading, pattern: &Pattern) -> Result<SchemaRef> {
     let mut merged: Option<Schema> = None;
     let mut files = 0;
+    // Why a file that matches does not say what its columns are.
+    let mut silent = None::<String>;
     for listed in reading.folder.list(pattern)? {
         let path = listed.file.path;
         let (place, file, _) = reading.folder.open(&path)?;
@@ -205,14 +207,21 @@ fn infer(reading: &Reading, pattern: &Pattern) -> Result<SchemaRef> {
             _ => {
                 let plain = decompressed(file, compression, reading.max_decompressed);
                 Input::Stream(
-                    plain.map_err(|error| Error::new(Code::DataException, format!("file \"{path}\" cannot be read")).from_source(error))?,
+                    plain.map_err(|error| Error::new(Code::DataException, format!("file \"{path}\" cannot be read")).caused_by(error))?,
                 )
             }
         };
-        let Ok(schema) = reading.decoder.infer(input, INFER_BYTES) else { continue };
-        if schema.fields().is_empty() {
-            continue;
-        }
+        let schema = match reading.decoder.infer(input, INFER_BYTES) {
+            Ok(schema) if schema.fields().is_empty() => {
+                silent = Some(format!("File \"{path}\" is empty."));
+                continue;
+            }
+            Ok(schema) => schema,
+            Err(error) => {
+                silent = Some(format!("File \"{path}\": {}.", error.message()));
+                continue;
+            }
+        };
         merged = Some(merged.map_or_else(|| schema.as_ref().clone(), |merged| widened(&merged, &schema)));
         files += 1;
         if files == INFER_FILES {
@@ -220,8 +229,12 @@ fn infer(reading: &Reading, pattern: &Pattern) -> Result<SchemaRef> {
         }
     }
     merged.map(Arc::new).ok_or_else(|| {
-        Error::new(Code::DataException, format!("no file matches \"{}\", so the columns cannot be found", pattern.text()))
-            .hint("Declare the columns in CREATE SOURCE, or put a file there first.".to_owned())
+        let error = match silent {
+            Some(why) => Error::new(Code::DataException, format!("no file that matches \"{}\" says what its columns are", pattern.text()))
+                .detail(why),
+            None => Error::new(Code::DataException, format!("no file matches \"{}\", so the columns cannot be found", pattern.text())),
+        };
+        error.hint("Declare the columns in CREATE SOURCE, or put a file there first.".to_owned())
     })
 }
 

@@ -124,7 +124,6 @@ impl Feeder {
     }
 
     /// The outer error is about the file's place or version, the inner one about its content.
-    #[expect(clippy::type_complexity, reason = "a boxed iterator within two results is what it is")]
     fn blocks(&self, path: &str, etag: Option<&str>) -> Result<Result<Box<dyn Iterator<Item = Result<Block>> + Send>>> {
         let Reading { folder, decoder, columns, .. } = self.reading.as_ref();
         let (place, file, now) = folder.open(path)?;
@@ -138,7 +137,7 @@ impl Feeder {
         drop(file);
         // Half a damaged archive must not land, so it is read through once before.
         if self.keeps_rejects
-            && let Err(error) = self.unpacked(&place, compression).and_then(|plain| read_through(plain))
+            && let Err(error) = self.unpacked(&place, compression).and_then(read_through)
         {
             return Ok(Err(error));
         }
@@ -182,7 +181,7 @@ fn read_through(mut plain: Box<dyn Read + Send>) -> Result<()> {
 
 fn unreadable(error: std::io::Error) -> Error {
     let code = if error.kind() == std::io::ErrorKind::InvalidData { Code::DataException } else { Code::Io };
-    Error::new(code, "the file cannot be read to its end").detail(error.to_string()).from_source(error)
+    Error::new(code, "the file cannot be read to its end").detail(error.to_string()).caused_by(error)
 }
 
 fn changed(path: &str) -> Error {
@@ -193,7 +192,7 @@ fn changed(path: &str) -> Error {
 fn named(path: &str, error: &Error) -> Error {
     let mut named = Error::new(error.code(), format!("file \"{path}\" cannot be read: {}", error.message()))
         .hint(error.hint_text().map(str::to_owned))
-        .from_source(error.clone());
+        .caused_by(error.clone());
     if let Some(detail) = error.detail_text() {
         named = named.detail(detail);
     }

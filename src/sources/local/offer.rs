@@ -38,7 +38,7 @@ fn position(seq: i64) -> Position {
 
 fn ledger(error: weir_catalog::Error) -> Error {
     let code = if error.kind() == ErrorKind::Io { Code::Io } else { Code::Internal };
-    Error::new(code, "the file ledger cannot be used").from_source(error)
+    Error::new(code, "the file ledger cannot be used").caused_by(error)
 }
 
 impl Offer {
@@ -79,7 +79,8 @@ impl Offer {
     pub(super) fn next(&self, folder: &Folder, from: Option<&Position>, limit: &BatchLimit) -> Result<Option<Position>> {
         self.register(folder)?;
         let files = limit.files.min(self.max_files.unwrap_or(usize::MAX)).max(1);
-        let entries = self.store.files(self.source_id, self.start(from)?, None, Some(files)).map_err(ledger)?;
+        let mut entries = self.store.files(self.source_id, self.start(from)?, None, Some(files)).map_err(ledger)?;
+        self.pass_over_gone(folder, &mut entries)?;
         let mut bytes: u64 = 0;
         let mut end = None;
         for entry in entries {
@@ -92,6 +93,27 @@ impl Offer {
             end = Some(entry.seq);
         }
         Ok(end.map(position))
+    }
+
+    /// Files that were removed before anybody read them must not stop those behind them: they are offered no more.
+    fn pass_over_gone(&self, folder: &Folder, entries: &mut [FileEntry]) -> Result<()> {
+        let mut gone = Vec::new();
+        for entry in entries.iter_mut().filter(|entry| !entry.replaced) {
+            match folder.etag(&entry.file.path) {
+                Err(error) if error.code() == Code::DataException => {
+                    tracing::warn!(file = %entry.file.path, "the file was removed before it was read; it is passed over");
+                    entry.replaced = true;
+                    gone.push(entry.seq);
+                    self.known.lock().remove(&entry.file.path);
+                }
+                // Whatever else is wrong with it, its reader will say.
+                _ => {}
+            }
+        }
+        if gone.is_empty() {
+            return Ok(());
+        }
+        self.store.forget_files(self.source_id, &gone).map_err(ledger)
     }
 
     /// The versions of a range that can still be read, in their order.

@@ -246,5 +246,5 @@ impl Job {
 }
 
 fn assembly(error: arrow::error::ArrowError) -> Error {
-    Error::internal("columns of a file do not fit together").from_source(error)
+    Error::internal("columns of a file do not fit together").caused_by(error)
 }

@@ -67,7 +67,7 @@ impl Again {
         let options = RecordBatchOptions::new().with_row_count(Some(kept.len()));
         let batch = RecordBatch::try_new_with_options(schema.clone(), arrays, &options).map_err(assembly)?;
         let table = MemTable::try_new(schema, vec![vec![batch]]);
-        Ok(Arc::new(table.map_err(|error| Error::internal("repaired rows do not make a table").from_source(error))?))
+        Ok(Arc::new(table.map_err(|error| Error::internal("repaired rows do not make a table").caused_by(error))?))
     }
 
     fn refuse(&self, record: &RawRecord, rule: String, error: String) {

@@ -291,7 +291,7 @@ impl List {
         self.length = 0;
         let values = self.item.finish()?;
         let list = ListArray::try_new(Arc::clone(&self.field), offsets, values, self.nulls.finish());
-        Ok(Arc::new(list.map_err(|error| Error::internal("an array of PostgreSQL does not fit together").from_source(error))?))
+        Ok(Arc::new(list.map_err(|error| Error::internal("an array of PostgreSQL does not fit together").caused_by(error))?))
     }
 }
 

@@ -70,7 +70,7 @@ fn unreadable_name(target: &Target, name: &str, error: tokio_postgres::Error) ->
         Some(answer) if answer.code().code() == "42602" || answer.code().code() == "42601" => {
             Error::new(Code::InvalidOption, format!("option \"table\" is not a table's name: {name}"))
                 .hint("Write schema.table, with double quotes around names that are not in lower case.".to_owned())
-                .from_source(error)
+                .caused_by(error)
         }
         _ => refusal::reading(target, name, error),
     }

@@ -252,5 +252,5 @@ fn repeated(text: &str, rows: usize) -> Result<ArrayRef> {
 }
 
 pub(super) fn assembly(error: arrow::error::ArrowError) -> Error {
-    Error::internal("columns of PostgreSQL do not fit together").from_source(error)
+    Error::internal("columns of PostgreSQL do not fit together").caused_by(error)
 }

@@ -100,7 +100,7 @@ impl Target {
         };
         let root = match &self.root {
             Some(text) if !text.trim_start().starts_with("-----BEGIN") => Some(std::fs::read_to_string(text).map_err(|error| {
-                Error::new(Code::InvalidOption, "the file of option \"sslrootcert\" cannot be read").from_source(error)
+                Error::new(Code::InvalidOption, "the file of option \"sslrootcert\" cannot be read").caused_by(error)
             })?),
             inline => inline.clone(),
         };

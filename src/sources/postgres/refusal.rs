@@ -13,7 +13,7 @@ use crate::error::{Code, Error};
 /// While opening a session.
 pub(super) fn dialling(target: &Target, error: tokio_postgres::Error) -> Error {
     if let Some(answer) = error.as_db_error() {
-        return with_words(log_in(target, answer), answer).from_source(error);
+        return with_words(log_in(target, answer), answer).caused_by(error);
     }
     let address = target.address();
     if find::<rustls::Error>(&error) || says(&error, "TLS") {
@@ -24,14 +24,14 @@ pub(super) fn dialling(target: &Target, error: tokio_postgres::Error) -> Error {
         };
         return Error::new(Code::SourceRefused, format!("PostgreSQL at {address} cannot be reached by TLS as the connection asks for"))
             .hint(hint.to_owned())
-            .from_source(error);
+            .caused_by(error);
     }
     if says(&error, "password missing") || says(&error, "authentication") {
         return Error::new(Code::SourceRefused, format!("PostgreSQL at {address} refused user \"{}\"", target.user))
             .hint("Set the connection's password = SECRET name.".to_owned())
-            .from_source(error);
+            .caused_by(error);
     }
-    unreachable_server(&address).from_source(error)
+    unreachable_server(&address).caused_by(error)
 }
 
 /// Nobody answered in time.
@@ -50,9 +50,9 @@ pub(super) fn reading(target: &Target, what: &str, error: tokio_postgres::Error)
     let Some(answer) = error.as_db_error() else {
         if error.is_closed() || find::<io::Error>(&error) {
             return Error::new(Code::SourceUnavailable, format!("the connection to PostgreSQL at {address} broke while reading {what}"))
-                .from_source(error);
+                .caused_by(error);
         }
-        return Error::new(Code::DataException, format!("{what} at {address} cannot be read")).from_source(error);
+        return Error::new(Code::DataException, format!("{what} at {address} cannot be read")).caused_by(error);
     };
     let state = answer.code();
     let class = state.code().get(..2).unwrap_or_default();
@@ -71,7 +71,7 @@ pub(super) fn reading(target: &Target, what: &str, error: tokio_postgres::Error)
     } else {
         Error::new(Code::DataException, unreadable())
     };
-    with_words(made, answer).from_source(error)
+    with_words(made, answer).caused_by(error)
 }
 
 fn log_in(target: &Target, answer: &DbError) -> Error {

@@ -215,7 +215,7 @@ impl Rows {
             }
             let keep = BooleanArray::from(keep);
             let kept = columns.iter().map(|column| filter(column, &keep)).collect::<Result<Vec<_>, _>>();
-            columns = kept.map_err(|error| Error::internal("rows of PostgreSQL cannot be left out").from_source(error))?;
+            columns = kept.map_err(|error| Error::internal("rows of PostgreSQL cannot be left out").caused_by(error))?;
         }
         self.count = 0;
         self.size = 0;

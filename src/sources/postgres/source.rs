@@ -168,7 +168,7 @@ impl Source for PostgresSource {
             if error.code() != Code::DataException {
                 return error;
             }
-            Error::new(Code::InvalidParameter, format!("\"{value}\" is not a value of type {}", placed.cast)).from_source(error)
+            Error::new(Code::InvalidParameter, format!("\"{value}\" is not a value of type {}", placed.cast)).caused_by(error)
         })?;
         Ok(value.map(|value| Point { value, is_inclusive: true }.position()))
     }

@@ -42,7 +42,7 @@ impl MakeTls {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
-            .map_err(|error| Error::internal("TLS cannot be set up").from_source(error))?;
+            .map_err(|error| Error::internal("TLS cannot be set up").caused_by(error))?;
         let config = match (identity, root) {
             (Identity::Any, _) => dangerous(builder, Arc::new(AnyServer(provider))),
             (Identity::Signed, Some(root)) => dangerous(builder, Arc::new(AnyName(web_pki(provider, root)?))),
@@ -58,7 +58,7 @@ impl MakeTls {
 }
 
 fn no_roots(error: rustls::Error) -> Error {
-    Error::internal("the machine's root certificates cannot be used").from_source(error)
+    Error::internal("the machine's root certificates cannot be used").caused_by(error)
 }
 
 fn dangerous(builder: rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, verifier: Arc<dyn ServerCertVerifier>) -> ClientConfig {
@@ -72,13 +72,13 @@ fn web_pki(provider: Arc<CryptoProvider>, root: &str) -> Result<Arc<WebPkiServer
     };
     let mut store = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(root.as_bytes()) {
-        let certificate = certificate.map_err(|error| unusable().from_source(error))?;
-        store.add(certificate).map_err(|error| unusable().from_source(error))?;
+        let certificate = certificate.map_err(|error| unusable().caused_by(error))?;
+        store.add(certificate).map_err(|error| unusable().caused_by(error))?;
     }
     if store.is_empty() {
         return Err(unusable());
     }
-    WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build().map_err(|error| unusable().from_source(error))
+    WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build().map_err(|error| unusable().caused_by(error))
 }
 
 /// Takes whatever certificate the server shows; the handshake is still checked against it.

@@ -312,7 +312,6 @@ impl Line {
                 self.complete(row_tag(tag, count)).map(Ok)
             }
             Outcome::Done { tag } => self.complete(tag).map(Ok),
-            Outcome::Empty => Ok(Ok(self.connection.put(&PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new()))?)),
         }
     }
 

@@ -58,7 +58,7 @@ pub(super) fn decode(prepared: &Prepared, bind: &Bind, zone: &Zone) -> Result<Ve
         let wanted = prepared.description.parameters.get(index);
         let Some(bytes) = value else {
             let data_type = wanted.cloned().unwrap_or_else(|| pg_type.arrow());
-            return ScalarValue::try_new_null(&data_type).map_err(|error| Error::internal("a type has no NULL").from_source(error));
+            return ScalarValue::try_new_null(&data_type).map_err(|error| Error::internal("a type has no NULL").caused_by(error));
         };
         let value = match Format::of(&bind.parameter_formats, index)? {
             Format::Text => from_text(*pg_type, utf8(bytes)?, zone),
@@ -76,7 +76,7 @@ fn fit(value: ScalarValue, wanted: Option<&DataType>) -> Result<ScalarValue> {
         return Ok(value);
     }
     let message = || format!("a parameter of type {} cannot be used as {wanted}", value.data_type());
-    value.cast_to(wanted).map_err(|error| Error::new(Code::WrongType, message()).from_source(error))
+    value.cast_to(wanted).map_err(|error| Error::new(Code::WrongType, message()).caused_by(error))
 }
 
 fn from_binary(pg_type: PgType, bytes: Bytes, index: usize) -> Result<ScalarValue> {
@@ -225,11 +225,11 @@ fn array_from_binary(kind: Kind, body: &mut Body) -> Result<ScalarValue> {
 }
 
 fn null(kind: Kind) -> Result<ScalarValue> {
-    ScalarValue::try_new_null(&kind.arrow()).map_err(|error| Error::internal("a type has no NULL").from_source(error))
+    ScalarValue::try_new_null(&kind.arrow()).map_err(|error| Error::internal("a type has no NULL").caused_by(error))
 }
 
 fn list(kind: Kind, items: Vec<ScalarValue>) -> Result<ScalarValue> {
-    let bad = |error| Error::new(Code::InvalidText, "the items of an array have different types").from_source(error);
+    let bad = |error| Error::new(Code::InvalidText, "the items of an array have different types").caused_by(error);
     let data_type = match kind {
         // Numbers are brought to the longest fraction among them.
         Kind::Numeric(_) => {
@@ -246,7 +246,7 @@ fn list(kind: Kind, items: Vec<ScalarValue>) -> Result<ScalarValue> {
         if items.is_empty() { arrow::array::new_empty_array(&data_type) } else { ScalarValue::iter_to_array(items).map_err(bad)? };
     let field = Arc::new(Field::new_list_field(data_type, true));
     let list = ListArray::try_new(field, OffsetBuffer::from_lengths([values.len()]), values, None)
-        .map_err(|error| Error::internal("an array could not be built").from_source(error))?;
+        .map_err(|error| Error::internal("an array could not be built").caused_by(error))?;
     Ok(ScalarValue::List(Arc::new(list)))
 }
 

@@ -161,7 +161,7 @@ fn unwrapped(error: datafusion::error::DataFusionError) -> Error {
             _ => current.source(),
         };
     }
-    Error::internal("another error").from_source(error)
+    Error::internal("another error").caused_by(error)
 }
 
 /// A range with its rejects, as a pipeline reads it.

@@ -22,7 +22,7 @@ pub(super) fn put_oid(oid: i64, out: &mut BytesMut) -> Result<()> {
 
 pub(super) fn put_uuid(value: &str, out: &mut BytesMut) -> Result<()> {
     let id = Uuid::parse_str(value)
-        .map_err(|error| Error::new(Code::InvalidText, format!("invalid input syntax for type uuid: \"{value}\"")).from_source(error))?;
+        .map_err(|error| Error::new(Code::InvalidText, format!("invalid input syntax for type uuid: \"{value}\"")).caused_by(error))?;
     out.put_slice(id.as_bytes());
     Ok(())
 }

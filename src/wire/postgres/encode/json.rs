@@ -47,7 +47,7 @@ impl Cells for JsonCells {
 fn encode(array: &ArrayRef, field: &Arc<Field>, row: Option<usize>) -> Result<Vec<u8>> {
     let options = EncoderOptions::default().with_explicit_nulls(true);
     let mut encoder = make_encoder(field, array.as_ref(), &options)
-        .map_err(|error| Error::new(Code::NotSupported, format!("{} cannot be sent as JSON", array.data_type())).from_source(error))?;
+        .map_err(|error| Error::new(Code::NotSupported, format!("{} cannot be sent as JSON", array.data_type())).caused_by(error))?;
     let mut out = Vec::new();
     if let Some(row) = row {
         encoder.encode(row, &mut out);
@@ -64,7 +64,7 @@ fn widen(array: &ArrayRef) -> Result<ArrayRef> {
             let fields = fields.iter().zip(&columns).map(|(f, c)| Field::new(f.name(), c.data_type().clone(), true));
             let fields = fields.collect::<Vec<_>>().into();
             let parts = StructArray::try_new_with_length(fields, columns, parts.nulls().cloned(), parts.len());
-            Ok(Arc::new(parts.map_err(|error| Error::internal("a struct could not be widened").from_source(error))?))
+            Ok(Arc::new(parts.map_err(|error| Error::internal("a struct could not be widened").caused_by(error))?))
         }
         DataType::Map(entries, sorted) => {
             let DataType::Struct(parts) = entries.data_type() else { return Ok(Arc::clone(array)) };

@@ -153,7 +153,7 @@ fn lower(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
     }
     let options = CastOptions { safe: false, ..CastOptions::default() };
     cast_with_options(array, to, &options)
-        .map_err(|error| Error::new(Code::DataException, format!("a value cannot be sent as {to}")).from_source(error))
+        .map_err(|error| Error::new(Code::DataException, format!("a value cannot be sent as {to}")).caused_by(error))
 }
 
 fn value_cells(array: &ArrayRef, kind: Kind, format: Format, zone: &Zone) -> Result<Box<dyn Cells>> {
@@ -266,7 +266,7 @@ fn uuid_bytes(array: &ArrayRef, format: Format) -> Result<Box<dyn Cells>> {
             Ok(())
         }
         Format::Text => {
-            let id = uuid::Uuid::from_slice(a.value(row)).map_err(|error| Error::internal("a uuid is not 16 bytes").from_source(error))?;
+            let id = uuid::Uuid::from_slice(a.value(row)).map_err(|error| Error::internal("a uuid is not 16 bytes").caused_by(error))?;
             text::put_text(id.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()), out)
         }
     })

@@ -45,7 +45,7 @@ pub(super) fn put_float(scientific: &str, max_exponent: i32, out: &mut BytesMut)
     }
     let (sign, number) = scientific.strip_prefix('-').map_or(("", scientific), |number| ("-", number));
     let (mantissa, exponent) = number.split_once('e').unwrap_or((number, "0"));
-    let exponent: i32 = exponent.parse().map_err(|error| Error::internal("a float has no exponent").from_source(error))?;
+    let exponent: i32 = exponent.parse().map_err(|error| Error::internal("a float has no exponent").caused_by(error))?;
     let (first, rest) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     put_text(sign, out)?;
     if exponent < -4 || exponent >= max_exponent {
@@ -244,5 +244,5 @@ fn put_item(item: &[u8], out: &mut BytesMut) {
 }
 
 fn write(out: &mut BytesMut, text: std::fmt::Arguments<'_>) -> Result<()> {
-    out.write_fmt(text).map_err(|error| Error::internal("a value could not be written").from_source(error))
+    out.write_fmt(text).map_err(|error| Error::internal("a value could not be written").caused_by(error))
 }

@@ -116,7 +116,7 @@ impl Backend for TestBackend {
             return Ok(Description::default());
         }
         let plan = self.plan(statement).await?;
-        let types = plan.get_parameter_types().map_err(|error| Error::internal("no types").from_source(error))?;
+        let types = plan.get_parameter_types().map_err(|error| Error::internal("no types").caused_by(error))?;
         let parameters = (1..=types.len()).map(|index| {
             let hint = hints.get(index - 1).cloned().flatten();
             hint.or_else(|| types.get(&format!("${index}")).cloned().flatten()).unwrap_or(DataType::Utf8)
@@ -153,9 +153,9 @@ impl Backend for TestBackend {
             plan
         } else {
             let values = parameters.into_iter().map(Into::into).collect();
-            plan.with_param_values(ParamValues::List(values)).map_err(|error| Error::internal("no values").from_source(error))?
+            plan.with_param_values(ParamValues::List(values)).map_err(|error| Error::internal("no values").caused_by(error))?
         };
-        let internal = |error: DataFusionError| Error::internal("cannot run").from_source(error);
+        let internal = |error: DataFusionError| Error::internal("cannot run").caused_by(error);
         let physical = self.context.state().create_physical_plan(&plan).await.map_err(internal)?;
         let rows = datafusion::physical_plan::execute_stream(physical, self.context.task_ctx()).map_err(internal)?;
         let schema = rows.schema();
