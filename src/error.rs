@@ -273,8 +273,12 @@ impl Error {
         let mut text = self.message.clone();
         let mut next = self.source.as_deref().map(|s| s as &(dyn StdError + 'static));
         while let Some(cause) = next {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
+            let more = cause.to_string();
+            // Wrappers repeat what they wrap.
+            if !text.ends_with(&more) {
+                text.push_str(": ");
+                text.push_str(&more);
+            }
             next = cause.source();
         }
         text

@@ -70,3 +70,31 @@ async fn of_two_transactions_that_replace_one_object_the_second_fails() {
     let row = other.query_one("SELECT a::text FROM v", &[]).await.expect("the view");
     assert_eq!(row.get::<_, String>(0), "2");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_nobody_waits_for_any_more_is_cancelled_and_the_next_one_lands() {
+    const ROWS: usize = 300_000;
+    let hub = Hub::start();
+    let mut lines = String::from("id,name\n");
+    (0..ROWS).for_each(|id| lines.push_str(&format!("{id},name of number {id}\n")));
+    std::fs::write(hub.files().join("many.csv"), lines).expect("a large file");
+    let (client, _) = hub.connect().await;
+    let root = hub.files().display().to_string();
+    let setup = format!(
+        "CREATE CONNECTION f TYPE local WITH (root = '{root}');
+         CREATE SOURCE many (id bigint, name text) FROM CONNECTION f FORMAT csv (header = true) WITH (path = 'many.csv', settle = '0 s');
+         CREATE PIPELINE load INTO loaded APPEND AS SELECT id, md5(name) AS hash FROM STREAM(many);
+         SET statement_timeout = '100ms'"
+    );
+    client.batch_execute(&setup).await.expect("the definitions");
+    let error = client.batch_execute("RUN PIPELINE load").await.expect_err("the time limit");
+    assert_eq!(state(&error), "57014");
+    client.batch_execute("RESET statement_timeout").await.expect("no time limit");
+    // It waits its turn behind the one that ends.
+    client.batch_execute("RUN PIPELINE load").await.expect("the next run");
+    let runs =
+        client.query("SELECT status FROM hub.runs WHERE pipeline = 'public.load' AND status <> 'succeeded'", &[]).await.expect("the runs");
+    assert!(runs.iter().all(|run| run.get::<_, String>(0) == "cancelled"), "{runs:?}");
+    let row = client.query_one("SELECT count(*) AS rows, count(DISTINCT id) AS ids FROM loaded", &[]).await.expect("the table");
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (ROWS as i64, ROWS as i64));
+}

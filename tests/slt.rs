@@ -1,7 +1,8 @@
 //! Runs every script of `tests/slt`, each against a hub of its own, over the wire.
 //!
-//! In a script, `$DATA` is the folder of fixed test files and `$FILES` an empty folder of this run. Four words are the runner's own: `\write PATH`
-//! with the content on the lines below it makes a file under `$FILES`, `\notices` answers the notices since it was last asked, `\secrets`
+//! In a script, `$DATA` is the folder of fixed test files and `$FILES` an empty folder of this run. Five words are the runner's own: `\write PATH`
+//! with the content on the lines below it makes a file under `$FILES`, `\remove PATH` takes it away, `\notices` answers the notices since it was
+//! last asked, `\secrets`
 //! answers whether the word on its line stands anywhere in the hub's data folder, and `\run NAME ..` is RUN PIPELINE without the parts of its
 //! answer that differ from run to run: it answers the status and the rows in, out, quarantined, dropped and duplicate. An error reads
 //! `SQLSTATE message`, then `DETAIL`, `HINT` and `POSITION` on lines of their own.
@@ -56,6 +57,10 @@ scripts! {
     triggers: "pipelines/triggers.slt",
     dml: "rows/dml.slt",
     queries: "rows/queries.slt",
+    names: "rows/names.slt",
+    bytea: "rows/bytea.slt",
+    while_running: "errors/while_running.slt",
+    files: "sources/files.slt",
     cursors: "session/cursors.slt",
     prepared: "session/prepared.slt",
     transactions: "session/transactions.slt",
@@ -117,6 +122,10 @@ impl Wire {
                 let path = self.hub.files().join(argument.trim());
                 std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder for the file");
                 std::fs::write(path, rest).expect("the file is written");
+                Some(DBOutput::StatementComplete(0))
+            }
+            "\\remove" => {
+                std::fs::remove_file(self.hub.files().join(argument.trim())).expect("the file is removed");
                 Some(DBOutput::StatementComplete(0))
             }
             "\\notices" => {

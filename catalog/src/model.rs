@@ -364,6 +364,8 @@ pub struct FileEntry {
     pub rows: Option<i64>,
     /// A later version of the same path has come: this one can no longer be read.
     pub replaced: bool,
+    /// Removed before anybody read it; then `replaced` is true as well.
+    pub gone: bool,
 }
 
 /// A committed offset of one pipeline on one relation.

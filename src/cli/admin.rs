@@ -58,8 +58,7 @@ pub(super) fn ensure(store: &dyn Store, data_dir: &Path, wanted: Option<&Passwor
         }
         Err(e) if e.kind() == ErrorKind::NotFound => {
             let password = generate()?;
-            keep(data_dir, &file, &password)
-                .map_err(|e| Error::new(Code::Io, format!("cannot write {}", file.display())).caused_by(e))?;
+            keep(data_dir, &file, &password).map_err(|e| Error::new(Code::Io, format!("cannot write {}", file.display())).caused_by(e))?;
             password
         }
         Err(e) => return Err(Error::new(Code::Io, format!("cannot read {}", file.display())).caused_by(e)),

@@ -10,12 +10,12 @@ use parquet::errors::ParquetError;
 use crate::error::{Code, Error};
 
 pub(super) fn io_failed(message: &str, source: io::Error) -> Error {
-    Error::new(io_code(&source), message).caused_by(source)
+    failed(io_code(&source), message).caused_by(source)
 }
 
 pub(super) fn parquet_failed(source: ParquetError) -> Error {
     let code = cause(&source).map_or(Code::Internal, io_code);
-    Error::new(code, "a data file cannot be read or written").caused_by(source)
+    failed(code, "a data file cannot be read or written").caused_by(source)
 }
 
 pub(super) fn delta_failed(source: DeltaTableError) -> Error {
@@ -24,16 +24,26 @@ pub(super) fn delta_failed(source: DeltaTableError) -> Error {
         (None, DeltaTableError::ObjectStore { .. }) => Code::Io,
         (None, _) => Code::DataException,
     };
-    Error::new(code, "the table's log cannot be read or written").caused_by(source)
+    failed(code, "the table's log cannot be read or written").caused_by(source)
 }
 
 pub(super) fn store_failed(source: deltalake::ObjectStoreError) -> Error {
     let code = cause(&source).map_or(Code::Io, io_code);
-    Error::new(code, "the table's log cannot be read or written").caused_by(source)
+    failed(code, "the table's log cannot be read or written").caused_by(source)
 }
 
 pub(super) fn blocking_failed(source: tokio::task::JoinError) -> Error {
     Error::internal("work beside the session broke off").caused_by(source)
+}
+
+/// A full disk is told as such, whatever it stood in the way of.
+fn failed(code: Code, message: &str) -> Error {
+    match code {
+        Code::DiskFull => Error::new(code, "the disk of the lake is full")
+            .detail(format!("For want of room {message}."))
+            .hint("Free some space; what was not written is tried again or can be repeated.".to_owned()),
+        _ => Error::new(code, message),
+    }
 }
 
 fn io_code(error: &io::Error) -> Code {

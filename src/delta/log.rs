@@ -109,9 +109,7 @@ impl Entry {
             if line.is_empty() || [&br#"{"add":"#[..], br#"{"remove":"#, br#"{"cdc":"#].iter().any(|skip| line.starts_with(skip)) {
                 continue;
             }
-            entry
-                .take(line)
-                .map_err(|source| Error::new(Code::DataException, "a commit of the table cannot be read").caused_by(source))?;
+            entry.take(line).map_err(|source| Error::new(Code::DataException, "a commit of the table cannot be read").caused_by(source))?;
         }
         Ok(entry)
     }

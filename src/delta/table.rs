@@ -138,10 +138,8 @@ impl Table {
             }
             _ => builder.with_eager_snapshot(self.snapshot().await?),
         };
-        let scan = builder
-            .build()
-            .await
-            .map_err(|source| Error::new(Code::DataException, "the table's log cannot be read").caused_by(source))?;
+        let scan =
+            builder.build().await.map_err(|source| Error::new(Code::DataException, "the table's log cannot be read").caused_by(source))?;
         Ok(Arc::new(scan))
     }
 

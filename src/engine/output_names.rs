@@ -41,8 +41,9 @@ fn name_set(set: &mut SetExpr, sorts: bool) {
 
 fn name_select(select: &mut Select, sorts: bool) {
     let is_wildcard = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+    let has_wildcard = select.projection.iter().any(is_wildcard);
     // A name taken from a column could hide the column itself from HAVING and ORDER BY, or stand beside it in what a wildcard brings.
-    let keeps_columns = sorts || select.having.is_some() || select.qualify.is_some() || select.projection.iter().any(is_wildcard);
+    let keeps_columns = sorts || select.having.is_some() || select.qualify.is_some() || has_wildcard;
     let mut taken: HashSet<String> = select.projection.iter().filter_map(given).collect();
     let mut plain: HashSet<String> = HashSet::new();
     for item in &mut select.projection {
@@ -56,7 +57,14 @@ fn name_select(select: &mut Select, sorts: bool) {
             Some(name) => name,
             None => match derived(expr) {
                 Derived::Own(name) => name,
-                Derived::Column(_) if keeps_columns => continue,
+                Derived::Column(name) if keeps_columns => {
+                    // The planner names a cast after its column, which does no harm unless that stands there too.
+                    if !has_wildcard && !taken.contains(&name) {
+                        continue;
+                    }
+                    taken.insert(name.clone());
+                    name
+                }
                 Derived::Column(name) => name,
             },
         };

@@ -82,6 +82,7 @@ impl Runner {
                 }
             }
         }
+        bound.output.partitioned_by.iter().try_for_each(column)?;
         match target::find(&self.engine, &bound.output, scope)? {
             Some(object) => target::fits(&object, bound),
             None => target::new_name(&self.engine, &bound.output, scope).map(|_| ()),

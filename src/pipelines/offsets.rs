@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::common::{DFSchema, ScalarValue};
-use weir_catalog::{Object};
+use weir_catalog::Object;
 use weir_sql::Name;
 use weir_sql::statements::alter_pipeline::OffsetTarget;
 

@@ -10,8 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 use weir_catalog::{
-    Change, Counts, Kind, Object, ObjectId, PipelineBody, RuleResult, Run, RunEnd, RunFilter, RunInput, RunKind,
-    RunOutput, RunStatus,
+    Change, Counts, Kind, Object, ObjectId, PipelineBody, RuleResult, Run, RunEnd, RunFilter, RunInput, RunKind, RunOutput, RunStatus,
 };
 use weir_sql::Argument;
 use weir_sql::statements::create_pipeline::CreatePipeline;

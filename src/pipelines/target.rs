@@ -98,7 +98,9 @@ pub(super) async fn ensure(engine: &Arc<Engine>, pipeline: &Object, bound: &Boun
         Some(object) => object,
         None => match create(engine, pipeline, bound, scope).await {
             // A first run and the statement that made the pipeline may meet here: the other one was faster.
-            Err(error) if error.code() == Code::DuplicateTable => find(engine, &bound.output, scope)?.ok_or(error)?,
+            Err(error) if matches!(error.code(), Code::DuplicateTable | Code::DuplicateObject) => {
+                find(engine, &bound.output, scope)?.ok_or(error)?
+            }
             made => made?,
         },
     };

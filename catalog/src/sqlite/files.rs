@@ -11,6 +11,10 @@ use crate::model::{FileEntry, FileSeen, Micros, ObjectId};
 /// Below this share of the ledger, looking files up one by one beats reading the ledger.
 const SCAN_WORTH: i64 = 8;
 
+/// What `replaced` holds: this, 1 when a newer version took the place, or that there is no such file any more.
+const CURRENT: i64 = 0;
+const GONE: i64 = 2;
+
 /// The files of a listing that the ledger does not show as current, in order. Of one path told twice the last counts.
 pub(super) fn unknown<'a>(db: &Connection, source: ObjectId, seen: &'a [FileSeen]) -> Result<Vec<&'a FileSeen>> {
     let last: HashMap<&str, usize> = seen.iter().enumerate().map(|(place, file)| (file.path.as_str(), place)).collect();
@@ -57,7 +61,7 @@ pub(super) fn enter(db: &Connection, source: ObjectId, files: &[&FileSeen], now:
         let sql = "INSERT INTO files (source_id, seq, path, etag, size, modified_at, seen_at, rows, replaced)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, 0)";
         run(db, sql, params![source.0, seq, file.path, file.etag, signed(file.size)?, file.modified_at, now])?;
-        entered.push(FileEntry { seq, file: (*file).clone(), seen_at: now, rows: None, replaced: false });
+        entered.push(FileEntry { seq, file: (*file).clone(), seen_at: now, rows: None, replaced: false, gone: false });
     }
     Ok(entered)
 }
@@ -76,7 +80,7 @@ pub(super) fn newest(db: &Connection, source: ObjectId) -> Result<i64> {
 }
 
 pub(super) fn forget(db: &Connection, source: ObjectId, seq: i64) -> Result<()> {
-    run(db, "UPDATE files SET replaced = 1 WHERE source_id = ?1 AND seq = ?2", params![source.0, seq])?;
+    run(db, "UPDATE files SET replaced = ?3 WHERE source_id = ?1 AND seq = ?2", params![source.0, seq, GONE])?;
     Ok(())
 }
 
@@ -91,6 +95,7 @@ fn entry(row: &Row<'_>) -> Result<FileEntry> {
         file: FileSeen { path: row.get(1)?, etag: row.get(2)?, size: unsigned(row.get(3)?)?, modified_at: row.get(4)? },
         seen_at: row.get(5)?,
         rows: row.get(6)?,
-        replaced: row.get(7)?,
+        replaced: row.get::<_, i64>(7)? != CURRENT,
+        gone: row.get::<_, i64>(7)? == GONE,
     })
 }

@@ -112,8 +112,7 @@ impl Plan {
     fn change(&self, batch: &RecordBatch, first: u64, hits: &[Hit], data: &mut Writer, changes: Option<&mut Writer>) -> Result<()> {
         let (mut updated, mut images, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
         for hit in hits {
-            let at =
-                u32::try_from(hit.row - first).map_err(|source| Error::internal("a row lies outside its batch").caused_by(source))?;
+            let at = u32::try_from(hit.row - first).map_err(|source| Error::internal("a row lies outside its batch").caused_by(source))?;
             match self.outcomes.get(hit.slot) {
                 Some(Outcome::Update(image)) if hit.is_first => {
                     updated.push(at);

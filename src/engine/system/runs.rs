@@ -208,6 +208,7 @@ fn files(asked: &Asked<'_>) -> Result<Vec<Row>> {
             // Newest first: the last run that took it.
             let run = readers.iter().find(|(_, from, to)| *from < entry.seq && entry.seq <= *to).map(|(run, ..)| *run);
             let status = match (run, entry.replaced) {
+                _ if entry.gone => "gone",
                 (Some(run), _) if run.status == RunStatus::Succeeded => "read",
                 (Some(run), _) if run.status == RunStatus::Failed => "failed",
                 (Some(_), _) => "reading",

@@ -98,12 +98,13 @@ impl Target {
             ("verify-ca", _) | ("require", Some(_)) => Identity::Signed,
             _ => Identity::Any,
         };
-        let root = match &self.root {
-            Some(text) if !text.trim_start().starts_with("-----BEGIN") => Some(std::fs::read_to_string(text).map_err(|error| {
-                Error::new(Code::InvalidOption, "the file of option \"sslrootcert\" cannot be read").caused_by(error)
-            })?),
-            inline => inline.clone(),
-        };
+        let root =
+            match &self.root {
+                Some(text) if !text.trim_start().starts_with("-----BEGIN") => Some(std::fs::read_to_string(text).map_err(|error| {
+                    Error::new(Code::InvalidOption, "the file of option \"sslrootcert\" cannot be read").caused_by(error)
+                })?),
+                inline => inline.clone(),
+            };
         MakeTls::new(identity, root.as_deref())
     }
 
