@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use weir_sql::Query;
 
 use super::hub_run;
@@ -16,7 +18,11 @@ pub(super) async fn describe(session: &Session, query: &Query, hints: &[Option<D
         return Ok(hub_run::describe(&arguments, hints));
     }
     let planned = session.hub().engine().plan(query, &session.scope(Vec::new()), &*session.definitions(), None).await?;
-    let found = planned.plan.get_parameter_types().map_err(Engine::error)?;
+    let mut found = planned.plan.get_parameter_types().map_err(Engine::error)?;
+    for (id, data_type) in cast_types(&planned.plan)? {
+        let known = found.entry(id).or_default();
+        *known = known.take().or(Some(data_type));
+    }
     let found: Vec<(usize, Option<DataType>)> =
         found.into_iter().filter_map(|(name, data_type)| Some((name.strip_prefix('$')?.parse().ok()?, data_type))).collect();
     let parameters = parameters(&found, hints);
@@ -27,6 +33,25 @@ pub(super) async fn describe(session: &Session, query: &Query, hints: &[Option<D
     };
     let columns = Arc::new(plan.schema().as_arrow().clone());
     Ok(Description { parameters, columns: Some(columns) })
+}
+
+/// What parameters are cast to: the planner itself learns types from comparisons only.
+fn cast_types(plan: &LogicalPlan) -> Result<Vec<(String, DataType)>> {
+    let mut found = Vec::new();
+    let visited = plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                if let Expr::Cast(cast) = expr
+                    && let Expr::Placeholder(parameter) = cast.expr.as_ref()
+                {
+                    found.push((parameter.id.clone(), cast.field.data_type().clone()));
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    });
+    visited.map_err(Engine::error)?;
+    Ok(found)
 }
 
 fn typed_nulls(types: &[DataType]) -> Result<Vec<ScalarValue>> {
