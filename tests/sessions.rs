@@ -40,8 +40,19 @@ async fn a_cancel_ends_the_statement_and_fails_the_transaction() {
     canceller.await.expect("the canceller ends");
     let error = client.batch_execute("SELECT 1").await.expect_err("a failed transaction");
     assert!(["25P02", "57014"].contains(&state(&error).as_str()), "{error:?}");
-    client.batch_execute("ROLLBACK").await.expect("the end of the transaction");
-    client.batch_execute("SELECT 1").await.expect("the session goes on");
+    past_late_cancels(&client, "ROLLBACK").await;
+    past_late_cancels(&client, "SELECT 1").await;
+}
+
+/// A cancel has no statement's name on it: one that was on its way may still hit what comes next, each at most once.
+async fn past_late_cancels(client: &tokio_postgres::Client, text: &str) {
+    for _ in 0..100 {
+        match client.batch_execute(text).await {
+            Ok(()) => return,
+            Err(error) => assert_eq!(state(&error), "57014", "{error:?}"),
+        }
+    }
+    panic!("cancels without end");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
