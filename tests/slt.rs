@@ -55,6 +55,7 @@ scripts! {
     runs: "pipelines/runs.slt",
     schema_change: "pipelines/schema_change.slt",
     triggers: "pipelines/triggers.slt",
+    arithmetic: "rows/arithmetic.slt",
     dml: "rows/dml.slt",
     queries: "rows/queries.slt",
     names: "rows/names.slt",

@@ -13,6 +13,7 @@ mod lake;
 mod log;
 mod planner;
 mod rewrite;
+mod scan;
 mod schema;
 mod stats;
 mod table;

@@ -22,6 +22,7 @@ use url::Url;
 use super::contract::Committed;
 use super::failure::delta_failed;
 use super::log::{Entry, MetaData, Protocol};
+use super::scan::Scan;
 use super::schema;
 use super::writer::{Layout, Purpose, Writer, WriterOptions};
 use crate::clock::{Clock, Micros};
@@ -140,7 +141,7 @@ impl Table {
         };
         let scan =
             builder.build().await.map_err(|source| Error::new(Code::DataException, "the table's log cannot be read").caused_by(source))?;
-        Ok(Arc::new(scan))
+        Ok(Scan::over(Arc::new(scan)))
     }
 
     /// The batch of a token's application that was committed last.

@@ -188,13 +188,14 @@ impl Job<'_> {
         let mut table = Table::read(bytes, &marks, Some(mapping.width), first_line);
         let mut failures: BTreeMap<usize, Failure> = BTreeMap::new();
         let mut arrays: Vec<Option<arrow::array::ArrayRef>> = vec![None; self.columns.len()];
+        let texts = table.texts();
         for (index, spec) in self.columns.iter().enumerate() {
             let is_wanted = self.projection.is_none_or(|wanted| wanted.contains(&index));
             let mut column = Column::new(spec, &self.dialect.patterns, table.row_count())?;
             if !is_wanted && column.is_text() && !spec.not_null {
                 continue;
             }
-            self.fill(&mut column, table.texts(), mapping.sources.get(index).copied().flatten(), &mut failures);
+            self.fill(&mut column, texts, mapping.sources.get(index).copied().flatten(), &mut failures);
             if is_wanted && let Some(slot) = arrays.get_mut(index) {
                 *slot = Some(column.finish());
             }
