@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use datafusion::execution::SendableRecordBatchStream;
-use futures::StreamExt;
+use tokio::sync::mpsc::Receiver;
 
-use super::super::failure::{blocking_failed, plan_failed};
 use super::scatter::{Scatter, Scattered, Side, splitters};
 use super::shape::Shape;
 use super::sieve::{Bounds, Filter};
@@ -33,22 +31,21 @@ struct Intake {
     spilled: Option<(Scatter, Filter, Bounds)>,
 }
 
-/// Reads the stream to its end.
+/// Takes batches until there are no more.
 ///
 /// # Errors
 /// `NotNullViolated` for a key that is NULL.
-pub(super) async fn collect(mut stream: SendableRecordBatchStream, shape: &Arc<Shape>, scratch: &Scratch) -> Result<Incoming> {
+pub(super) fn collect(mut batches: Receiver<RecordBatch>, shape: &Arc<Shape>, scratch: &Scratch) -> Result<Incoming> {
     let mut intake = Intake { shape: shape.clone(), scratch: scratch.clone(), held: Vec::new(), weight: 0, spilled: None };
-    while let Some(batch) = stream.next().await {
-        let events = shape.take_in(&batch.map_err(plan_failed)?)?;
+    while let Some(batch) = batches.blocking_recv() {
+        let events = shape.take_in(&batch)?;
         intake.weight += shape.weight(&events);
         intake.held.push(events);
         if intake.weight > scratch.memory_bytes {
-            let spill = move || intake.spill().map(|()| intake);
-            intake = tokio::task::spawn_blocking(spill).await.map_err(blocking_failed)??;
+            intake.spill()?;
         }
     }
-    tokio::task::spawn_blocking(move || intake.finish()).await.map_err(blocking_failed)?
+    intake.finish()
 }
 
 impl Intake {

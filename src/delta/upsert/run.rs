@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use datafusion::execution::SendableRecordBatchStream;
+use futures::StreamExt;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::super::commit::{Draft, Reads};
 use super::super::contract::{Committed, Facts, Token, UpsertSpec};
-use super::super::failure::blocking_failed;
+use super::super::failure::{blocking_failed, plan_failed};
 use super::super::log::Action;
 use super::super::table::Table;
 use super::intake::{Incoming, collect};
 use super::shape::Shape;
+use super::sieve::Bounds;
 use super::work::{Done, Spilled, Work};
 use crate::error::{Code, Error, Result};
 
@@ -52,7 +56,7 @@ impl Table {
         self.check_writable()?;
         let state = self.known();
         let shape = Arc::new(Shape::new(&rows.schema(), spec, &state.schema)?);
-        let Incoming { bounds, rows } = collect(rows, &shape, &self.scratch).await?;
+        let (bounds, worker) = self.gather(rows, &shape).await?;
         let facts = &facts();
         let files = self.live_files(&*self.snapshot().await?).await?;
 
@@ -71,8 +75,7 @@ impl Table {
         };
         // Whoever gives up the write ends the work, too.
         let _stop = stop.drop_guard();
-        let done = tokio::task::spawn_blocking(move || work.run(rows)).await.map_err(blocking_failed)??;
-        let Done { output, rewritten, counts, spilled } = done;
+        let Done { output, rewritten, counts, spilled } = worker.finish(work).await?;
         tracing::debug!(table = self.location(), rows = spilled.rows, ranges = spilled.ranges, cuts = spilled.cuts, "keyed write decided");
 
         let mut actions = Vec::new();
@@ -101,5 +104,53 @@ impl Table {
             ..Draft::new("MERGE", facts)
         };
         self.commit(draft).await.map(|committed| (committed, spilled))
+    }
+
+    /// Hands the rows to a thread of their own, and returns when it has the last one: the values of their keys, and the thread.
+    async fn gather(&self, mut rows: SendableRecordBatchStream, shape: &Arc<Shape>) -> Result<(Bounds, Worker)> {
+        let (batches, received) = mpsc::channel(1);
+        let (say_bounds, bounds) = oneshot::channel();
+        let (work, awaited) = oneshot::channel::<Work>();
+        let (shape, scratch) = (shape.clone(), self.scratch.clone());
+        let task = tokio::task::spawn_blocking(move || {
+            let Incoming { bounds, rows } = collect(received, &shape, &scratch)?;
+            let given_up = || Error::new(Code::Cancelled, "the write was given up");
+            say_bounds.send(bounds).map_err(|_| given_up())?;
+            awaited.blocking_recv().map_err(|_| given_up())?.run(rows)
+        });
+        while let Some(batch) = rows.next().await {
+            // Nobody receives when the thread failed, which it says itself.
+            if batches.send(batch.map_err(plan_failed)?).await.is_err() {
+                break;
+            }
+        }
+        drop((batches, rows));
+        let worker = Worker { work, task };
+        match bounds.await {
+            Ok(bounds) => Ok((bounds, worker)),
+            Err(_) => Err(worker.failure().await),
+        }
+    }
+}
+
+/// The thread that has the rows. It does all that takes memory: memory that one thread returns is not at once free for the next.
+struct Worker {
+    work: oneshot::Sender<Work>,
+    task: JoinHandle<Result<Done>>,
+}
+
+impl Worker {
+    async fn finish(self, work: Work) -> Result<Done> {
+        // Not sent means that the thread is gone, and it says why.
+        drop(self.work.send(work));
+        self.task.await.map_err(blocking_failed)?
+    }
+
+    async fn failure(self) -> Error {
+        drop(self.work);
+        match self.task.await.map_err(blocking_failed) {
+            Ok(Err(error)) | Err(error) => error,
+            Ok(Ok(_)) => Error::internal("a keyed write ended before it began"),
+        }
     }
 }

@@ -194,9 +194,11 @@ impl Work {
         if let (Some(refusal), true) = (&self.refusal, may_change) {
             return Err(refusal.clone());
         }
-        let writer = |purpose| Writer::new(self.layout.clone(), WriterOptions::default(), purpose);
-        let changes = if may_change && self.records_changes { Some(writer(Purpose::Changes)?) } else { None };
-        Ok(Output { data: writer(Purpose::Data)?, changes })
+        let writer = |options, purpose| Writer::new(self.layout.clone(), options, purpose);
+        // Two writers and a reader work at once. Changes are read from one end to the other, so their row groups may be small.
+        let sized = |row_group_bytes| WriterOptions { row_group_bytes, ..WriterOptions::default() };
+        let changes = if may_change && self.records_changes { Some(writer(sized(4 << 20), Purpose::Changes)?) } else { None };
+        Ok(Output { data: writer(sized(16 << 20), Purpose::Data)?, changes })
     }
 
     fn rewrite(&self, output: &mut Output, number: u32, hits: impl Iterator<Item = super::apply::Hit>, fold: Option<&Fold>) -> Result<()> {
