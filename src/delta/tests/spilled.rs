@@ -156,6 +156,24 @@ async fn an_error_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_stored_twice_is_mended() {
+    for memory_bytes in [0, 1 << 20] {
+        let setting = setting_with(memory_bytes);
+        let table = setting.table(PAIRS, &[]).await;
+        append(&table, &[(1, "a"), (2, "b")]).await;
+        append(&table, &[(1, "c"), (3, "d"), (3, "e")]).await;
+        let (rows, spec) = (pairs(&[(1, "new"), (4, "f")]), UpsertSpec { key: vec!["id".into()], sequence: None, delete: None, ..spec() });
+        let input = Box::pin(RecordBatchStreamAdapter::new(rows.schema(), stream::iter([Ok(rows)])));
+        table.upsert(input, &spec, None, &facts).await.unwrap();
+        assert_eq!(newest(&table).await, ["1 new", "2 b", "3 d", "3 e", "4 f"]);
+        let changes: Vec<String> = lines(table.changes(3, None).await.unwrap()).await;
+        let mut kinds: Vec<&str> = changes.iter().map(|line| line.split(' ').nth(2).unwrap()).collect();
+        kinds.sort_unstable();
+        assert_eq!(kinds, ["delete", "insert", "update_postimage", "update_preimage"], "with {memory_bytes} bytes");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nested_and_partition_columns_survive_the_disk() {
     use arrow::datatypes::{Field, Fields, Int64Type, SchemaRef};
     let pair = Fields::from(vec![Field::new("a", DataType::Int64, true), Field::new("b", DataType::Utf8, true)]);
