@@ -270,7 +270,7 @@ async fn replayed(table: &Table) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     /// However late events come and however they are cut, the table is that of one event after the other.
     #[test]
