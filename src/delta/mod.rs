@@ -24,7 +24,7 @@ mod writer;
 mod tests;
 
 pub use contract::{Committed, Facts, Token, UpsertSpec};
-pub use lake::Lake;
+pub use lake::{Lake, Scratch};
 pub use planner::query_planner;
 pub use rewrite::Matching;
 pub use schema::normalise;
