@@ -13,6 +13,7 @@
 
 mod architecture;
 mod cli;
+mod copy;
 mod crash;
 mod hub;
 mod sessions;

@@ -63,6 +63,7 @@ scripts! {
     files: "sources/files.slt",
     cursors: "session/cursors.slt",
     prepared: "session/prepared.slt",
+    rows_in_transactions: "session/rows_in_transactions.slt",
     transactions: "session/transactions.slt",
     variables: "session/variables.slt",
 }

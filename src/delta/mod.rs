@@ -14,6 +14,7 @@ mod log;
 mod planner;
 mod rewrite;
 mod schema;
+mod staged;
 mod stats;
 mod table;
 mod upsert;
@@ -27,6 +28,7 @@ pub use lake::Lake;
 pub use planner::query_planner;
 pub use rewrite::Matching;
 pub use schema::normalise;
+pub use staged::{RestsOn, Staged};
 pub use table::Table;
 pub use writer::{Writer, WriterOptions, Written};
 

@@ -19,6 +19,7 @@ mod planner;
 mod position;
 mod resolve;
 mod rewrite;
+mod snapshot;
 mod state;
 mod streams;
 mod system;
@@ -31,8 +32,9 @@ mod tests;
 pub use contract::{Planned, RelationKey, Relations, Scope, Used, Wanted};
 #[cfg(test)]
 pub use dml::DmlDone;
-pub use dml::DmlKind;
+pub use dml::{DmlKind, line_behind};
 pub use engine::Engine;
 pub use errors::catalog_error;
+pub use snapshot::{Snapshot, SnapshotMark};
 pub use state::EngineLimits;
 pub use types::{schema_json, shown_type};

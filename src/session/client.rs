@@ -10,7 +10,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
-use weir_catalog::{Change, Definitions, SchemaVersion, TableCommit};
+use weir_catalog::{Change, Definitions, Object, SchemaVersion, TableCommit};
 use weir_sql::Statement;
 
 use super::cursor::Cursor;
@@ -37,7 +37,7 @@ pub struct Session {
     state: Mutex<State>,
     /// Of the statement that was started last.
     running: Mutex<CancellationToken>,
-    notices: Mutex<Vec<Notice>>,
+    notices: Arc<Mutex<Vec<Notice>>>,
 }
 
 struct State {
@@ -80,7 +80,7 @@ impl Session {
             database,
             state: Mutex::new(state),
             running: Mutex::new(CancellationToken::new()),
-            notices: Mutex::new(Vec::new()),
+            notices: Arc::default(),
         })
     }
 
@@ -101,6 +101,11 @@ impl Session {
         if self.state.lock().vars.wants(notice.severity) {
             self.notices.lock().push(notice);
         }
+    }
+
+    /// Where work that goes on after its statement was answered leaves messages; None when the client wants none.
+    pub fn later_notices(&self) -> Option<Arc<Mutex<Vec<Notice>>>> {
+        self.state.lock().vars.wants("NOTICE").then(|| Arc::clone(&self.notices))
     }
 
     pub fn transaction_status(&self) -> TransactionStatus {
@@ -169,6 +174,7 @@ impl Session {
             positional,
             named: Vec::new(),
             settings: Arc::new(settings),
+            snapshot: state.block.as_ref().map(|block| Arc::clone(&block.snapshot)),
         }
     }
 
@@ -196,14 +202,45 @@ impl Session {
     /// Makes changes of definitions: at once, or with the transaction.
     ///
     /// # Errors
-    /// Whatever the catalog says; nothing was changed then.
+    /// Whatever the catalog says; nothing was changed then. `NotSupported` in a transaction that changed rows of a table that others know.
     pub fn stage(&self, changes: &[Change]) -> Result<()> {
         let in_block = self.in_block();
+        if self.state.lock().block.as_ref().is_some_and(|block| block.snapshot.changes_known_tables()) {
+            return Err(rows_and_definitions());
+        }
         self.definitions().stage(changes, &self.role, self.now())?;
         if !in_block {
             self.hub.runner().definitions_changed();
         }
         Ok(())
+    }
+
+    /// Refuses a transaction that changes both definitions and rows that others know.
+    ///
+    /// # Errors
+    /// `NotSupported`.
+    pub fn check_rows_changed(&self) -> Result<()> {
+        match &self.state.lock().block {
+            Some(block) if !block.draft.is_empty() && block.snapshot.changes_known_tables() => Err(rows_and_definitions()),
+            _ => Ok(()),
+        }
+    }
+
+    /// As [`Session::check_rows_changed`], before anything is changed.
+    ///
+    /// # Errors
+    /// `NotSupported`.
+    pub fn check_changeable(&self, table: &Object) -> Result<()> {
+        let has_definitions = self.state.lock().block.as_ref().is_some_and(|block| !block.draft.is_empty());
+        if has_definitions && self.hub.store().object_by_id(table.id)?.is_some() {
+            return Err(rows_and_definitions());
+        }
+        Ok(())
+    }
+
+    /// Whether rows wait for the COMMIT of the open transaction.
+    pub fn has_changed_rows(&self) -> bool {
+        self.state.lock().block.as_ref().is_some_and(|block| block.snapshot.has_changes())
     }
 
     pub fn in_block(&self) -> bool {
@@ -288,9 +325,15 @@ impl Session {
         if state.block.is_some() {
             return Ok(false);
         }
-        state.block = Some(Block::new(self.hub.store().clone(), started_at, &state.vars));
+        let cursors = state.cursors.keys().cloned().collect();
+        state.block = Some(Block::new(self.hub.store().clone(), started_at, &state.vars, cursors));
         let read_only = modes.read_only.unwrap_or_else(|| state.vars.flag("default_transaction_read_only"));
         state.vars.set("transaction_read_only", &[if read_only { "on" } else { "off" }.to_owned()])?;
+        let isolation = match modes.isolation {
+            Some(isolation) => isolation.to_owned(),
+            None => state.vars.show("default_transaction_isolation")?,
+        };
+        state.vars.set("transaction_isolation", &[isolation])?;
         Ok(true)
     }
 
@@ -301,30 +344,46 @@ impl Session {
     pub async fn commit(&self) -> Result<Option<bool>> {
         let Some(block) = self.take_block() else { return Ok(None) };
         if block.has_failed() {
+            self.keep_cursors(|name, _| block.had_cursor(name));
             self.end(block.rolled_back()).await;
             return Ok(Some(false));
         }
-        if block.draft.is_empty() {
-            self.end(block.committed()).await;
-            return Ok(Some(true));
-        }
-        let now = self.hub.clock().now();
-        match block.draft.commit(&self.role, now) {
-            Ok(()) => {
-                self.hub.runner().definitions_changed();
-                let ended = block.committed();
-                self.hub.store().record_commits(&ended.commits)?;
-                for version in &ended.schemas {
-                    self.hub.store().add_schema_version(version)?;
+        match self.land(&block).await {
+            Ok(rows) => {
+                self.keep_cursors(|_, cursor| cursor.outlives_commit());
+                let mut ended = block.committed();
+                ended.commits.extend(rows);
+                if let Err(error) = self.note(&ended) {
+                    // The commits are made: the tables themselves know what the index lacks.
+                    tracing::warn!(error = %error.chain(), "versions of a transaction are missing from the index");
                 }
                 self.end(ended).await;
                 Ok(Some(true))
             }
             Err(error) => {
+                self.keep_cursors(|name, _| block.had_cursor(name));
                 self.end(block.rolled_back()).await;
-                Err(error.into())
+                Err(error)
             }
         }
+    }
+
+    /// Makes the transaction's commits: rows first, so that a table that was made here is filled when its name is known.
+    async fn land(&self, block: &Block) -> Result<Vec<TableCommit>> {
+        let rows = block.snapshot.commit(self.hub.engine(), &*block.draft, &self.role).await?;
+        if !block.draft.is_empty() {
+            block.draft.commit(&self.role, self.hub.clock().now())?;
+            self.hub.runner().definitions_changed();
+        }
+        Ok(rows)
+    }
+
+    fn note(&self, ended: &Ended) -> Result<()> {
+        self.hub.store().record_commits(&ended.commits)?;
+        for version in &ended.schemas {
+            self.hub.store().add_schema_version(version)?;
+        }
+        Ok(())
     }
 
     /// Answers false when there was no transaction.
@@ -333,17 +392,17 @@ impl Session {
     /// None yet: folders that cannot be removed are logged.
     pub async fn rollback(&self) -> Result<bool> {
         let Some(block) = self.take_block() else { return Ok(false) };
+        self.keep_cursors(|name, _| block.had_cursor(name));
         self.end(block.rolled_back()).await;
         Ok(true)
     }
 
     fn take_block(&self) -> Option<Block> {
-        let mut state = self.state.lock();
-        let block = state.block.take();
-        if block.is_some() {
-            state.cursors.clear();
-        }
-        block
+        self.state.lock().block.take()
+    }
+
+    fn keep_cursors(&self, stays: impl Fn(&str, &Cursor) -> bool) {
+        self.state.lock().cursors.retain(|name, cursor| stays(name, cursor));
     }
 
     async fn end(&self, ended: Ended) {
@@ -355,8 +414,8 @@ impl Session {
     /// `NoTransaction`.
     pub fn savepoint(&self, name: &str) -> Result<()> {
         let mut state = self.state.lock();
-        let State { vars, block, .. } = &mut *state;
-        block.as_mut().ok_or_else(|| outside("SAVEPOINT"))?.savepoint(name, vars);
+        let State { vars, block, cursors, .. } = &mut *state;
+        block.as_mut().ok_or_else(|| outside("SAVEPOINT"))?.savepoint(name, vars, cursors.keys().cloned().collect());
         Ok(())
     }
 
@@ -372,7 +431,8 @@ impl Session {
     pub async fn rollback_to(&self, name: &str) -> Result<()> {
         let folders = {
             let mut state = self.state.lock();
-            let ended = state.block.as_mut().ok_or_else(|| outside("ROLLBACK TO SAVEPOINT"))?.rollback_to(name)?;
+            let (ended, open) = state.block.as_mut().ok_or_else(|| outside("ROLLBACK TO SAVEPOINT"))?.rollback_to(name)?;
+            state.cursors.retain(|cursor, _| open.contains(cursor));
             state.vars = ended.vars;
             ended.folders_to_remove
         };
@@ -488,6 +548,12 @@ pub enum Local {
 
 fn outside(command: &str) -> Error {
     Error::new(Code::NoTransaction, format!("{command} can only be used in transaction blocks"))
+}
+
+fn rows_and_definitions() -> Error {
+    Error::new(Code::NotSupported, "a transaction cannot change both definitions and rows of a table that is there already")
+        .detail("The catalog and the lake do not commit together.")
+        .hint("COMMIT between the two. Rows of a table made in the same transaction can be changed.".to_owned())
 }
 
 fn no_prepared(name: &str) -> Error {

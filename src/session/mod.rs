@@ -1,6 +1,7 @@
 //! One client: role, settings, transaction state, cancellation, notices.
 
 mod client;
+mod copy;
 mod cursor;
 mod guard;
 mod outcome;
@@ -12,7 +13,8 @@ mod vars;
 mod tests;
 
 pub use client::{Local, Prepared, Session};
-pub use cursor::Cursor;
+pub use copy::{CopyForm, CopyIn, CopyStyle, Force, Header};
+pub use cursor::{Cursor, Hold};
 pub use outcome::{Description, Notice, Outcome, TransactionStatus};
 pub use transaction::Modes;
 pub use vars::Vars;

@@ -5,6 +5,8 @@ use arrow::record_batch::RecordBatch;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 
+use super::copy::{CopyIn, CopyStyle};
+
 /// What is known of a statement before it runs.
 #[derive(Debug, Clone, Default)]
 pub struct Description {
@@ -18,6 +20,10 @@ pub struct Description {
 pub enum Outcome {
     /// Rows to stream; the tag gets their number (`SELECT 5`, `FETCH 5`). The stream itself obeys cancel and deadline.
     Rows { schema: SchemaRef, rows: SendableRecordBatchStream, tag: &'static str },
+    /// Rows to send as a COPY writes them; the tag gets their number.
+    CopyOut { schema: SchemaRef, rows: SendableRecordBatchStream, style: CopyStyle },
+    /// The client sends rows.
+    CopyIn(CopyIn),
     /// `CREATE PIPELINE`, `INSERT 0 5`, `BEGIN`: the whole tag.
     Done { tag: String },
 }

@@ -30,7 +30,7 @@ const fn reported(name: &'static str, shape: Shape, default: &'static str, about
     Variable { name, shape, default, reported: true, about }
 }
 
-const ISOLATION: Shape = Shape::Choice(&["read committed", "read uncommitted"]);
+const ISOLATION: Shape = Shape::Choice(&["read committed", "read uncommitted", "repeatable read"]);
 const LOCALE: Shape = Shape::Fixed;
 const LEVELS: Shape = Shape::Choice(&["debug5", "debug4", "debug3", "debug2", "debug1", "debug", "log", "notice", "warning", "error"]);
 

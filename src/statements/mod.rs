@@ -9,6 +9,7 @@ mod cancel_run;
 mod columns;
 mod comment_on;
 mod constant;
+mod copy;
 mod create_connection;
 mod create_pipeline;
 mod create_schema;

@@ -34,7 +34,7 @@ use crate::session::{Description, Outcome, TransactionStatus};
 const CANCEL_TIME: Duration = Duration::from_secs(5);
 
 /// `Err` ends the connection; the inner error is the statement's.
-type Step<T = ()> = Result<Result<T>, Fault>;
+pub(super) type Step<T = ()> = Result<Result<T>, Fault>;
 
 /// Returns a statement's error from a function that gives a `Step`.
 macro_rules! check {
@@ -262,12 +262,12 @@ enum Sent {
 }
 
 /// The connection with its session: what both protocols do.
-struct Line {
-    connection: Connection,
+pub(super) struct Line {
+    pub(super) connection: Connection,
     backend: Arc<dyn Backend>,
     shutdown: CancellationToken,
     /// The session's setting `TimeZone`.
-    zone: Zone,
+    pub(super) zone: Zone,
 }
 
 impl Line {
@@ -286,7 +286,7 @@ impl Line {
     }
 
     /// Works while watching the client: one that is gone cancels the statement.
-    async fn watched<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Fault> {
+    pub(super) async fn watched<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Fault> {
         let mut work = std::pin::pin!(work);
         let fault = tokio::select! {
             biased;
@@ -311,6 +311,8 @@ impl Line {
                 let (count, _) = check!(self.rows(&mut source, None).await?);
                 self.complete(row_tag(tag, count)).map(Ok)
             }
+            Outcome::CopyOut { schema, rows, style } => self.copy_out(&schema, rows, style).await,
+            Outcome::CopyIn(copy) => self.copy_in(copy).await,
             Outcome::Done { tag } => self.complete(tag).map(Ok),
         }
     }
@@ -343,7 +345,7 @@ impl Line {
         }
     }
 
-    fn complete(&mut self, tag: String) -> Result<(), Fault> {
+    pub(super) fn complete(&mut self, tag: String) -> Result<(), Fault> {
         self.notices()?;
         self.connection.put(&PgWireBackendMessage::CommandComplete(CommandComplete::new(tag)))?;
         self.parameters()
