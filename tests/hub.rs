@@ -59,6 +59,7 @@ impl Hub {
             while let Some(message) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
                 match message {
                     Ok(tokio_postgres::AsyncMessage::Notice(notice)) => sink.push(&notice),
+                    Ok(tokio_postgres::AsyncMessage::Notification(sent)) => sink.heard(sent.channel(), sent.payload()),
                     Ok(_) => {}
                     Err(_) => return,
                 }
@@ -107,7 +108,7 @@ impl Drop for Hub {
     }
 }
 
-/// The notices of one connection since they were last taken.
+/// The notices and notifications of one connection since they were last taken.
 #[derive(Clone, Default)]
 pub struct Notices(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
 
@@ -115,6 +116,10 @@ impl Notices {
     fn push(&self, notice: &tokio_postgres::error::DbError) {
         let detail = notice.detail().map(|detail| format!("; {detail}")).unwrap_or_default();
         self.0.lock().expect("no panic before").push(format!("{}: {}{detail}", notice.severity(), notice.message()));
+    }
+
+    fn heard(&self, channel: &str, payload: &str) {
+        self.0.lock().expect("no panic before").push(format!("{channel}: {payload}"));
     }
 
     pub fn take(&self) -> Vec<String> {

@@ -13,6 +13,7 @@
 
 mod architecture;
 mod cli;
+mod clients;
 mod copy;
 mod crash;
 mod hub;

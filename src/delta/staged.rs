@@ -342,7 +342,8 @@ impl Staged {
         let mut changes = Writer::new(self.table.layout(), WriterOptions::default(), Purpose::Changes)?;
         let mut leaving: Vec<(DataFile, Arc<Vec<bool>>)> = Vec::new();
         if self.is_layered {
-            let base = self.gone.iter().filter_map(|(number, gone)| Some((self.base.as_ref()?.get(*number)?.data.clone(), Arc::clone(gone))));
+            let base =
+                self.gone.iter().filter_map(|(number, gone)| Some((self.base.as_ref()?.get(*number)?.data.clone(), Arc::clone(gone))));
             leaving.extend(base);
         }
         let coming = self.own.iter().filter(|own| own.is_insert || self.is_layered);

@@ -3,6 +3,7 @@
 //! One plan per statement over shared memory and catalog. Providers are snapshots made per statement, never kept. The planner's own DDL, COPY
 //! and DML never run.
 
+mod clients;
 mod constant;
 mod contract;
 pub mod definition;
@@ -29,6 +30,7 @@ mod version;
 #[cfg(test)]
 mod tests;
 
+pub use clients::{Caller, Client, Notification};
 pub use contract::{Planned, RelationKey, Relations, Scope, Used, Wanted};
 #[cfg(test)]
 pub use dml::DmlDone;

@@ -152,7 +152,11 @@ impl Snapshot {
         }
         let table = engine.table(object).await?;
         let version = self.version(engine, object, &table).await?;
-        Ok(Changed { object: object.clone(), is_new: is_new(engine, object)?, staged: table.stage(version).await.map_err(|error| told(object, error))? })
+        Ok(Changed {
+            object: object.clone(),
+            is_new: is_new(engine, object)?,
+            staged: table.stage(version).await.map_err(|error| told(object, error))?,
+        })
     }
 
     fn keep(&self, changed: Changed) {

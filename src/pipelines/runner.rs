@@ -637,6 +637,7 @@ pub(super) fn owner_scope(clock: &Clock, pipeline: &Object) -> Scope {
         named: Vec::new(),
         settings: Arc::new(Vec::new()),
         snapshot: None,
+        caller: None,
     }
 }
 

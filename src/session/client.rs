@@ -15,11 +15,12 @@ use weir_sql::Statement;
 
 use super::cursor::Cursor;
 use super::guard::Guard;
-use super::outcome::{Notice, TransactionStatus};
-use super::transaction::{Block, Ended, Modes};
+use super::link::Link;
+use super::outcome::{News, Notice, TransactionStatus};
+use super::transaction::{Block, Ended, Listening, Modes};
 use super::vars::Vars;
 use crate::clock::Micros;
-use crate::engine::Scope;
+use crate::engine::{Caller, Client, Notification, Scope};
 use crate::error::{Code, Error, Result};
 use crate::hub::Hub;
 
@@ -34,17 +35,18 @@ pub struct Session {
     hub: Arc<Hub>,
     role: String,
     database: String,
-    state: Mutex<State>,
-    /// Of the statement that was started last.
-    running: Mutex<CancellationToken>,
+    state: Arc<Mutex<State>>,
+    /// What others see of this client.
+    client: Arc<Client>,
+    link: Arc<Link>,
     notices: Arc<Mutex<Vec<Notice>>>,
 }
 
-struct State {
-    vars: Vars,
+pub struct State {
+    pub(super) vars: Vars,
     /// Values of the reported variables that the client knows.
     told: Vec<(String, String)>,
-    block: Option<Block>,
+    pub(super) block: Option<Block>,
     prepared: BTreeMap<String, Arc<Prepared>>,
     cursors: BTreeMap<String, Arc<Cursor>>,
 }
@@ -74,14 +76,11 @@ impl Session {
         }
         let told = vars.reported();
         let state = State { vars, told, block: None, prepared: BTreeMap::new(), cursors: BTreeMap::new() };
-        Ok(Self {
-            hub,
-            role,
-            database,
-            state: Mutex::new(state),
-            running: Mutex::new(CancellationToken::new()),
-            notices: Arc::default(),
-        })
+        let state = Arc::new(Mutex::new(state));
+        let engine = Arc::clone(hub.engine());
+        let client = engine.clients().join(&role, hub.clock().now());
+        let link = Arc::new(Link { state: Arc::clone(&state), client: Arc::clone(&client), engine });
+        Ok(Self { hub, role, database, state, client, link, notices: Arc::default() })
     }
 
     pub fn hub(&self) -> &Arc<Hub> {
@@ -131,13 +130,13 @@ impl Session {
 
     /// Ends the statement that is running, if one is. Called from another task.
     pub fn cancel(&self) {
-        self.running.lock().cancel();
+        self.client.cancel();
     }
 
     /// Arms cancel and time limit for a new statement.
     pub fn guard(&self) -> Guard {
         let token = CancellationToken::new();
-        *self.running.lock() = token.clone();
+        self.client.begin_statement(token.clone());
         Guard::new(token, self.hub.clock().clone(), self.state.lock().vars.statement_timeout())
     }
 
@@ -148,6 +147,109 @@ impl Session {
         if let Err(error) = self.rollback().await {
             tracing::warn!(error = %error, "could not clean up an open transaction");
         }
+    }
+
+    // What others see, and what comes from others.
+
+    pub fn process(&self) -> i32 {
+        self.client.process
+    }
+
+    /// Enters a statement into the list of sessions; its text is without secrets.
+    pub fn started(&self, text: &str) {
+        let now = self.hub.clock().now();
+        let (name, began) = {
+            let state = self.state.lock();
+            (state.vars.show("application_name").unwrap_or_default(), state.block.as_ref().map(|block| block.started_at))
+        };
+        self.client.note(|activity| {
+            activity.application_name = name;
+            activity.state = "active";
+            activity.changed_at = now;
+            text.clone_into(&mut activity.query);
+            activity.query_started_at = Some(now);
+            activity.transaction_started_at = began.or(Some(now));
+        });
+    }
+
+    /// Waits, while the client sends nothing, for what is to be said to it unasked. May be dropped at any time.
+    pub async fn news(&self) -> News {
+        let status = self.transaction_status();
+        let (limit, ended) = {
+            let state = self.state.lock();
+            match status {
+                TransactionStatus::Idle => (state.vars.millis("idle_session_timeout"), News::IDLE),
+                _ => (state.vars.millis("idle_in_transaction_session_timeout"), News::IDLE_IN_TRANSACTION),
+            }
+        };
+        self.rest(status);
+        let too_long = async {
+            match limit {
+                Some(limit) => self.hub.clock().sleep(limit).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.client.terminated() => News::TERMINATED,
+            () = self.client.notified(), if status == TransactionStatus::Idle => News::Notified,
+            () = too_long => ended,
+        }
+    }
+
+    /// Notes that the client has the word.
+    fn rest(&self, status: TransactionStatus) {
+        let now = self.hub.clock().now();
+        let (name, began) = {
+            let state = self.state.lock();
+            (state.vars.show("application_name").unwrap_or_default(), state.block.as_ref().map(|block| block.started_at))
+        };
+        self.client.note(|activity| {
+            let resting = match status {
+                TransactionStatus::Idle => "idle",
+                TransactionStatus::InBlock => "idle in transaction",
+                TransactionStatus::Failed => "idle in transaction (aborted)",
+            };
+            if activity.state != resting {
+                activity.changed_at = now;
+            }
+            activity.state = resting;
+            activity.application_name = name;
+            activity.transaction_started_at = began;
+        });
+    }
+
+    pub async fn terminated(&self) {
+        self.client.terminated().await;
+    }
+
+    /// The notifications to send now: none inside a transaction.
+    pub fn take_notifications(&self) -> Vec<Notification> {
+        if self.in_block() { Vec::new() } else { self.client.take_notifications() }
+    }
+
+    /// LISTEN and UNLISTEN: now, or with the transaction.
+    pub fn listening(&self, change: Listening) {
+        match &mut self.state.lock().block {
+            Some(block) => block.listening.push(change),
+            None => self.apply_listening(&change),
+        }
+    }
+
+    fn apply_listening(&self, change: &Listening) {
+        match change {
+            Listening::To(channel) => self.client.listen(channel),
+            Listening::NotTo(channel) => self.client.unlisten(Some(channel)),
+            Listening::Nothing => self.client.unlisten(None),
+        }
+    }
+
+    /// Sends a notification: now, or with the transaction.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for a name or text that is too long.
+    pub fn notify(&self, channel: &str, payload: &str) -> Result<()> {
+        self.link.notify(channel, payload)
     }
 
     // What planning needs.
@@ -175,6 +277,7 @@ impl Session {
             named: Vec::new(),
             settings: Arc::new(settings),
             snapshot: state.block.as_ref().map(|block| Arc::clone(&block.snapshot)),
+            caller: Some(Arc::clone(&self.link) as Arc<dyn Caller>),
         }
     }
 
@@ -350,6 +453,8 @@ impl Session {
         }
         match self.land(&block).await {
             Ok(rows) => {
+                block.listening.iter().for_each(|change| self.apply_listening(change));
+                block.notifications.iter().for_each(|notification| self.hub.engine().clients().send(notification));
                 self.keep_cursors(|_, cursor| cursor.outlives_commit());
                 let mut ended = block.committed();
                 ended.commits.extend(rows);
@@ -459,16 +564,7 @@ impl Session {
     /// # Errors
     /// As [`Vars::set`].
     pub fn change_vars(&self, local: Local, change: impl Fn(&mut Vars) -> Result<()>) -> Result<()> {
-        let mut state = self.state.lock();
-        let mut vars = state.vars.clone();
-        change(&mut vars)?;
-        match (&mut state.block, local) {
-            (None, Local::Yes) => return Ok(()),
-            (Some(block), Local::No) => change(&mut block.kept)?,
-            _ => {}
-        }
-        state.vars = vars;
-        Ok(())
+        change_vars(&mut self.state.lock(), local, change)
     }
 
     pub fn vars(&self) -> Vars {
@@ -544,6 +640,24 @@ pub enum Local {
     /// Until the end of the transaction.
     Yes,
     No,
+}
+
+pub(super) fn change_vars(state: &mut State, local: Local, change: impl Fn(&mut Vars) -> Result<()>) -> Result<()> {
+    let mut vars = state.vars.clone();
+    change(&mut vars)?;
+    match (&mut state.block, local) {
+        (None, Local::Yes) => return Ok(()),
+        (Some(block), Local::No) => change(&mut block.kept)?,
+        _ => {}
+    }
+    state.vars = vars;
+    Ok(())
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.hub.engine().clients().leave(self.client.process);
+    }
 }
 
 fn outside(command: &str) -> Error {

@@ -73,6 +73,22 @@ impl Notice {
     }
 }
 
+/// What is said to a client unasked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// Notifications wait.
+    Notified,
+    /// The connection ends.
+    Ended { sqlstate: &'static str, message: &'static str },
+}
+
+impl News {
+    pub const TERMINATED: News = News::Ended { sqlstate: "57P01", message: "terminating connection due to administrator command" };
+    pub const IDLE: News = News::Ended { sqlstate: "57P05", message: "terminating connection due to idle-session timeout" };
+    pub const IDLE_IN_TRANSACTION: News =
+        News::Ended { sqlstate: "25P03", message: "terminating connection due to idle-in-transaction timeout" };
+}
+
 /// For ReadyForQuery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransactionStatus {

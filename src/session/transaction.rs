@@ -11,7 +11,7 @@ use weir_catalog::{Draft, SchemaVersion, Store, TableCommit};
 
 use super::vars::Vars;
 use crate::clock::Micros;
-use crate::engine::{Snapshot, SnapshotMark};
+use crate::engine::{Notification, Snapshot, SnapshotMark};
 use crate::error::{Code, Error, Result};
 
 /// How a transaction was asked to behave.
@@ -41,13 +41,26 @@ pub struct Block {
     /// Facts about tables that the catalog will know only after the commit.
     commits: Vec<TableCommit>,
     schemas: Vec<SchemaVersion>,
+    /// For others and for this session itself, once it is committed.
+    pub notifications: Vec<Notification>,
+    pub listening: Vec<Listening>,
     savepoints: Vec<Savepoint>,
     /// Cursors that were open at BEGIN: a rollback leaves them.
     cursors: BTreeSet<String>,
 }
 
+/// LISTEN and UNLISTEN, which take effect at COMMIT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listening {
+    To(String),
+    NotTo(String),
+    Nothing,
+}
+
 struct Savepoint {
     name: String,
+    notifications: usize,
+    listening: usize,
     draft: usize,
     snapshot: SnapshotMark,
     /// Cursors that were open: those opened later read what would be gone.
@@ -87,6 +100,8 @@ impl Block {
             dropped: Vec::new(),
             commits: Vec::new(),
             schemas: Vec::new(),
+            notifications: Vec::new(),
+            listening: Vec::new(),
             savepoints: Vec::new(),
             cursors,
         }
@@ -94,6 +109,13 @@ impl Block {
 
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
+    }
+
+    /// The same message twice in one transaction is one, as in PostgreSQL.
+    pub fn notify(&mut self, notification: Notification) {
+        if !self.notifications.contains(&notification) {
+            self.notifications.push(notification);
+        }
     }
 
     pub fn had_cursor(&self, name: &str) -> bool {
@@ -123,6 +145,8 @@ impl Block {
     pub fn savepoint(&mut self, name: &str, vars: &Vars, cursors: BTreeSet<String>) {
         self.savepoints.push(Savepoint {
             name: name.to_owned(),
+            notifications: self.notifications.len(),
+            listening: self.listening.len(),
             draft: self.draft.savepoint(),
             snapshot: self.snapshot.mark(),
             cursors,
@@ -161,6 +185,8 @@ impl Block {
         self.dropped.truncate(savepoint.dropped);
         self.commits.truncate(savepoint.commits);
         self.schemas.truncate(savepoint.schemas);
+        self.notifications.truncate(savepoint.notifications);
+        self.listening.truncate(savepoint.listening);
         self.failed.store(false, Ordering::Release);
         Ok((Ended::undone(savepoint.vars.clone(), folders_to_remove), savepoint.cursors.clone()))
     }

@@ -216,7 +216,12 @@ impl Vars {
     }
 
     pub fn statement_timeout(&self) -> Option<Duration> {
-        match self.get("statement_timeout") {
+        self.millis("statement_timeout")
+    }
+
+    /// A time limit; None when there is none.
+    pub fn millis(&self, name: &str) -> Option<Duration> {
+        match self.get(name) {
             Some(Value::Millis(millis)) if *millis > 0 => u64::try_from(*millis).ok().map(Duration::from_millis),
             _ => None,
         }

@@ -53,9 +53,7 @@ pub(super) async fn execute(session: &Session, statement: &Copy) -> Result<Outco
 async fn out(session: &Session, planned: crate::engine::Planned, style: CopyStyle) -> Result<Outcome> {
     let rows = session.hub().engine().rows(planned).await?;
     let schema = rows.schema();
-    for force in [&style.force_quote] {
-        check_columns(force, |name| schema.field_with_name(name).is_ok())?;
-    }
+    check_columns(&style.force_quote, |name| schema.field_with_name(name).is_ok())?;
     Ok(Outcome::CopyOut { schema, rows, style })
 }
 
@@ -105,7 +103,7 @@ fn quoted(name: &str) -> String {
 fn style(options: &Options, direction: &Direction) -> Result<CopyStyle> {
     let form = match options.entries.iter().find(|entry| entry.key == "format") {
         None => CopyForm::Text,
-        Some(entry) => match word(entry)?.to_ascii_lowercase().as_str() {
+        Some(entry) => match text(entry)?.to_ascii_lowercase().as_str() {
             "text" => CopyForm::Text,
             "csv" => CopyForm::Csv,
             "binary" => CopyForm::Binary,
@@ -115,57 +113,50 @@ fn style(options: &Options, direction: &Direction) -> Result<CopyStyle> {
         },
     };
     let mut style = CopyStyle::new(form);
-    let mut escape = None;
     for entry in &options.entries {
-        let only = |forms: &[CopyForm], way: Option<Direction>| allowed(entry, form, forms, direction, way);
-        match entry.key.as_str() {
-            "format" | "freeze" => {}
-            "delimiter" => {
-                only(&[CopyForm::Text, CopyForm::Csv], None)?;
-                style.delimiter = one_byte(entry)?;
-            }
-            "null" => {
-                only(&[CopyForm::Text, CopyForm::Csv], None)?;
-                style.null = text(entry)?;
-            }
-            "header" => {
-                only(&[CopyForm::Text, CopyForm::Csv], None)?;
-                style.header = header(entry, direction)?;
-            }
-            "quote" => {
-                only(&[CopyForm::Csv], None)?;
-                style.quote = one_byte(entry)?;
-            }
-            "escape" => {
-                only(&[CopyForm::Csv], None)?;
-                escape = Some(one_byte(entry)?);
-            }
-            "force_quote" => {
-                only(&[CopyForm::Csv], Some(Direction::Out))?;
-                style.force_quote = force(entry)?;
-            }
-            "force_not_null" => {
-                only(&[CopyForm::Csv], Some(Direction::In))?;
-                style.force_not_null = force(entry)?;
-            }
-            "force_null" => {
-                only(&[CopyForm::Csv], Some(Direction::In))?;
-                style.force_null = force(entry)?;
-            }
-            "encoding" => {
-                let name = text(entry)?;
-                if !["utf8", "utf-8", "unicode"].contains(&name.to_ascii_lowercase().as_str()) {
-                    return Err(Error::new(Code::NotSupported, format!("encoding \"{name}\" is not supported"))
-                        .hint("Text is always UTF-8.".to_owned())
-                        .at(entry.value_position));
-                }
-            }
-            other => return Err(Error::new(Code::Syntax, format!("option \"{other}\" not recognized")).at(entry.position)),
-        }
+        read(&mut style, entry, direction)?;
     }
-    style.escape = escape.unwrap_or(style.quote);
+    if !options.entries.iter().any(|entry| entry.key == "escape") {
+        style.escape = style.quote;
+    }
     check(&style)?;
     Ok(style)
+}
+
+fn read(style: &mut CopyStyle, entry: &OptionEntry, direction: &Direction) -> Result<()> {
+    let form = style.form;
+    let in_lines = || allowed(entry, form, &[CopyForm::Text, CopyForm::Csv], direction, None);
+    let in_csv = |way| allowed(entry, form, &[CopyForm::Csv], direction, way);
+    match entry.key.as_str() {
+        "format" | "freeze" => return Ok(()),
+        "delimiter" | "null" | "header" => in_lines()?,
+        "quote" | "escape" => in_csv(None)?,
+        "force_quote" => in_csv(Some(Direction::Out))?,
+        "force_not_null" | "force_null" => in_csv(Some(Direction::In))?,
+        "encoding" => return encoding(entry),
+        other => return Err(Error::new(Code::Syntax, format!("option \"{other}\" not recognized")).at(entry.position)),
+    }
+    match entry.key.as_str() {
+        "delimiter" => style.delimiter = one_byte(entry)?,
+        "null" => style.null = text(entry)?,
+        "header" => style.header = header(entry, direction)?,
+        "quote" => style.quote = one_byte(entry)?,
+        "escape" => style.escape = one_byte(entry)?,
+        "force_quote" => style.force_quote = force(entry)?,
+        "force_not_null" => style.force_not_null = force(entry)?,
+        _ => style.force_null = force(entry)?,
+    }
+    Ok(())
+}
+
+fn encoding(entry: &OptionEntry) -> Result<()> {
+    let name = text(entry)?;
+    if ["utf8", "utf-8", "unicode"].contains(&name.to_ascii_lowercase().as_str()) {
+        return Ok(());
+    }
+    Err(Error::new(Code::NotSupported, format!("encoding \"{name}\" is not supported"))
+        .hint("Text is always UTF-8.".to_owned())
+        .at(entry.value_position))
 }
 
 fn allowed(entry: &OptionEntry, form: CopyForm, forms: &[CopyForm], direction: &Direction, way: Option<Direction>) -> Result<()> {
@@ -234,10 +225,6 @@ fn text(entry: &OptionEntry) -> Result<String> {
         OptionValue::Text(text) | OptionValue::Number(text) => Ok(text.clone()),
         _ => Err(Error::new(Code::Syntax, format!("{} requires a text", entry.key)).at(entry.value_position)),
     }
-}
-
-fn word(entry: &OptionEntry) -> Result<String> {
-    text(entry)
 }
 
 fn one_byte(entry: &OptionEntry) -> Result<u8> {

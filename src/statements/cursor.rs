@@ -29,7 +29,9 @@ pub(super) async fn declare(session: &Session, statement: &DeclareCursor, parame
     }
     let planned = query::plan(session, query, parameters).await?;
     let rows = session.hub().engine().rows(planned).await?;
-    session.open_cursor(&name.value, Cursor::new(rows, if *hold { Hold::Yes } else { Hold::No })).map_err(|error| error.at(name.position))?;
+    session
+        .open_cursor(&name.value, Cursor::new(rows, if *hold { Hold::Yes } else { Hold::No }))
+        .map_err(|error| error.at(name.position))?;
     Ok(Outcome::done("DECLARE CURSOR"))
 }
 

@@ -30,6 +30,7 @@ mod explain_pipeline;
 mod hub_run;
 mod import_foreign_schema;
 mod names;
+mod notify;
 mod prepared;
 mod query;
 mod redact;

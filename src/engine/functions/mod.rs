@@ -1,8 +1,10 @@
 //! Functions: DataFusion's own, JSON, the hub's pure ones, those that tools ask of a PostgreSQL server, and those of the session.
 
 mod catalog;
+mod clients;
 mod server;
 mod session;
+mod sleep;
 
 use std::sync::Arc;
 
@@ -54,7 +56,10 @@ pub(super) fn of_session(scope: &Scope) -> Vec<Arc<ScalarUDF>> {
     session::functions(scope).into_iter().map(Arc::new).collect()
 }
 
-/// Functions that read the catalog.
+/// Functions that read the catalog, or act on the hub's sessions.
 pub(super) fn of_catalog(engine: &Arc<super::Engine>, scope: &Scope) -> Vec<Arc<ScalarUDF>> {
-    catalog::functions(engine, scope).into_iter().map(Arc::new).collect()
+    let mut functions = catalog::functions(engine, scope);
+    functions.extend(clients::functions(engine, scope));
+    functions.push(sleep::pg_sleep(engine.clock().clone()));
+    functions.into_iter().map(Arc::new).collect()
 }

@@ -72,6 +72,7 @@ impl Bench {
             named: Vec::new(),
             settings: Arc::new(vec![("application_name".to_owned(), "test".to_owned())]),
             snapshot: None,
+            caller: None,
         }
     }
 

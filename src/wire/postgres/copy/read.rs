@@ -123,13 +123,19 @@ impl Reader {
             return Ok(true);
         }
         if fields.len() > self.columns.len() {
-            return Err(Error::new(Code::BadCopyFormat, "extra data after last expected column")
-                .detail(format!("{}: \"{}\"", place(), shown(&record))));
+            return Err(Error::new(Code::BadCopyFormat, "extra data after last expected column").detail(format!(
+                "{}: \"{}\"",
+                place(),
+                shown(&record)
+            )));
         }
         for (index, column) in self.columns.iter_mut().enumerate() {
             let Some((bytes, is_null_text, is_quoted)) = fields.get(index) else {
-                return Err(Error::new(Code::BadCopyFormat, format!("missing data for column \"{}\"", column.name))
-                    .detail(format!("{}: \"{}\"", place(), shown(&record))));
+                return Err(Error::new(Code::BadCopyFormat, format!("missing data for column \"{}\"", column.name)).detail(format!(
+                    "{}: \"{}\"",
+                    place(),
+                    shown(&record)
+                )));
             };
             let is_null = match (is_null_text, is_quoted) {
                 (true, false) => !self.style.force_not_null.includes(&column.name),

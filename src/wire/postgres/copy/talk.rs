@@ -80,12 +80,14 @@ impl Line {
         self.connection.flush().await?;
         let mut reader = Reader::new(&columns, style, table, self.zone.clone());
         let mut done = AssertUnwindSafe(done).catch_unwind().map(ended).boxed();
+        let backend = std::sync::Arc::clone(&self.backend);
         loop {
             let (kind, body) = tokio::select! {
                 biased;
                 // It ends before the rows do only when it fails.
                 result = &mut done => return Ok(result.and_then(|_| Err(Error::internal("a COPY ended before its rows")))),
                 frame = self.connection.frame(max_body_bytes) => frame?,
+                () = backend.terminated() => return Err(Fault::shutting_down()),
             };
             match kind {
                 b'd' => {
