@@ -64,6 +64,9 @@ scripts! {
     files: "sources/files.slt",
     cursors: "session/cursors.slt",
     prepared: "session/prepared.slt",
+    functions: "session/functions.slt",
+    notify: "session/notify.slt",
+    rows_in_transactions: "session/rows_in_transactions.slt",
     transactions: "session/transactions.slt",
     variables: "session/variables.slt",
 }

@@ -15,6 +15,7 @@ mod planner;
 mod rewrite;
 mod scan;
 mod schema;
+mod staged;
 mod stats;
 mod table;
 mod upsert;
@@ -28,6 +29,7 @@ pub use lake::{Lake, Scratch};
 pub use planner::query_planner;
 pub use rewrite::Matching;
 pub use schema::normalise;
+pub use staged::{RestsOn, Staged};
 pub use table::Table;
 pub use writer::{Writer, WriterOptions, Written};
 

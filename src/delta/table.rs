@@ -126,6 +126,12 @@ impl Table {
         Ok(self.refresh().await?.version)
     }
 
+    /// The newest version and when it was committed.
+    pub async fn newest(&self) -> Result<(u64, Micros)> {
+        let state = self.refresh().await?;
+        Ok((state.version, state.committed_at))
+    }
+
     /// The rows of a version, or of the newest, in that version's own columns.
     ///
     /// The provider is a snapshot: later commits do not change it.

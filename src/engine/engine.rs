@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use sqlparser::ast::ExprWithAlias;
 use weir_catalog::{Definitions, Kind, Object, ObjectId, Store, TableBody};
 
+use super::clients::Clients;
 use super::open_source::Opened;
 use super::plan::{Context, Pin};
 use super::position::Place;
@@ -40,6 +41,7 @@ pub struct Engine {
     sources: Mutex<HashMap<ObjectId, OpenSource>>,
     /// Statements that change one table take turns.
     turns: Mutex<HashMap<ObjectId, Arc<tokio::sync::Mutex<()>>>>,
+    clients: Clients,
 }
 
 impl Engine {
@@ -62,6 +64,7 @@ impl Engine {
             fixed,
             sources: Mutex::default(),
             turns: Mutex::default(),
+            clients: Clients::default(),
         }))
     }
 
@@ -160,6 +163,11 @@ impl Engine {
     /// What went wrong in a plan or a stream, in the hub's own terms.
     pub fn error(error: DataFusionError) -> Error {
         errors::error(error)
+    }
+
+    /// The clients that are connected.
+    pub fn clients(&self) -> &Clients {
+        &self.clients
     }
 
     pub(super) fn base(&self) -> &SessionState {

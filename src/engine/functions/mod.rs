@@ -2,8 +2,10 @@
 
 mod catalog;
 mod checked;
+mod clients;
 mod server;
 mod session;
+mod sleep;
 mod sum;
 
 use std::sync::Arc;
@@ -58,7 +60,10 @@ pub(super) fn of_session(scope: &Scope) -> Vec<Arc<ScalarUDF>> {
     session::functions(scope).into_iter().map(Arc::new).collect()
 }
 
-/// Functions that read the catalog.
+/// Functions that read the catalog, or act on the hub's sessions.
 pub(super) fn of_catalog(engine: &Arc<super::Engine>, scope: &Scope) -> Vec<Arc<ScalarUDF>> {
-    catalog::functions(engine, scope).into_iter().map(Arc::new).collect()
+    let mut functions = catalog::functions(engine, scope);
+    functions.extend(clients::functions(engine, scope));
+    functions.push(sleep::pg_sleep(engine.clock().clone()));
+    functions.into_iter().map(Arc::new).collect()
 }

@@ -73,6 +73,8 @@ impl Bench {
             positional: Vec::new(),
             named: Vec::new(),
             settings: Arc::new(vec![("application_name".to_owned(), "test".to_owned())]),
+            snapshot: None,
+            caller: None,
         }
     }
 
