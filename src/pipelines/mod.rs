@@ -34,6 +34,6 @@ mod triggers;
 mod tests;
 
 use arguments::Arguments;
-pub use fail_points::FAIL_POINTS;
+pub use fail_points::{FAIL_POINTS, SYNC_POINTS};
 pub use options::SPEC;
 pub use runner::{RunRequest, Runner, search_path};
