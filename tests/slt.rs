@@ -121,7 +121,8 @@ impl Wire {
             "\\write" => {
                 let path = self.hub.files().join(argument.trim());
                 std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder for the file");
-                std::fs::write(path, rest).expect("the file is written");
+                // A zero byte cannot stand in a script.
+                std::fs::write(path, rest.replace("\\0", "\0")).expect("the file is written");
                 Some(DBOutput::StatementComplete(0))
             }
             "\\remove" => {

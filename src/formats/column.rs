@@ -11,6 +11,7 @@ use arrow::array::{
 use arrow::compute::filter;
 use arrow::datatypes::{DataType, Schema, TimeUnit};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use memchr::memchr;
 
 use super::contract::{ColumnSpec, Decoded, OnError, Reject};
 use super::convert::{self, Wrong};
@@ -170,6 +171,14 @@ impl<'a> Column<'a> {
         }
     }
 
+    /// As `text`, of a text that may hold a zero byte: no client could be sent it.
+    pub(super) fn unchecked_text(&mut self, text: &str) -> Result<(), Failure> {
+        match memchr(0, text.as_bytes()) {
+            Some(_) if !matches!(self.builder, Builder::Binary(_)) => self.wrong(text, Wrong::Zero),
+            _ => self.text(text),
+        }
+    }
+
     /// Appends JSON that has been checked; only for columns that store it.
     pub(super) fn json(&mut self, json: &str) {
         match &mut self.builder {
@@ -227,9 +236,10 @@ pub(super) fn null_failure(spec: &ColumnSpec) -> Failure {
 
 /// The text is not a value of the column's type.
 pub(super) fn type_failure(spec: &ColumnSpec, text: &str, wrong: Wrong) -> Failure {
-    let shown: String = text.chars().take(80).collect();
+    let shown: String = text.chars().take(80).map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c }).collect();
     let kind = type_name(&spec.data_type, spec.logical);
     let error = match wrong {
+        Wrong::Zero => format!("a zero byte cannot be part of a value of type {kind}: \"{shown}\""),
         Wrong::Syntax => format!("invalid value for type {kind}: \"{shown}\""),
         Wrong::Range => format!("value \"{shown}\" is out of range for type {kind}"),
     };

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use arrow::array::{BinaryArray, BooleanArray, Int64Array};
 use bytes::Bytes;
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter};
 
 use super::dialect::Dialect;
 use super::split::{KEPT_OF_LONG, too_long};
@@ -25,6 +25,8 @@ pub(super) struct Table {
     rows: Vec<Row>,
     width: usize,
     rejects: Vec<Reject>,
+    /// Whether any of its texts may hold a zero byte.
+    has_zero: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -37,8 +39,9 @@ struct Row {
 impl Table {
     /// `width` None: as wide as the first record.
     pub(super) fn read(bytes: Bytes, marks: &Marks, width: Option<usize>, first_line: i64) -> Self {
-        let mut table =
-            Self { bytes, unescaped: Vec::new(), spans: Vec::new(), rows: Vec::new(), width: width.unwrap_or(0), rejects: Vec::new() };
+        let has_zero = memchr(0, &bytes).is_some();
+        let (unescaped, spans, rows, rejects) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut table = Self { bytes, unescaped, spans, rows, width: width.unwrap_or(0), rejects, has_zero };
         let is_utf8 = std::str::from_utf8(&table.bytes).is_ok();
         let bytes = table.bytes.clone();
         let (mut at, mut line) = (0, first_line);
@@ -196,7 +199,11 @@ impl Job<'_> {
                         (!only_empty && !is_quoted && self.dialect.nulls.iter().any(|null| null == text))
                             || (!is_text && text.trim_ascii().is_empty())
                     };
-                    if is_null { column.null() } else { column.text(text) }
+                    match (is_null, table.has_zero) {
+                        (true, _) => column.null(),
+                        (false, false) => column.text(text),
+                        (false, true) => column.unchecked_text(text),
+                    }
                 }
             };
             if let Err(failure) = outcome {

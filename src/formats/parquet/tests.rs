@@ -152,3 +152,13 @@ fn damage_is_an_error_or_a_reject_never_a_panic() {
     std::fs::write(&path, &sound[..sound.len() / 2]).unwrap();
     assert!(decoder().blocks(Input::File(path), &columns, 1).is_err());
 }
+
+#[test]
+fn a_zero_byte_costs_its_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("zero.parquet");
+    write(&path, vec![("name", Arc::new(StringArray::from(vec!["a", "b\0c", "d"])) as ArrayRef)], 10);
+    let (rows, rejects) = read(&path, &[column("name", DataType::Utf8)]);
+    assert_eq!(rows, ["1: a", "3: d"]);
+    assert_eq!(rejects, ["2 type:name {\"name\":\"b\\u0000c\"}"]);
+}
