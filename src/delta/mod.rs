@@ -23,7 +23,7 @@ mod writer;
 mod tests;
 
 pub use contract::{Committed, Facts, Token, UpsertSpec};
-pub use lake::Lake;
+pub use lake::{Lake, location};
 pub use planner::query_planner;
 pub use rewrite::Matching;
 pub use schema::normalise;
