@@ -37,3 +37,4 @@ use arguments::Arguments;
 pub use fail_points::{FAIL_POINTS, SYNC_POINTS};
 pub use options::SPEC;
 pub use runner::{RunRequest, Runner, search_path};
+pub use target::target_of;
