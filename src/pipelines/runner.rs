@@ -466,7 +466,7 @@ impl Runner {
             outputs,
             rules,
             offsets: offsets.clone(),
-            file_rows: Vec::new(),
+            file_rows: landed.file_rows,
             table_commits: landed.commits,
             schema_versions: Vec::new(),
             lineage,

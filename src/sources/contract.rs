@@ -1,5 +1,6 @@
 //! What a connector and a source promise.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -159,7 +160,12 @@ pub struct RejectSink {
     waiting: Arc<Mutex<Vec<SourceReject>>>,
     /// Records the source handed out, good and bad, for conservation.
     read: Arc<std::sync::atomic::AtomicI64>,
+    /// Records of each file, by its source and its number in the ledger.
+    files: Arc<Mutex<BTreeMap<FileKey, i64>>>,
 }
+
+/// A version of a file: its source, and its number in the ledger.
+pub type FileKey = (ObjectId, i64);
 
 impl RejectSink {
     pub fn push(&self, reject: SourceReject) {
@@ -175,6 +181,16 @@ impl RejectSink {
     pub fn count_read(&self, records: usize) {
         let records = i64::try_from(records).unwrap_or(i64::MAX);
         self.read.fetch_add(records, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// As `count_read`, of records of that file. Called with none for a file that is about to be read.
+    pub fn count_file(&self, file: FileKey, records: usize) {
+        *self.files.lock().entry(file).or_insert(0) += i64::try_from(records).unwrap_or(i64::MAX);
+    }
+
+    /// Records per file so far.
+    pub fn files(&self) -> BTreeMap<FileKey, i64> {
+        self.files.lock().clone()
     }
 
     pub fn read(&self) -> i64 {

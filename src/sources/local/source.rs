@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
+use weir_catalog::FileEntry;
 use weir_sql::statements::create_source::Meta;
 
 use super::connector::blocking;
@@ -62,11 +63,16 @@ impl Source for LocalSource {
         let items = blocking(move || match range {
             None => {
                 let files = offer.list(&reading.folder)?;
-                Ok(files.into_iter().map(|file| Item::File { path: file.path, etag: None }).collect())
+                Ok(files.into_iter().map(|file| Item::File { path: file.path, etag: None, entry: None }).collect())
             }
             Some(range) => {
                 let entries = offer.versions(&range)?;
-                Ok(entries.into_iter().map(|entry| Item::File { path: entry.file.path, etag: Some(entry.file.etag) }).collect())
+                let item = |entry: FileEntry| Item::File {
+                    path: entry.file.path,
+                    etag: Some(entry.file.etag),
+                    entry: Some((offer.source_id, entry.seq)),
+                };
+                Ok(entries.into_iter().map(item).collect())
             }
         });
         Ok(self.table(items.await?, request))
