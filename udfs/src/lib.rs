@@ -3,6 +3,7 @@
 //! A file per function or per family that shares its whole body, and one list. JSON is text here; a result that is JSON says so in its
 //! field's metadata (`weir.type`).
 
+mod encodings;
 mod hmac;
 mod json;
 mod jsonb_array_length;
@@ -29,6 +30,8 @@ pub const FUNCTIONS: &[fn() -> ScalarUDF] = &[
     to_bytea::to_bytea,
     to_char::to_char,
     hmac::hmac,
+    encodings::convert_from,
+    encodings::convert_to,
 ];
 
 #[cfg(test)]
