@@ -11,12 +11,13 @@ use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::{Expr, TableType};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 
-use super::files::DataFile;
+use super::files::{DataFile, FileStats};
+use super::prune::may_match;
 
 /// Number of the file among those given.
 pub(super) const FILE: &str = "_weir_file";
@@ -28,11 +29,11 @@ pub(super) const ROW: &str = "_weir_row";
 pub(super) struct Addressed {
     schema: SchemaRef,
     columns: SchemaRef,
-    files: Vec<DataFile>,
+    files: Vec<(DataFile, Option<FileStats>)>,
 }
 
 impl Addressed {
-    pub(super) fn new(columns: &SchemaRef, files: Vec<DataFile>) -> Self {
+    pub(super) fn new(columns: &SchemaRef, files: Vec<(DataFile, Option<FileStats>)>) -> Self {
         let mut fields = columns.fields().to_vec();
         fields.push(Arc::new(Field::new(FILE, DataType::Int32, false)));
         fields.push(Arc::new(Field::new(ROW, DataType::Int64, false)));
@@ -50,11 +51,16 @@ impl TableProvider for Addressed {
         TableType::Base
     }
 
+    /// They only choose files: every row is still asked.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
     async fn scan(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _: &[Expr],
+        filters: &[Expr],
         _: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let output = match projection {
@@ -63,9 +69,12 @@ impl TableProvider for Addressed {
         };
         let read: Vec<_> = self.columns.fields().iter().filter(|field| output.field_with_name(field.name()).is_ok()).cloned().collect();
         let read = Arc::new(Schema::new(read));
-        let lanes = state.config().target_partitions().clamp(1, self.files.len().max(1));
+        let may_match = may_match(state, &self.columns, &self.files, filters);
+        let files: Vec<(i32, &DataFile)> =
+            (0_i32..).zip(&self.files).zip(may_match).filter(|(_, may)| *may).map(|((number, (file, _)), _)| (number, file)).collect();
+        let lanes = state.config().target_partitions().clamp(1, files.len().max(1));
         let mut parts: Vec<Vec<(i32, DataFile)>> = vec![Vec::new(); lanes];
-        for ((number, file), lane) in (0_i32..).zip(&self.files).zip((0..lanes).cycle()) {
+        for ((number, file), lane) in files.into_iter().zip((0..lanes).cycle()) {
             if let Some(part) = parts.get_mut(lane) {
                 part.push((number, file.clone()));
             }

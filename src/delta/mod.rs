@@ -12,6 +12,7 @@ mod history;
 mod lake;
 mod log;
 mod planner;
+mod prune;
 mod rewrite;
 mod schema;
 mod stats;

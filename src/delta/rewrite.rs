@@ -210,7 +210,7 @@ impl Rewrite {
     /// Runs the query for the matching rows and marks them as gone; with assignments their new form is written.
     async fn take_out(&mut self, rows: &Matching<'_>, assignments: Option<&[(String, Expr)]>) -> Result<()> {
         let Matching { session, relation, predicate } = rows;
-        let addressed = Addressed::new(&self.columns, self.files.iter().map(|file| file.data.clone()).collect());
+        let addressed = Addressed::new(&self.columns, self.files.iter().map(|file| (file.data.clone(), file.stats.clone())).collect());
         let column = |name: &str| Expr::Column(Column::new(Some(relation.clone()), name));
         let mut output = vec![column(FILE), column(ROW)];
         output.extend(self.columns.fields().iter().map(|field| column(field.name())));
