@@ -61,6 +61,7 @@ scripts! {
     bytea: "rows/bytea.slt",
     while_running: "errors/while_running.slt",
     files: "sources/files.slt",
+    source_schema_change: "sources/schema_change.slt",
     cursors: "session/cursors.slt",
     prepared: "session/prepared.slt",
     transactions: "session/transactions.slt",

@@ -12,6 +12,7 @@ use arrow::compute::filter;
 use arrow::datatypes::{DataType, Schema, TimeUnit};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use memchr::memchr;
+use serde_json::Value as Json;
 
 use super::contract::{ColumnSpec, Decoded, OnError, Reject};
 use super::convert::{self, Wrong};
@@ -187,6 +188,11 @@ impl<'a> Column<'a> {
         }
     }
 
+    /// NULL, whatever the column says of NULLs.
+    pub(super) fn no_value(&mut self) {
+        self.builder.null();
+    }
+
     /// The record has the field, and it is null.
     pub(super) fn null(&mut self) -> Result<(), Failure> {
         self.builder.null();
@@ -226,6 +232,37 @@ impl<'a> Column<'a> {
 
     pub(super) fn finish(self) -> ArrayRef {
         self.builder.finish()
+    }
+}
+
+/// Fields that no column takes, gathered for the column that rescues them.
+#[derive(Default)]
+pub(super) struct Rest {
+    json: String,
+}
+
+impl Rest {
+    pub(super) fn text(&mut self, name: &str, text: &str) {
+        self.json(name, &Json::from(text).to_string());
+    }
+
+    /// `json` is a value that was checked.
+    pub(super) fn json(&mut self, name: &str, json: &str) {
+        self.json.push(if self.json.is_empty() { '{' } else { ',' });
+        self.json.push_str(&Json::from(name).to_string());
+        self.json.push(':');
+        self.json.push_str(json);
+    }
+
+    /// Ends the record: its object, or NULL when there was nothing.
+    pub(super) fn put(&mut self, column: &mut Column<'_>) {
+        if self.json.is_empty() {
+            column.no_value();
+            return;
+        }
+        self.json.push('}');
+        column.json(&self.json);
+        self.json.clear();
     }
 }
 

@@ -22,6 +22,7 @@ pub mod lineage;
 mod offsets;
 mod options;
 mod pass;
+mod pinned;
 mod refresh;
 mod replay;
 mod runner;

@@ -65,7 +65,7 @@ pub struct OpenRequest {
     pub options: Options,
     /// The statement: columns, FORMAT, INCREMENTAL BY, INCLUDE, rules.
     pub definition: CreateSource,
-    /// Columns found earlier, when the definition declares none.
+    /// Columns as they were stored last: those found when the definition declares none, and those that a new field became.
     pub found: Option<SchemaRef>,
     /// The file ledger and nothing else of it.
     pub store: Arc<dyn Store>,
@@ -101,12 +101,19 @@ pub trait Source: Send + Sync {
     /// The end of the next batch after `from`; None when there is nothing new. Files within their settle time are not offered.
     async fn next(&self, from: Option<&Position>, limit: &BatchLimit) -> Result<Option<Position>>;
 
+    /// The columns that the rows of a range need: `schema()` with new fields in it. None when it has none, or when new fields do not become
+    /// columns. Asked before a run is frozen, so that every attempt at it reads the same columns.
+    async fn grown(&self, range: &Range) -> Result<Option<SchemaRef>>;
+
     /// The rows of a range (None = all there is now), as a table whose first columns are `schema()`; with `provenance`, then `_source` and
     /// `_source_position`.
     async fn scan(&self, range: Option<Range>, request: ScanRequest) -> Result<Arc<dyn TableProvider>>;
 
     /// Turns raw records of dead letters back into rows: a table like `scan`'s, without ranges. Records that still fail go to `rejects`.
     async fn decode_again(&self, records: Vec<RawRecord>, request: ScanRequest) -> Result<Arc<dyn TableProvider>>;
+
+    /// Words about records that are there but that no range from this position on will ever have; None when every record will be read.
+    async fn left_out(&self, from: &Position) -> Result<Option<String>>;
 
     /// Everything up to `to` is in the lake; the source may forget it.
     async fn release(&self, to: &Position) -> Result<()>;

@@ -165,6 +165,11 @@ impl Hub {
         self.connect().await.expect("a connection").batch_execute(script).await
     }
 
+    /// Waits until a query answers with that value.
+    pub(super) async fn until(&self, query: &str, value: &str) {
+        assert!(until(LIMIT, async || self.value(query).await == value).await, "{query} was never {value}; see {}", self.log_text());
+    }
+
     /// The only value of the only row.
     pub(super) async fn value(&self, query: &str) -> String {
         let rows = self.rows(query).await;

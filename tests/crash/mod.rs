@@ -8,6 +8,7 @@
 #![expect(clippy::print_stderr, reason = "the seed and each death, to repeat a run that failed")]
 
 mod disk;
+mod frozen;
 mod hub;
 mod python;
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::Sender;
-use weir_sql::statements::create_source::Meta;
+use weir_sql::statements::create_source::{Meta, SchemaChange};
 
 use crate::error::{Code, Error, Result};
 use crate::formats::{Block, BlockContent, ColumnSpec, Decoder, Input, Layout, Reject};
@@ -28,7 +28,7 @@ pub(super) struct Reading {
     /// As in `Compression::of`.
     pub compression: String,
     pub max_decompressed: Option<u64>,
-    pub unknown_fields_fail: bool,
+    pub schema_change: SchemaChange,
 }
 
 /// What to read.

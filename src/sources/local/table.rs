@@ -17,7 +17,7 @@ use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::{Mutex, mpsc};
-use weir_sql::statements::create_source::Meta;
+use weir_sql::statements::create_source::{Meta, SchemaChange};
 
 use super::connector::blocking;
 use super::feed::{Feeder, Item, Reading, Work};
@@ -221,7 +221,7 @@ impl Job {
 
     fn assemble(&self, source: &Arc<str>, entry: Option<FileKey>, decoded: Decoded) -> Result<RecordBatch> {
         let Decoded { batch, positions, raw, rejects, unknown_fields } = decoded;
-        if let (true, Some(field)) = (self.reading.unknown_fields_fail, unknown_fields.first()) {
+        if let (true, Some(field)) = (self.reading.schema_change == SchemaChange::Fail, unknown_fields.first()) {
             return Err(Error::new(Code::DataException, format!("file \"{source}\" has a new field \"{field}\""))
                 .hint("Declare the column, or use ON SCHEMA CHANGE IGNORE.".to_owned()));
         }
