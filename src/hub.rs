@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
-use weir_catalog::{Change, Kind, Object, SecretKeySource, Store};
+use weir_catalog::{Change, Kind, Object, SecretKeySource, SqliteStore, Store};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -14,6 +14,7 @@ use crate::delta::{Lake, Scratch};
 use crate::engine::{Engine, EngineLimits};
 use crate::error::{Code, Error, Result};
 use crate::pipelines::{self, Runner};
+use crate::stores;
 
 /// The one database of a hub.
 const DATABASE: &str = "weir";
@@ -40,7 +41,8 @@ impl Hub {
             Some(file) => SecretKeySource::File(file.clone()),
             None => SecretKeySource::DataDir,
         };
-        let store = weir_catalog::open(&config.data_dir, key)?;
+        let store = SqliteStore::open(&config.data_dir, key)?.when_sync_fails(stores::catalog_not_synced);
+        let store: Arc<dyn Store> = Arc::new(store);
         prepare_lake(&config.lake)?;
         let memory_bytes = usize::try_from(config.memory_limit).unwrap_or(usize::MAX);
         let spill_dir = config.data_dir.join("spill");

@@ -56,6 +56,11 @@ impl FileStats {
         self.0.get("numRecords").and_then(Value::as_i64)
     }
 
+    /// How many rows have no value in a column of the first level.
+    pub(super) fn nulls(&self, column: &str) -> Option<i64> {
+        self.0.get("nullCount")?.get(column)?.as_i64()
+    }
+
     /// Bounds of a column of the first level, as text; text bounds may be cut but still enclose.
     pub(super) fn bounds(&self, column: &str) -> Option<(String, String)> {
         let end = |name: &str| match self.0.get(name)?.get(column)? {

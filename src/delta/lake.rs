@@ -146,6 +146,19 @@ impl Lake {
     }
 }
 
+/// Bytes of a schema's or a table's name that its folder keeps; file systems end names at 255, and more is added to them.
+const NAME_BYTES: usize = 80;
+
+/// The place of a new table: readable for people, unique whatever is renamed or dropped later, and a path on every system.
+pub fn location(schema: &str, name: &str, unique: i64) -> String {
+    format!("{}/{}-{unique}", plain(schema), plain(name))
+}
+
+/// Only letters, digits and `_` of ASCII, so that the cut is never inside a character.
+fn plain(name: &str) -> String {
+    name.chars().take(NAME_BYTES).map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect()
+}
+
 /// Whether a commit or a checkpoint is there. A creation that broke off leaves at most an empty folder or a staged file behind.
 fn has_log(root: &Path) -> bool {
     std::fs::read_dir(root.join("_delta_log")).is_ok_and(|entries| {

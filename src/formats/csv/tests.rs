@@ -302,3 +302,14 @@ fn schema_carries_the_logical_type() {
     let spec = ColumnSpec { logical: Logical::Jsonb, ..column("v", DataType::Utf8) };
     assert_eq!(ColumnSpec::from_field(&spec.field()), spec);
 }
+
+#[test]
+fn a_zero_byte_costs_its_row() {
+    let columns = [column("id", DataType::Int64), column("name", DataType::Utf8), column("raw", DataType::Binary)];
+    let text = b"id,name,raw\n1,a,x\n2,b\0c,x\n\0,c,x\n4,d,x\0\n";
+    let (rows, rejects) = read_cut(&decoder(&[]), text, &columns, 1 << 20);
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    let rejected: Vec<_> = rejects.iter().map(|reject| (reject.position, reject.rule.as_str())).collect();
+    assert_eq!(rejected, [(3, "type:name"), (4, "type:id")]);
+    assert!(rejects.iter().all(|reject| !reject.error.contains('\0')), "{rejects:?}");
+}
