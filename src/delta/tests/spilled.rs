@@ -156,6 +156,34 @@ async fn an_error_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_far_into_a_file_are_found() {
+    for memory_bytes in [0, 1 << 20] {
+        let setting = setting_with(memory_bytes);
+        let table = setting.table(PAIRS, &[]).await;
+        // More than a file is read of at a time.
+        let rows: Vec<(i64, &str)> = (0..40_000).map(|id| (id, "old")).collect();
+        append(&table, &rows).await;
+        let ids: Vec<i64> = (0..40_000).step_by(997).collect();
+        let columns: [(&str, ArrayRef); 3] = [
+            ("id", Arc::new(Int64Array::from(ids.clone()))),
+            ("name", Arc::new(StringArray::from(vec!["new"; ids.len()]))),
+            ("gone", Arc::new(ids.iter().map(|id| Some(id % 2 == 0)).collect::<BooleanArray>())),
+        ];
+        let rows = RecordBatch::try_from_iter_with_nullable(columns.map(|(name, array)| (name, array, true))).unwrap();
+        let input = Box::pin(RecordBatchStreamAdapter::new(rows.schema(), stream::iter([Ok(rows)])));
+        let spec = UpsertSpec { key: vec!["id".into()], sequence: None, ..spec() };
+        let done = table.upsert(input, &spec, None, &facts).await.unwrap();
+        assert_eq!((done.rows.updated, done.rows.deleted), (20, 21));
+        let mut expected: Vec<String> = (0..40_000)
+            .filter(|id| id % 997 != 0 || id % 2 == 1)
+            .map(|id| format!("{id} {}", if id % 997 == 0 { "new" } else { "old" }))
+            .collect();
+        expected.sort();
+        assert_eq!(newest(&table).await, expected, "with {memory_bytes} bytes");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_stored_twice_is_mended() {
     for memory_bytes in [0, 1 << 20] {
         let setting = setting_with(memory_bytes);

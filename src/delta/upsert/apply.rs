@@ -201,7 +201,8 @@ impl Output {
 fn until(hits: &mut Peekable<impl Iterator<Item = Hit>>, end: u64, first: u64) -> Result<Vec<(u32, After)>> {
     let mut here = Vec::new();
     while let Some(hit) = hits.next_if(|hit| hit.row < end) {
-        let at = u32::try_from(hit.row - first).map_err(|source| Error::internal("a row lies outside its batch").caused_by(source))?;
+        let at = hit.row.checked_sub(first).and_then(|at| u32::try_from(at).ok());
+        let at = at.ok_or_else(|| Error::internal("a row lies outside its batch"))?;
         here.push((at, hit.after));
     }
     Ok(here)
