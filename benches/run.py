@@ -16,7 +16,7 @@ from hub import Hub
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CORES = os.cpu_count()
-CODEC = "zstd"
+CODEC = "snappy"
 FSYNC = {"weir": "fsync"}
 
 

@@ -86,6 +86,9 @@ pub(super) fn boolean(text: &str) -> Converted<bool> {
 
 /// The unscaled value of a decimal with `scale` digits after the point and at most `precision` digits in all.
 pub(super) fn decimal(text: &str, precision: u8, scale: i8) -> Converted<i128> {
+    if let Some(value) = short_decimal(text.as_bytes(), precision, scale) {
+        return Ok(i128::from(value));
+    }
     let text = text.trim_ascii();
     let (mantissa, exponent) = match text.find(['e', 'E']) {
         Some(at) => {
@@ -106,6 +109,38 @@ pub(super) fn decimal(text: &str, precision: u8, scale: i8) -> Converted<i128> {
         return Err(Wrong::Range);
     }
     Ok(if negative { -value } else { value })
+}
+
+/// A plain decimal that needs no rounding and whose digits, with the zeros that its scale adds, surely fit: nearly every one there is.
+#[inline]
+fn short_decimal(text: &[u8], precision: u8, scale: i8) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    // Nineteen digits fit an unsigned number of 64 bits.
+    if digits.len() > 19 {
+        return None;
+    }
+    let (mut value, mut count, mut before_point) = (0_u64, 0_usize, None);
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            value = value * 10 + u64::from(digit);
+            count += 1;
+        } else if *byte == b'.' && before_point.is_none() {
+            before_point = Some(count);
+        } else {
+            return None;
+        }
+    }
+    let after_point = before_point.map_or(0, |before| count - before);
+    let zeros = usize::try_from(scale).ok()?.checked_sub(after_point)?;
+    if count == 0 || count + zeros > usize::from(precision.min(18)) {
+        return None;
+    }
+    let value = i64::try_from(value * 10_u64.pow(u32::try_from(zeros).ok()?)).ok()?;
+    Some(if negative { -value } else { value })
 }
 
 fn unscaled(digits: &[u8], scale: i32, exponent: i32) -> Converted<i128> {

@@ -27,3 +27,15 @@ fn formats_have_distinct_names_and_sound_defaults() {
         assert!(super::format(name).is_some());
     }
 }
+
+proptest::proptest! {
+    /// A blank before the number keeps it from the short way.
+    #[test]
+    fn short_decimals_are_read_as_long_ones(
+        text in "-?[0-9]{0,12}([.][0-9]{0,6})?", precision in 1_u8..=38, scale in 0_i8..=6,
+    ) {
+        let short = super::convert::decimal(&text, precision, scale);
+        let long = super::convert::decimal(&format!(" {text}"), precision, scale);
+        proptest::prop_assert_eq!(short, long);
+    }
+}

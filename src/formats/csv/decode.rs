@@ -48,6 +48,8 @@ impl Table {
         while at < bytes.len() {
             let before = table.spans.len();
             let found = marks.record(&bytes, at, &mut table.spans, &mut table.unescaped);
+            // Only a quoted field can hold line ends, so most records are a line without a second look.
+            let is_plain = matches!(found, Found::Record { .. } if !Span::any_quoted(table.spans.get(before..).unwrap_or_default()));
             let next = match found {
                 Found::Nothing { next } => next,
                 Found::Broken { text_end, next, reason } => {
@@ -59,8 +61,10 @@ impl Table {
                     next
                 }
             };
-            let taken = bytes.get(at..next).unwrap_or_default();
-            line += i64::try_from(memchr_iter(b'\n', taken).count()).unwrap_or(0);
+            line += match is_plain {
+                true => 1,
+                false => i64::try_from(memchr_iter(b'\n', bytes.get(at..next).unwrap_or_default()).count()).unwrap_or(0),
+            };
             at = next;
         }
         table
@@ -105,19 +109,42 @@ impl Table {
         self.rows.len()
     }
 
-    /// The text of a field and whether it was quoted.
-    #[inline]
-    pub(super) fn field(&self, row: usize, index: usize) -> (&str, bool) {
-        let Some(span) = self.spans.get(row * self.width + index).copied() else {
-            return ("", false);
-        };
-        let from = if span.is_unescaped() { self.unescaped.as_slice() } else { &self.bytes };
-        // Every record that was kept is valid, and fields are cut at ASCII characters.
-        (std::str::from_utf8(from.get(span.range()).unwrap_or_default()).unwrap_or_default(), span.is_quoted())
+    /// The fields as text, for reading many of them.
+    pub(super) fn texts(&self) -> Texts<'_> {
+        Texts { table: self, whole: std::str::from_utf8(&self.bytes).ok(), unescaped: std::str::from_utf8(&self.unescaped).ok() }
     }
 
     fn raw(&self, row: &Row) -> &[u8] {
         self.bytes.get(row.start..row.end).unwrap_or_default()
+    }
+}
+
+/// The fields of a table. Checking a block once as a whole is far cheaper than checking each of its fields.
+#[derive(Clone, Copy)]
+pub(super) struct Texts<'a> {
+    table: &'a Table,
+    /// None where some record of the block is not valid; those that were kept are.
+    whole: Option<&'a str>,
+    unescaped: Option<&'a str>,
+}
+
+impl<'a> Texts<'a> {
+    /// The text of a field and whether it was quoted.
+    #[inline]
+    pub(super) fn field(&self, row: usize, index: usize) -> (&'a str, bool) {
+        let Some(span) = self.table.spans.get(row * self.table.width + index).copied() else {
+            return ("", false);
+        };
+        let (checked, bytes) = match span.is_unescaped() {
+            true => (self.unescaped, self.table.unescaped.as_slice()),
+            false => (self.whole, self.table.bytes.as_ref()),
+        };
+        let text = match checked {
+            Some(text) => text.get(span.range()),
+            // Every record that was kept is valid, and fields are cut at ASCII characters.
+            None => bytes.get(span.range()).and_then(|bytes| std::str::from_utf8(bytes).ok()),
+        };
+        (text.unwrap_or_default(), span.is_quoted())
     }
 }
 
@@ -178,9 +205,9 @@ impl Job<'_> {
                 continue;
             }
             if spec.rescues {
-                self.rescue(&mut column, &table, &mapping.unknown);
+                self.rescue(&mut column, table.texts(), &mapping.unknown, &mut failures);
             } else {
-                self.fill(&mut column, &table, mapping.sources.get(index).copied().flatten(), &mut failures);
+                self.fill(&mut column, table.texts(), mapping.sources.get(index).copied().flatten(), &mut failures);
             }
             if is_wanted && let Some(slot) = arrays.get_mut(index) {
                 *slot = Some(column.finish());
@@ -197,13 +224,15 @@ impl Job<'_> {
     }
 
     /// What the fields without a column hold, as text; those that hold nothing are left out.
-    fn rescue(&self, column: &mut Column<'_>, table: &Table, unknown: &[(usize, String)]) {
+    fn rescue(&self, column: &mut Column<'_>, texts: Texts<'_>, unknown: &[(usize, String)], failures: &mut BTreeMap<usize, Failure>) {
         let mut rest = Rest::default();
-        for row in 0..table.row_count() {
+        for row in 0..texts.table.row_count() {
             for (index, name) in unknown {
-                let (text, is_quoted) = table.field(row, *index);
+                let (text, is_quoted) = texts.field(row, *index);
                 let is_null = (text.is_empty() && !is_quoted) || (!is_quoted && self.dialect.nulls.iter().any(|null| null == text));
-                if !is_null {
+                if texts.table.has_zero && text.contains('\0') {
+                    failures.entry(row).or_insert_with(|| column.zero_failure(text));
+                } else if !is_null {
                     rest.text(name, text);
                 }
             }
@@ -211,22 +240,22 @@ impl Job<'_> {
         }
     }
 
-    fn fill(&self, column: &mut Column<'_>, table: &Table, source: Option<usize>, failures: &mut BTreeMap<usize, Failure>) {
+    fn fill(&self, column: &mut Column<'_>, texts: Texts<'_>, source: Option<usize>, failures: &mut BTreeMap<usize, Failure>) {
         let is_text = column.is_text();
         let empty_is_null = self.dialect.nulls.iter().any(String::is_empty);
         let only_empty = empty_is_null && self.dialect.nulls.len() == 1;
-        for row in 0..table.row_count() {
+        for row in 0..texts.table.row_count() {
             let outcome = match source {
                 None => column.absent(),
                 Some(index) => {
-                    let (text, is_quoted) = table.field(row, index);
+                    let (text, is_quoted) = texts.field(row, index);
                     let is_null = if text.is_empty() {
                         !is_text || (empty_is_null && !is_quoted)
                     } else {
                         (!only_empty && !is_quoted && self.dialect.nulls.iter().any(|null| null == text))
                             || (!is_text && text.trim_ascii().is_empty())
                     };
-                    match (is_null, table.has_zero) {
+                    match (is_null, texts.table.has_zero) {
                         (true, _) => column.null(),
                         (false, false) => column.text(text),
                         (false, true) => column.unchecked_text(text),

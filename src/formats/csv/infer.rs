@@ -58,9 +58,10 @@ pub(super) fn schema(tables: &[Table], names: Option<&[String]>, nulls: &[String
     let width = names.map_or_else(|| tables.first().map_or(0, Table::width), <[String]>::len);
     let mut guesses: Vec<Guess> = (0..width).map(|_| Guess::new()).collect();
     for table in tables.iter().filter(|table| table.width() == width) {
+        let texts = table.texts();
         for row in 0..table.row_count() {
             for (index, guess) in guesses.iter_mut().enumerate() {
-                let (text, is_quoted) = table.field(row, index);
+                let (text, is_quoted) = texts.field(row, index);
                 if !text.trim_ascii().is_empty() && (is_quoted || !nulls.iter().any(|null| null == text)) {
                     guess.see(text);
                 }

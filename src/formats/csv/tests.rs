@@ -63,6 +63,14 @@ fn one_bad_value_costs_one_record() {
 }
 
 #[test]
+fn refused_records_of_several_lines_are_counted_whole() {
+    let columns = [column("id", DataType::Int64), column("name", DataType::Utf8)];
+    let (rows, rejects) = read(&[], b"id,name\n1,\"a\nb\nc\",d\n2,x\nbad,y\n", &columns);
+    assert_eq!(rows, ["5: 2|x"]);
+    assert_eq!(rejects, ["2 record 1,\"a\nb\nc\",d", "6 type:id bad,y"]);
+}
+
+#[test]
 fn a_stray_quote_costs_its_line() {
     let columns = [column("a", DataType::Utf8), column("b", DataType::Utf8)];
     let (rows, rejects) = read(&[], b"a,b\n1,\"open\n2,x\n3,\"y\"\n4,z\"z\n", &columns);

@@ -30,6 +30,10 @@ impl Span {
         self.length & QUOTED != 0
     }
 
+    pub(super) fn any_quoted(spans: &[Self]) -> bool {
+        spans.iter().fold(0, |flags, span| flags | span.length) & QUOTED != 0
+    }
+
     pub(super) fn is_unescaped(self) -> bool {
         self.length & UNESCAPED != 0
     }
