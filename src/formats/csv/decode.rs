@@ -229,7 +229,7 @@ impl Job<'_> {
         for row in 0..texts.table.row_count() {
             for (index, name) in unknown {
                 let (text, is_quoted) = texts.field(row, *index);
-                let is_null = (text.is_empty() && !is_quoted) || (!is_quoted && self.dialect.nulls.iter().any(|null| null == text));
+                let is_null = !is_quoted && (text.is_empty() || self.dialect.nulls.iter().any(|null| null == text));
                 if texts.table.has_zero && text.contains('\0') {
                     failures.entry(row).or_insert_with(|| column.zero_failure(text));
                 } else if !is_null {
