@@ -78,6 +78,8 @@ pub enum Code {
     SourceUnavailable,
     SourceRefused,
     Protocol,
+    /// Rows of a COPY that do not have the form they should have.
+    BadCopyFormat,
     Internal,
 }
 
@@ -136,6 +138,7 @@ impl Code {
         Code::SourceUnavailable,
         Code::SourceRefused,
         Code::Protocol,
+        Code::BadCopyFormat,
         Code::Internal,
     ];
 
@@ -197,6 +200,7 @@ impl Code {
             Code::SourceUnavailable => "HV00N",
             Code::SourceRefused => "28000",
             Code::Protocol => "08P01",
+            Code::BadCopyFormat => "22P04",
             Code::Internal => "XX000",
         }
     }

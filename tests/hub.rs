@@ -25,35 +25,19 @@ impl Hub {
     pub fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::create_dir(folder.path().join("files")).expect("a folder for files");
-        let mut process = Command::new(env!("CARGO_BIN_EXE_weir"))
-            .args(["serve", "--pg", "127.0.0.1:0", "--http", "127.0.0.1:0", "--set", "log.format=json", "--data-dir"])
-            .arg(folder.path().join("data"))
-            .env("WEIR_ADMIN_PASSWORD", PASSWORD)
-            .env("WEIR_TEST_SECRET", "from the environment")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the weir binary");
-        let stderr = process.stderr.take().expect("its log");
-        let (ready, wait) = mpsc::channel();
-        // Reads to the end, so that a full pipe never blocks the hub.
-        std::thread::spawn(move || {
-            let mut log = String::new();
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if let Some(address) = ready_at(&line) {
-                    let _ = ready.send(Ok(address));
-                }
-                log.push_str(&line);
-                log.push('\n');
-            }
-            let _ = ready.send(Err(log));
-        });
-        let address = match wait.recv_timeout(START_LIMIT) {
-            Ok(Ok(address)) => address,
-            Ok(Err(log)) => panic!("the hub ended before it was ready:\n{log}"),
-            Err(_) => panic!("the hub was not ready in time"),
-        };
+        let (process, address) = serve(folder.path());
         Self { process, address, folder }
+    }
+
+    /// Ends the hub as a power cut does, and starts it again on the same data.
+    pub fn kill_and_start(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        (self.process, self.address) = serve(self.folder.path());
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Where a test puts the files its sources read.
@@ -75,6 +59,7 @@ impl Hub {
             while let Some(message) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
                 match message {
                     Ok(tokio_postgres::AsyncMessage::Notice(notice)) => sink.push(&notice),
+                    Ok(tokio_postgres::AsyncMessage::Notification(sent)) => sink.heard(sent.channel(), sent.payload()),
                     Ok(_) => {}
                     Err(_) => return,
                 }
@@ -84,6 +69,38 @@ impl Hub {
     }
 }
 
+fn serve(folder: &Path) -> (Child, SocketAddr) {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .args(["serve", "--pg", "127.0.0.1:0", "--http", "127.0.0.1:0", "--set", "log.format=json", "--data-dir"])
+        .arg(folder.join("data"))
+        .env("WEIR_ADMIN_PASSWORD", PASSWORD)
+        .env("WEIR_TEST_SECRET", "from the environment")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the weir binary");
+    let stderr = process.stderr.take().expect("its log");
+    let (ready, wait) = mpsc::channel();
+    // Reads to the end, so that a full pipe never blocks the hub.
+    std::thread::spawn(move || {
+        let mut log = String::new();
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            if let Some(address) = ready_at(&line) {
+                let _ = ready.send(Ok(address));
+            }
+            log.push_str(&line);
+            log.push('\n');
+        }
+        let _ = ready.send(Err(log));
+    });
+    let address = match wait.recv_timeout(START_LIMIT) {
+        Ok(Ok(address)) => address,
+        Ok(Err(log)) => panic!("the hub ended before it was ready:\n{log}"),
+        Err(_) => panic!("the hub was not ready in time"),
+    };
+    (process, address)
+}
+
 impl Drop for Hub {
     fn drop(&mut self) {
         let _ = self.process.kill();
@@ -91,7 +108,7 @@ impl Drop for Hub {
     }
 }
 
-/// The notices of one connection since they were last taken.
+/// The notices and notifications of one connection since they were last taken.
 #[derive(Clone, Default)]
 pub struct Notices(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
 
@@ -99,6 +116,10 @@ impl Notices {
     fn push(&self, notice: &tokio_postgres::error::DbError) {
         let detail = notice.detail().map(|detail| format!("; {detail}")).unwrap_or_default();
         self.0.lock().expect("no panic before").push(format!("{}: {}{detail}", notice.severity(), notice.message()));
+    }
+
+    fn heard(&self, channel: &str, payload: &str) {
+        self.0.lock().expect("no panic before").push(format!("{channel}: {payload}"));
     }
 
     pub fn take(&self) -> Vec<String> {

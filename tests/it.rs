@@ -13,6 +13,8 @@
 
 mod architecture;
 mod cli;
+mod clients;
+mod copy;
 mod crash;
 mod hub;
 mod sessions;

@@ -109,3 +109,143 @@ async fn a_run_that_nobody_waits_for_any_more_is_cancelled_and_the_next_one_land
     let row = client.query_one("SELECT count(*) AS rows, count(DISTINCT id) AS ids FROM loaded", &[]).await.expect("the table");
     assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (ROWS as i64, ROWS as i64));
 }
+
+/// As deep as the language allows: whatever the answer, the hub goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deep_statements_do_not_end_the_hub() {
+    let hub = Hub::start();
+    let (client, _) = hub.connect().await;
+    client.batch_execute("CREATE TABLE t (id bigint, x text); INSERT INTO t VALUES (1, 'a'), (9999, 'b')").await.unwrap();
+    let list: Vec<String> = (0..10_000).map(|id| id.to_string()).collect();
+    let chain: Vec<String> = (1..400).map(|at| format!("c{at} AS (SELECT * FROM c{})", at - 1)).collect();
+    let found = client.query_one(&format!("SELECT count(*) FROM t WHERE id IN ({})", list.join(", ")), &[]).await.expect("a long list");
+    assert_eq!(found.get::<_, i64>(0), 2);
+    for text in [
+        vec!["SELECT 1"; 900].join(" UNION ALL "),
+        format!("SELECT {}1", "- ".repeat(900)),
+        format!("SELECT {}true", "NOT ".repeat(19)),
+        format!("WITH c0 AS (SELECT 1), {} SELECT * FROM c399", chain.join(", ")),
+        format!("SELECT 1{}", " + 1".repeat(400)),
+        format!("SELECT count(*) FROM t WHERE {}", vec!["id = 1"; 400].join(" OR ")),
+    ] {
+        // An error is an answer too.
+        let _ = client.simple_query(&text).await;
+        let row = client.query_one("SELECT count(*) FROM t", &[]).await.expect("the hub still answers");
+        assert_eq!(row.get::<_, i64>(0), 2, "{}", text.chars().take(60).collect::<String>());
+    }
+}
+
+async fn count(client: &tokio_postgres::Client, table: &str) -> i64 {
+    client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.expect("a count").get(0)
+}
+
+/// Data files in the lake, committed or not.
+fn data_files(folder: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    entries.map(|path| if path.is_dir() { data_files(&path) } else { usize::from(path.extension().is_some_and(|e| e == "parquet")) }).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_reads_the_lake_as_it_was_at_its_first_look() {
+    let hub = Hub::start();
+    let (one, _) = hub.connect().await;
+    let (other, _) = hub.connect().await;
+    one.batch_execute("CREATE TABLE a (id bigint); CREATE TABLE b (id bigint); CREATE VIEW v AS SELECT * FROM b").await.expect("tables");
+    one.batch_execute("BEGIN").await.expect("a transaction");
+    // BEGIN alone does not look.
+    other.batch_execute("INSERT INTO a VALUES (1)").await.expect("a row");
+    assert_eq!(count(&one, "a").await, 1);
+    // The moment is one for all tables, also for those that are read later and through a view.
+    other.batch_execute("INSERT INTO a VALUES (2); INSERT INTO b VALUES (1)").await.expect("rows");
+    assert_eq!((count(&one, "a").await, count(&one, "b").await, count(&one, "v").await), (1, 0, 0));
+    one.batch_execute("COMMIT").await.expect("the end");
+    assert_eq!((count(&one, "a").await, count(&one, "b").await, count(&one, "v").await), (2, 1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn added_rows_of_two_transactions_both_commit_and_changed_rows_do_not() {
+    let hub = Hub::start();
+    let (one, _) = hub.connect().await;
+    let (other, _) = hub.connect().await;
+    one.batch_execute("CREATE TABLE t (id bigint); CREATE TABLE k (id bigint PRIMARY KEY)").await.expect("tables");
+    one.batch_execute("BEGIN; INSERT INTO t VALUES (1)").await.expect("a row");
+    other.batch_execute("BEGIN; INSERT INTO t VALUES (2), (3)").await.expect("rows");
+    assert_eq!((count(&one, "t").await, count(&other, "t").await), (1, 2));
+    one.batch_execute("COMMIT").await.expect("the first commit");
+    assert_eq!(count(&other, "t").await, 2);
+    other.batch_execute("COMMIT").await.expect("the second commit");
+    assert_eq!(count(&one, "t").await, 3);
+
+    one.batch_execute("BEGIN; DELETE FROM t WHERE id = 1").await.expect("a change");
+    other.batch_execute("INSERT INTO t VALUES (4)").await.expect("another writer");
+    let error = one.batch_execute("COMMIT").await.expect_err("the commit");
+    assert_eq!(state(&error), "40001");
+    assert!(error.as_db_error().and_then(|error| error.hint()).is_some_and(|hint| hint.contains("again")), "{error:?}");
+    assert_eq!(count(&one, "t").await, 4);
+    // Found out at the statement, when the other was there first.
+    one.batch_execute("BEGIN; SELECT count(*) FROM t").await.expect("a look");
+    other.batch_execute("INSERT INTO t VALUES (5)").await.expect("another writer");
+    let error = one.batch_execute("UPDATE t SET id = 0 WHERE id = 2").await.expect_err("the update");
+    assert_eq!(state(&error), "40001");
+    one.batch_execute("ROLLBACK").await.expect("the end");
+
+    // A key is checked against rows that must still be all there are.
+    one.batch_execute("BEGIN; INSERT INTO k VALUES (1)").await.expect("a key");
+    other.batch_execute("INSERT INTO k VALUES (1)").await.expect("the same key");
+    assert_eq!(state(&one.batch_execute("COMMIT").await.expect_err("the commit")), "40001");
+    assert_eq!(count(&one, "k").await, 1);
+    // A rule that came meanwhile binds.
+    one.batch_execute("BEGIN; INSERT INTO t VALUES (-1)").await.expect("a row");
+    other.batch_execute("ALTER TABLE t ADD CHECK (id > 0)").await.expect("a rule");
+    assert_eq!(state(&one.batch_execute("COMMIT").await.expect_err("the commit")), "40001");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_does_not_commit_leaves_no_file() {
+    let hub = Hub::start();
+    let (client, _) = hub.connect().await;
+    client.batch_execute("CREATE TABLE t (id bigint); INSERT INTO t VALUES (1)").await.expect("a table");
+    let lake = hub.data().join("lake");
+    let before = data_files(&lake);
+    client.batch_execute("BEGIN; INSERT INTO t VALUES (2); UPDATE t SET id = id + 1").await.expect("changes");
+    assert!(data_files(&lake) > before);
+    client.batch_execute("ROLLBACK").await.expect("the end");
+    assert_eq!(data_files(&lake), before);
+    // Many small statements are one file of one version.
+    client.batch_execute("BEGIN").await.expect("a transaction");
+    for id in 0..20_i64 {
+        assert_eq!(client.execute("INSERT INTO t VALUES ($1)", &[&id]).await.expect("a row"), 1);
+    }
+    client.batch_execute("COMMIT").await.expect("the commit");
+    assert_eq!(data_files(&lake), before + 1);
+    assert_eq!(count(&client, "t").await, 21);
+    // A client that is gone has given up.
+    let (gone, _) = hub.connect().await;
+    gone.batch_execute("BEGIN; INSERT INTO t VALUES (3)").await.expect("a row");
+    drop(gone);
+    let mut looks = tokio::time::interval(std::time::Duration::from_millis(20));
+    tokio::time::timeout(std::time::Duration::from_secs(20), async {
+        while data_files(&lake) > before + 1 {
+            looks.tick().await;
+        }
+    })
+    .await
+    .expect("its files are removed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_committed_is_not_there_after_a_kill() {
+    let mut hub = Hub::start();
+    let (client, _) = hub.connect().await;
+    client.batch_execute("CREATE TABLE t (id bigint); INSERT INTO t VALUES (1)").await.expect("a table");
+    client.batch_execute("BEGIN; INSERT INTO t VALUES (2); DELETE FROM t WHERE id = 1").await.expect("changes");
+    let (other, _) = hub.connect().await;
+    other.batch_execute("BEGIN; CREATE TABLE made (id bigint); INSERT INTO made VALUES (2)").await.expect("changes");
+    hub.kill_and_start();
+    let (client, _) = hub.connect().await;
+    let row = client.query_one("SELECT count(*), sum(id)::bigint FROM t", &[]).await.expect("the table");
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (1, 1));
+    assert_eq!(state(&client.batch_execute("SELECT * FROM made").await.expect_err("no table")), "42P01");
+    client.batch_execute("BEGIN; UPDATE t SET id = 7; COMMIT").await.expect("it can be changed as ever");
+    assert_eq!(client.query_one("SELECT id FROM t", &[]).await.expect("the table").get::<_, i64>(0), 7);
+}

@@ -55,6 +55,7 @@ scripts! {
     runs: "pipelines/runs.slt",
     schema_change: "pipelines/schema_change.slt",
     triggers: "pipelines/triggers.slt",
+    arithmetic: "rows/arithmetic.slt",
     dml: "rows/dml.slt",
     queries: "rows/queries.slt",
     names: "rows/names.slt",
@@ -64,6 +65,9 @@ scripts! {
     source_schema_change: "sources/schema_change.slt",
     cursors: "session/cursors.slt",
     prepared: "session/prepared.slt",
+    functions: "session/functions.slt",
+    notify: "session/notify.slt",
+    rows_in_transactions: "session/rows_in_transactions.slt",
     transactions: "session/transactions.slt",
     variables: "session/variables.slt",
 }

@@ -121,6 +121,18 @@ impl Options {
             if p.at_end() || p.sees_symbol(&Token::Comma) {
                 return Ok(OptionValue::Bool(true));
             }
+            if p.symbol(&Token::Mul) {
+                return Ok(OptionValue::Text("*".to_owned()));
+            }
+            if p.sees_symbol(&Token::LParen) {
+                let mut inner = p.group()?;
+                let list = inner.list(|p| match p.peek_word() {
+                    Some(_) => Ok(OptionValue::Text(p.any_ident()?.value)),
+                    None => OptionValue::parse(p),
+                })?;
+                inner.finish()?;
+                return Ok(OptionValue::List(list));
+            }
             let bare = p.peek_word().filter(|word| !VALUE_WORDS.iter().any(|own| own.eq_ignore_ascii_case(word)));
             match bare {
                 Some(_) => Ok(OptionValue::Text(p.any_ident()?.value)),

@@ -3,11 +3,16 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, TimeUnit};
-use datafusion::catalog::TableProvider;
+use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use async_trait::async_trait;
 use datafusion::catalog::view::ViewTable;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast, ident};
+use datafusion::error::Result as PlanResult;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableProviderFilterPushDown, TableType, cast, ident};
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use deltalake::DeltaTable;
 use deltalake::delta_datafusion::DeltaCdfTableProvider;
 use deltalake::kernel::{EagerSnapshot, Snapshot};
@@ -54,7 +59,7 @@ impl Table {
         columns.push(cast(ident(COMMIT_VERSION), DataType::Int64).alias(COMMIT_VERSION));
         columns.push(cast(ident(COMMIT_TIMESTAMP), utc).alias(COMMIT_TIMESTAMP));
         let feed = table.scan_cdf().with_starting_version(from).with_ending_version(to);
-        let feed: Arc<dyn TableProvider> = Arc::new(DeltaCdfTableProvider::try_new(feed).map_err(delta_failed)?);
+        let feed: Arc<dyn TableProvider> = Arc::new(Feed(DeltaCdfTableProvider::try_new(feed).map_err(delta_failed)?));
         let plan = LogicalPlanBuilder::scan("changes", provider_as_source(feed), None)
             .and_then(|plan| plan.project(columns))
             .and_then(LogicalPlanBuilder::build)
@@ -104,5 +109,43 @@ impl Table {
             ..Draft::new("RESTORE", facts)
         };
         self.commit(draft).await
+    }
+}
+
+/// The library's feed. It reads three lists of files, of which some are mostly empty: such a scan has no partition at all, which nothing that
+/// sorts above it can stand.
+#[derive(Debug)]
+struct Feed(DeltaCdfTableProvider);
+
+#[async_trait]
+impl TableProvider for Feed {
+    fn schema(&self) -> SchemaRef {
+        self.0.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        self.0.table_type()
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> PlanResult<Vec<TableProviderFilterPushDown>> {
+        self.0.supports_filters_pushdown(filters)
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        let plan = self.0.scan(state, projection, filters, limit).await?;
+        let filled = plan.transform_up(|node| {
+            if node.children().is_empty() && node.output_partitioning().partition_count() == 0 {
+                let nothing: Arc<dyn ExecutionPlan> = Arc::new(EmptyExec::new(node.schema()));
+                return Ok(Transformed::yes(nothing));
+            }
+            Ok(Transformed::no(node))
+        });
+        Ok(filled?.data)
     }
 }

@@ -276,7 +276,7 @@ impl Table {
         Err(self.overtaken())
     }
 
-    fn overtaken(&self) -> Error {
+    pub(super) fn overtaken(&self) -> Error {
         Error::new(Code::Conflict, format!("table \"{}\" was changed by another writer meanwhile", self.location))
             .hint("Run the statement again.".to_owned())
     }

@@ -47,6 +47,11 @@ pub(super) struct LiveFile {
 pub(super) struct FileStats(Value);
 
 impl FileStats {
+    #[cfg(test)]
+    pub(super) fn of(json: Value) -> Self {
+        Self(json)
+    }
+
     pub(super) fn rows(&self) -> Option<i64> {
         self.0.get("numRecords").and_then(Value::as_i64)
     }

@@ -14,7 +14,9 @@ mod log;
 mod planner;
 mod prune;
 mod rewrite;
+mod scan;
 mod schema;
+mod staged;
 mod stats;
 mod table;
 mod upsert;
@@ -24,10 +26,11 @@ mod writer;
 mod tests;
 
 pub use contract::{Committed, Facts, Token, UpsertSpec};
-pub use lake::{Lake, location};
+pub use lake::{Lake, Scratch, location};
 pub use planner::query_planner;
 pub use rewrite::Matching;
 pub use schema::normalise;
+pub use staged::{RestsOn, Staged};
 pub use table::Table;
 pub use writer::{Writer, WriterOptions, Written};
 

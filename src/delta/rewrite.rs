@@ -16,7 +16,7 @@ use datafusion::physical_plan::execute_stream;
 use deltalake::kernel::Version;
 use futures::StreamExt;
 
-use super::addressed::{Addressed, FILE, ROW};
+use super::addressed::{Addressed, FILE, Gone, ROW, still_there};
 use super::commit::{Draft, Reads};
 use super::contract::{Committed, Facts, RowCounts, Token};
 use super::failure::{blocking_failed, plan_failed};
@@ -37,15 +37,19 @@ pub struct Matching<'a> {
 }
 
 /// A rewrite under way: what is read, and the files that come of it.
-struct Rewrite {
-    version: Version,
-    columns: SchemaRef,
-    files: Vec<LiveFile>,
-    data: Writer,
-    changes: Option<Writer>,
+pub(super) struct Rewrite {
+    pub version: Version,
+    pub columns: SchemaRef,
+    pub files: Arc<Vec<LiveFile>>,
+    /// Files behind those of the version: what a transaction wrote before.
+    pub own: Vec<DataFile>,
+    /// Rows that were gone before, in files of the version and behind.
+    pub before: Gone,
+    pub data: Writer,
+    pub changes: Option<Writer>,
     /// Rows that leave their file, by file.
-    gone: BTreeMap<usize, Vec<bool>>,
-    count: i64,
+    pub gone: BTreeMap<usize, Vec<bool>>,
+    pub count: i64,
 }
 
 impl Table {
@@ -149,18 +153,23 @@ impl Table {
     }
 
     async fn begin_rewrite(&self) -> Result<Rewrite> {
+        let files = self.live_files(&*self.snapshot().await?).await?;
+        self.rewrite_of(Arc::new(files))
+    }
+
+    /// A rewrite of those files of the newest known version.
+    pub(super) fn rewrite_of(&self, files: Arc<Vec<LiveFile>>) -> Result<Rewrite> {
         self.check_writable()?;
         let State { version, schema: columns, metadata, .. } = self.known();
         if metadata.is_set("delta.appendOnly") {
             return Err(Error::new(Code::NotSupported, format!("table \"{}\" only takes new rows", self.location)));
         }
-        let files = self.live_files(&*self.snapshot().await?).await?;
         let data = Writer::new(self.layout(), WriterOptions::default(), Purpose::Data)?;
         let changes = match metadata.is_set("delta.enableChangeDataFeed") {
             true => Some(Writer::new(self.layout(), WriterOptions::default(), Purpose::Changes)?),
             false => None,
         };
-        Ok(Rewrite { version, columns, files, data, changes, gone: BTreeMap::new(), count: 0 })
+        Ok(Rewrite { version, columns, files, own: Vec::new(), before: Gone::new(), data, changes, gone: BTreeMap::new(), count: 0 })
     }
 
     fn remove_all(&self, files: &[LiveFile]) -> Result<Vec<Action>> {
@@ -208,9 +217,11 @@ impl Table {
 
 impl Rewrite {
     /// Runs the query for the matching rows and marks them as gone; with assignments their new form is written.
-    async fn take_out(&mut self, rows: &Matching<'_>, assignments: Option<&[(String, Expr)]>) -> Result<()> {
+    pub(super) async fn take_out(&mut self, rows: &Matching<'_>, assignments: Option<&[(String, Expr)]>) -> Result<()> {
         let Matching { session, relation, predicate } = rows;
-        let addressed = Addressed::new(&self.columns, self.files.iter().map(|file| (file.data.clone(), file.stats.clone())).collect());
+        let files =
+            self.files.iter().map(|file| (file.data.clone(), file.stats.clone())).chain(self.own.iter().map(|own| (own.clone(), None)));
+        let addressed = Addressed::new(&self.columns, files.collect(), self.before.clone());
         let column = |name: &str| Expr::Column(Column::new(Some(relation.clone()), name));
         let mut output = vec![column(FILE), column(ROW)];
         output.extend(self.columns.fields().iter().map(|field| column(field.name())));
@@ -302,12 +313,23 @@ fn new_name(index: usize) -> String {
     format!("_weir_new_{index}")
 }
 
-fn copy_rest(file: &DataFile, columns: &SchemaRef, gone: &[bool], data: &mut Writer) -> Result<()> {
-    let mut gone = gone.iter();
+/// Writes the rows of a file that are not gone.
+pub(super) fn copy_rest(file: &DataFile, columns: &SchemaRef, gone: &[bool], data: &mut Writer) -> Result<()> {
+    rows_of(file, columns, |first, rows| still_there(gone, first, rows), |batch| data.push(&batch))
+}
+
+/// Hands on the chosen rows of a file, batch by batch.
+pub(super) fn rows_of(
+    file: &DataFile,
+    columns: &SchemaRef,
+    chosen: impl Fn(usize, usize) -> BooleanArray,
+    mut take: impl FnMut(RecordBatch) -> Result<()>,
+) -> Result<()> {
+    let mut first = 0;
     for batch in file.read(columns)? {
         let batch = batch?;
-        let keep: BooleanArray = (0..batch.num_rows()).map(|_| Some(!gone.next().copied().unwrap_or(false))).collect();
-        data.push(&filter_record_batch(&batch, &keep).map_err(broken)?)?;
+        take(filter_record_batch(&batch, &chosen(first, batch.num_rows())).map_err(broken)?)?;
+        first += batch.num_rows();
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{Array, AsArray, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::take_record_batch;
@@ -89,16 +90,25 @@ impl Written {
         self.guard.paths.clear();
         self.files
     }
+
+    /// Says whether the files outlive this value, where several hold it.
+    pub(super) fn keep(&self, stays: bool) {
+        self.guard.keep.store(stays, Ordering::Release);
+    }
 }
 
 /// Removes its files when dropped.
 #[derive(Debug, Default)]
 struct Guard {
     paths: Vec<PathBuf>,
+    keep: AtomicBool,
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        if self.keep.load(Ordering::Acquire) {
+            return;
+        }
         for path in &self.paths {
             // A file that stays is an orphan, which no reader sees.
             drop(std::fs::remove_file(path));

@@ -9,6 +9,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use weir_catalog::{Kind, ObjectId};
 
+use super::{Caller, Snapshot};
 use crate::clock::Micros;
 use crate::error::Result;
 
@@ -30,6 +31,10 @@ pub struct Scope {
     pub named: Vec<(String, ScalarValue)>,
     /// Session settings, for current_setting().
     pub settings: Arc<Vec<(String, String)>>,
+    /// The lake as the transaction around the statement sees it; None reads what is there now.
+    pub snapshot: Option<Arc<Snapshot>>,
+    /// The session behind the statement; None for the hub's own work.
+    pub caller: Option<Arc<dyn Caller>>,
 }
 
 /// One relation as a query names it, before it has rows.

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use sqlparser::ast::ExprWithAlias;
 use weir_catalog::{Definitions, Kind, Object, ObjectId, Store, TableBody};
 
+use super::clients::Clients;
 use super::open_source::Opened;
 use super::plan::{Context, Pin};
 use super::position::Place;
@@ -45,6 +46,7 @@ pub struct Engine {
     pub(super) keeping_columns: Mutex<()>,
     /// Statements that change one table take turns.
     turns: Mutex<HashMap<ObjectId, Arc<tokio::sync::Mutex<()>>>>,
+    clients: Clients,
 }
 
 impl Engine {
@@ -69,6 +71,7 @@ impl Engine {
             keeping_columns: Mutex::default(),
             options: Mutex::default(),
             turns: Mutex::default(),
+            clients: Clients::default(),
         }))
     }
 
@@ -172,6 +175,11 @@ impl Engine {
     /// What went wrong in a plan or a stream, in the hub's own terms.
     pub fn error(error: DataFusionError) -> Error {
         errors::error(error)
+    }
+
+    /// The clients that are connected.
+    pub fn clients(&self) -> &Clients {
+        &self.clients
     }
 
     pub(super) fn base(&self) -> &SessionState {

@@ -3,6 +3,7 @@
 //! One plan per statement over shared memory and catalog. Providers are snapshots made per statement, never kept. The planner's own DDL, COPY
 //! and DML never run.
 
+mod clients;
 mod constant;
 mod contract;
 pub mod definition;
@@ -20,6 +21,7 @@ mod planner;
 mod position;
 mod resolve;
 mod rewrite;
+mod snapshot;
 mod state;
 mod streams;
 mod system;
@@ -29,11 +31,13 @@ mod version;
 #[cfg(test)]
 mod tests;
 
+pub use clients::{Caller, Client, Notification};
 pub use contract::{Planned, RelationKey, Relations, Scope, Used, Wanted};
 #[cfg(test)]
 pub use dml::DmlDone;
-pub use dml::DmlKind;
+pub use dml::{DmlKind, line_behind};
 pub use engine::Engine;
 pub use errors::catalog_error;
+pub use snapshot::{Snapshot, SnapshotMark};
 pub use state::EngineLimits;
 pub use types::{schema_json, shown_type};

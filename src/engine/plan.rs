@@ -186,7 +186,7 @@ impl Engine {
                 .hint(format!("Write {} to read what is there now.", object.full_name())));
         }
         let (provider, version) = match object.kind {
-            Kind::Table => self.table_rows(object, &wanted).await?,
+            Kind::Table => self.table_rows(object, &wanted, context.scope).await?,
             Kind::View => (self.view_rows(object, &wanted, context, reads).await?, None),
             Kind::Source => (self.source_rows(object, &wanted).await?, None),
             kind => return Err(Error::new(Code::WrongType, format!("\"{}\" is a {}, not a relation", object.full_name(), kind.noun()))),
@@ -195,7 +195,11 @@ impl Engine {
         Ok(provider)
     }
 
-    async fn table_rows(&self, object: &Object, wanted: &Wanted) -> Result<(Arc<dyn TableProvider>, Option<u64>)> {
+    async fn table_rows(&self, object: &Object, wanted: &Wanted, scope: &Scope) -> Result<(Arc<dyn TableProvider>, Option<u64>)> {
+        if let (Wanted::Plain, Some(snapshot)) = (wanted, &scope.snapshot) {
+            let (rows, version) = snapshot.rows(self, object).await?;
+            return Ok((rows, Some(version)));
+        }
         let table = self.table(object).await?;
         let version = match wanted {
             Wanted::Plain | Wanted::Stream => None,

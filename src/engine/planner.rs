@@ -6,7 +6,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, TypePlanner};
-use datafusion::logical_expr::{Expr, ScalarUDF};
+use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF};
 use datafusion_functions_json::udfs::{json_as_text_udf, json_contains_udf, json_get_json_udf};
 use datafusion_pg_catalog::pg_catalog::oid_type_planner::PgOidTypePlanner;
 use sqlparser::ast::{BinaryOperator, DataType as SqlType, ExactNumberInfo, ObjectNamePart, TimezoneInfo};
@@ -52,17 +52,24 @@ impl TypePlanner for Types {
     }
 }
 
-/// `->`, `->>`, `#>`, `#>>` and `?` on JSON text.
+/// `->`, `->>`, `#>`, `#>>`, `?`, `@>` and `<@` on JSON text.
 #[derive(Debug)]
 pub(super) struct JsonOperators;
 
 impl ExprPlanner for JsonOperators {
-    fn plan_binary_op(&self, expr: RawBinaryExpr, _: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+    fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         let (function, is_path) = match expr.op {
             BinaryOperator::Arrow => (json_get_json_udf(), false),
             BinaryOperator::LongArrow => (json_as_text_udf(), false),
             BinaryOperator::HashArrow => (json_get_json_udf(), true),
             BinaryOperator::HashLongArrow => (json_as_text_udf(), true),
+            // Of two arrays the operators are the library's.
+            BinaryOperator::AtArrow if !is_list(&expr.left, schema) => {
+                return Ok(PlannerResult::Planned(weir_udfs::jsonb_contains().call(vec![expr.left, expr.right])));
+            }
+            BinaryOperator::ArrowAt if !is_list(&expr.left, schema) => {
+                return Ok(PlannerResult::Planned(weir_udfs::jsonb_contains().call(vec![expr.right, expr.left])));
+            }
             BinaryOperator::Question => (json_contains_udf(), false),
             _ => return Ok(PlannerResult::Original(expr)),
         };
@@ -75,6 +82,12 @@ impl ExprPlanner for JsonOperators {
         };
         Ok(PlannerResult::Planned(get(function, expr.left, steps)))
     }
+}
+
+fn is_list(expr: &Expr, schema: &DFSchema) -> bool {
+    expr.get_type(schema).is_ok_and(|data_type| {
+        matches!(data_type, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(_, _) | DataType::ListView(_))
+    })
 }
 
 /// One call for a chain of steps, so that the document is parsed once.

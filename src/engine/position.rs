@@ -34,6 +34,11 @@ impl<'a> Place<'a> {
         Self::new(&dml.text, dml.position, &*dml.ast)
     }
 
+    /// For what comes without a text.
+    pub(super) fn nowhere() -> Self {
+        Self { text: "", position: 1, anchor: None }
+    }
+
     fn new(text: &'a str, position: usize, tree: &impl Visit) -> Self {
         let mut first = First::default();
         let _ = tree.visit(&mut first);

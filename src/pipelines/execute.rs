@@ -116,8 +116,12 @@ impl Attempt {
         if let Some(replayed) = &replayed {
             planned.plan = replayed.beside(planned.plan, &rejects)?;
         }
-        let assembled =
-            assemble(&self.engine, &self.scope, planned, &self.bound.output, &self.bound.mode, target, Width { partitions }).await?;
+        // The rows that a full refresh replaces are none that its own could clash with.
+        let mode = match &self.bound.mode {
+            Mode::Append if self.run.kind == RunKind::FullRefresh => &Mode::Replace,
+            mode => mode,
+        };
+        let assembled = assemble(&self.engine, &self.scope, planned, &self.bound.output, mode, target, Width { partitions }).await?;
         let letters = match replayed {
             Some(replayed) => DeadLetterWriter::again(self.letters_table().await?, self.origin(), replayed.letters),
             None => DeadLetterWriter::new(self.letters_table().await?, self.origin()),

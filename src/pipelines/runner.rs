@@ -659,6 +659,8 @@ pub(super) fn owner_scope(clock: &Clock, pipeline: &Object) -> Scope {
         positional: Vec::new(),
         named: Vec::new(),
         settings: Arc::new(Vec::new()),
+        snapshot: None,
+        caller: None,
     }
 }
 

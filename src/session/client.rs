@@ -10,16 +10,17 @@ use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
-use weir_catalog::{Change, Definitions, SchemaVersion, TableCommit};
+use weir_catalog::{Change, Definitions, Object, SchemaVersion, TableCommit};
 use weir_sql::Statement;
 
 use super::cursor::Cursor;
 use super::guard::Guard;
-use super::outcome::{Notice, TransactionStatus};
-use super::transaction::{Block, Ended, Modes};
+use super::link::Link;
+use super::outcome::{News, Notice, TransactionStatus};
+use super::transaction::{Block, Ended, Listening, Modes};
 use super::vars::Vars;
 use crate::clock::Micros;
-use crate::engine::Scope;
+use crate::engine::{Caller, Client, Notification, Scope};
 use crate::error::{Code, Error, Result};
 use crate::hub::Hub;
 
@@ -34,17 +35,18 @@ pub struct Session {
     hub: Arc<Hub>,
     role: String,
     database: String,
-    state: Mutex<State>,
-    /// Of the statement that was started last.
-    running: Mutex<CancellationToken>,
-    notices: Mutex<Vec<Notice>>,
+    state: Arc<Mutex<State>>,
+    /// What others see of this client.
+    client: Arc<Client>,
+    link: Arc<Link>,
+    notices: Arc<Mutex<Vec<Notice>>>,
 }
 
-struct State {
-    vars: Vars,
+pub struct State {
+    pub(super) vars: Vars,
     /// Values of the reported variables that the client knows.
     told: Vec<(String, String)>,
-    block: Option<Block>,
+    pub(super) block: Option<Block>,
     prepared: BTreeMap<String, Arc<Prepared>>,
     cursors: BTreeMap<String, Arc<Cursor>>,
 }
@@ -74,14 +76,11 @@ impl Session {
         }
         let told = vars.reported();
         let state = State { vars, told, block: None, prepared: BTreeMap::new(), cursors: BTreeMap::new() };
-        Ok(Self {
-            hub,
-            role,
-            database,
-            state: Mutex::new(state),
-            running: Mutex::new(CancellationToken::new()),
-            notices: Mutex::new(Vec::new()),
-        })
+        let state = Arc::new(Mutex::new(state));
+        let engine = Arc::clone(hub.engine());
+        let client = engine.clients().join(&role, hub.clock().now());
+        let link = Arc::new(Link { state: Arc::clone(&state), client: Arc::clone(&client), engine });
+        Ok(Self { hub, role, database, state, client, link, notices: Arc::default() })
     }
 
     pub fn hub(&self) -> &Arc<Hub> {
@@ -101,6 +100,11 @@ impl Session {
         if self.state.lock().vars.wants(notice.severity) {
             self.notices.lock().push(notice);
         }
+    }
+
+    /// Where work that goes on after its statement was answered leaves messages; None when the client wants none.
+    pub fn later_notices(&self) -> Option<Arc<Mutex<Vec<Notice>>>> {
+        self.state.lock().vars.wants("NOTICE").then(|| Arc::clone(&self.notices))
     }
 
     pub fn transaction_status(&self) -> TransactionStatus {
@@ -126,13 +130,13 @@ impl Session {
 
     /// Ends the statement that is running, if one is. Called from another task.
     pub fn cancel(&self) {
-        self.running.lock().cancel();
+        self.client.cancel();
     }
 
     /// Arms cancel and time limit for a new statement.
     pub fn guard(&self) -> Guard {
         let token = CancellationToken::new();
-        *self.running.lock() = token.clone();
+        self.client.begin_statement(token.clone());
         Guard::new(token, self.hub.clock().clone(), self.state.lock().vars.statement_timeout())
     }
 
@@ -143,6 +147,109 @@ impl Session {
         if let Err(error) = self.rollback().await {
             tracing::warn!(error = %error, "could not clean up an open transaction");
         }
+    }
+
+    // What others see, and what comes from others.
+
+    pub fn process(&self) -> i32 {
+        self.client.process
+    }
+
+    /// Enters a statement into the list of sessions; its text is without secrets.
+    pub fn started(&self, text: &str) {
+        let now = self.hub.clock().now();
+        let (name, began) = {
+            let state = self.state.lock();
+            (state.vars.show("application_name").unwrap_or_default(), state.block.as_ref().map(|block| block.started_at))
+        };
+        self.client.note(|activity| {
+            activity.application_name = name;
+            activity.state = "active";
+            activity.changed_at = now;
+            text.clone_into(&mut activity.query);
+            activity.query_started_at = Some(now);
+            activity.transaction_started_at = began.or(Some(now));
+        });
+    }
+
+    /// Waits, while the client sends nothing, for what is to be said to it unasked. May be dropped at any time.
+    pub async fn news(&self) -> News {
+        let status = self.transaction_status();
+        let (limit, ended) = {
+            let state = self.state.lock();
+            match status {
+                TransactionStatus::Idle => (state.vars.millis("idle_session_timeout"), News::IDLE),
+                _ => (state.vars.millis("idle_in_transaction_session_timeout"), News::IDLE_IN_TRANSACTION),
+            }
+        };
+        self.rest(status);
+        let too_long = async {
+            match limit {
+                Some(limit) => self.hub.clock().sleep(limit).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.client.terminated() => News::TERMINATED,
+            () = self.client.notified(), if status == TransactionStatus::Idle => News::Notified,
+            () = too_long => ended,
+        }
+    }
+
+    /// Notes that the client has the word.
+    fn rest(&self, status: TransactionStatus) {
+        let now = self.hub.clock().now();
+        let (name, began) = {
+            let state = self.state.lock();
+            (state.vars.show("application_name").unwrap_or_default(), state.block.as_ref().map(|block| block.started_at))
+        };
+        self.client.note(|activity| {
+            let resting = match status {
+                TransactionStatus::Idle => "idle",
+                TransactionStatus::InBlock => "idle in transaction",
+                TransactionStatus::Failed => "idle in transaction (aborted)",
+            };
+            if activity.state != resting {
+                activity.changed_at = now;
+            }
+            activity.state = resting;
+            activity.application_name = name;
+            activity.transaction_started_at = began;
+        });
+    }
+
+    pub async fn terminated(&self) {
+        self.client.terminated().await;
+    }
+
+    /// The notifications to send now: none inside a transaction.
+    pub fn take_notifications(&self) -> Vec<Notification> {
+        if self.in_block() { Vec::new() } else { self.client.take_notifications() }
+    }
+
+    /// LISTEN and UNLISTEN: now, or with the transaction.
+    pub fn listening(&self, change: Listening) {
+        match &mut self.state.lock().block {
+            Some(block) => block.listening.push(change),
+            None => self.apply_listening(&change),
+        }
+    }
+
+    fn apply_listening(&self, change: &Listening) {
+        match change {
+            Listening::To(channel) => self.client.listen(channel),
+            Listening::NotTo(channel) => self.client.unlisten(Some(channel)),
+            Listening::Nothing => self.client.unlisten(None),
+        }
+    }
+
+    /// Sends a notification: now, or with the transaction.
+    ///
+    /// # Errors
+    /// `InvalidParameter` for a name or text that is too long.
+    pub fn notify(&self, channel: &str, payload: &str) -> Result<()> {
+        self.link.notify(channel, payload)
     }
 
     // What planning needs.
@@ -169,6 +276,8 @@ impl Session {
             positional,
             named: Vec::new(),
             settings: Arc::new(settings),
+            snapshot: state.block.as_ref().map(|block| Arc::clone(&block.snapshot)),
+            caller: Some(Arc::clone(&self.link) as Arc<dyn Caller>),
         }
     }
 
@@ -196,14 +305,45 @@ impl Session {
     /// Makes changes of definitions: at once, or with the transaction.
     ///
     /// # Errors
-    /// Whatever the catalog says; nothing was changed then.
+    /// Whatever the catalog says; nothing was changed then. `NotSupported` in a transaction that changed rows of a table that others know.
     pub fn stage(&self, changes: &[Change]) -> Result<()> {
         let in_block = self.in_block();
+        if self.state.lock().block.as_ref().is_some_and(|block| block.snapshot.changes_known_tables()) {
+            return Err(rows_and_definitions());
+        }
         self.definitions().stage(changes, &self.role, self.now())?;
         if !in_block {
             self.hub.runner().definitions_changed();
         }
         Ok(())
+    }
+
+    /// Refuses a transaction that changes both definitions and rows that others know.
+    ///
+    /// # Errors
+    /// `NotSupported`.
+    pub fn check_rows_changed(&self) -> Result<()> {
+        match &self.state.lock().block {
+            Some(block) if !block.draft.is_empty() && block.snapshot.changes_known_tables() => Err(rows_and_definitions()),
+            _ => Ok(()),
+        }
+    }
+
+    /// As [`Session::check_rows_changed`], before anything is changed.
+    ///
+    /// # Errors
+    /// `NotSupported`.
+    pub fn check_changeable(&self, table: &Object) -> Result<()> {
+        let has_definitions = self.state.lock().block.as_ref().is_some_and(|block| !block.draft.is_empty());
+        if has_definitions && self.hub.store().object_by_id(table.id)?.is_some() {
+            return Err(rows_and_definitions());
+        }
+        Ok(())
+    }
+
+    /// Whether rows wait for the COMMIT of the open transaction.
+    pub fn has_changed_rows(&self) -> bool {
+        self.state.lock().block.as_ref().is_some_and(|block| block.snapshot.has_changes())
     }
 
     pub fn in_block(&self) -> bool {
@@ -288,9 +428,15 @@ impl Session {
         if state.block.is_some() {
             return Ok(false);
         }
-        state.block = Some(Block::new(self.hub.store().clone(), started_at, &state.vars));
+        let cursors = state.cursors.keys().cloned().collect();
+        state.block = Some(Block::new(self.hub.store().clone(), started_at, &state.vars, cursors));
         let read_only = modes.read_only.unwrap_or_else(|| state.vars.flag("default_transaction_read_only"));
         state.vars.set("transaction_read_only", &[if read_only { "on" } else { "off" }.to_owned()])?;
+        let isolation = match modes.isolation {
+            Some(isolation) => isolation.to_owned(),
+            None => state.vars.show("default_transaction_isolation")?,
+        };
+        state.vars.set("transaction_isolation", &[isolation])?;
         Ok(true)
     }
 
@@ -301,30 +447,48 @@ impl Session {
     pub async fn commit(&self) -> Result<Option<bool>> {
         let Some(block) = self.take_block() else { return Ok(None) };
         if block.has_failed() {
+            self.keep_cursors(|name, _| block.had_cursor(name));
             self.end(block.rolled_back()).await;
             return Ok(Some(false));
         }
-        if block.draft.is_empty() {
-            self.end(block.committed()).await;
-            return Ok(Some(true));
-        }
-        let now = self.hub.clock().now();
-        match block.draft.commit(&self.role, now) {
-            Ok(()) => {
-                self.hub.runner().definitions_changed();
-                let ended = block.committed();
-                self.hub.store().record_commits(&ended.commits)?;
-                for version in &ended.schemas {
-                    self.hub.store().add_schema_version(version)?;
+        match self.land(&block).await {
+            Ok(rows) => {
+                block.listening.iter().for_each(|change| self.apply_listening(change));
+                block.notifications.iter().for_each(|notification| self.hub.engine().clients().send(notification));
+                self.keep_cursors(|_, cursor| cursor.outlives_commit());
+                let mut ended = block.committed();
+                ended.commits.extend(rows);
+                if let Err(error) = self.note(&ended) {
+                    // The commits are made: the tables themselves know what the index lacks.
+                    tracing::warn!(error = %error.chain(), "versions of a transaction are missing from the index");
                 }
                 self.end(ended).await;
                 Ok(Some(true))
             }
             Err(error) => {
+                self.keep_cursors(|name, _| block.had_cursor(name));
                 self.end(block.rolled_back()).await;
-                Err(error.into())
+                Err(error)
             }
         }
+    }
+
+    /// Makes the transaction's commits: rows first, so that a table that was made here is filled when its name is known.
+    async fn land(&self, block: &Block) -> Result<Vec<TableCommit>> {
+        let rows = block.snapshot.commit(self.hub.engine(), &*block.draft, &self.role).await?;
+        if !block.draft.is_empty() {
+            block.draft.commit(&self.role, self.hub.clock().now())?;
+            self.hub.runner().definitions_changed();
+        }
+        Ok(rows)
+    }
+
+    fn note(&self, ended: &Ended) -> Result<()> {
+        self.hub.store().record_commits(&ended.commits)?;
+        for version in &ended.schemas {
+            self.hub.store().add_schema_version(version)?;
+        }
+        Ok(())
     }
 
     /// Answers false when there was no transaction.
@@ -333,17 +497,17 @@ impl Session {
     /// None yet: folders that cannot be removed are logged.
     pub async fn rollback(&self) -> Result<bool> {
         let Some(block) = self.take_block() else { return Ok(false) };
+        self.keep_cursors(|name, _| block.had_cursor(name));
         self.end(block.rolled_back()).await;
         Ok(true)
     }
 
     fn take_block(&self) -> Option<Block> {
-        let mut state = self.state.lock();
-        let block = state.block.take();
-        if block.is_some() {
-            state.cursors.clear();
-        }
-        block
+        self.state.lock().block.take()
+    }
+
+    fn keep_cursors(&self, stays: impl Fn(&str, &Cursor) -> bool) {
+        self.state.lock().cursors.retain(|name, cursor| stays(name, cursor));
     }
 
     async fn end(&self, ended: Ended) {
@@ -355,8 +519,8 @@ impl Session {
     /// `NoTransaction`.
     pub fn savepoint(&self, name: &str) -> Result<()> {
         let mut state = self.state.lock();
-        let State { vars, block, .. } = &mut *state;
-        block.as_mut().ok_or_else(|| outside("SAVEPOINT"))?.savepoint(name, vars);
+        let State { vars, block, cursors, .. } = &mut *state;
+        block.as_mut().ok_or_else(|| outside("SAVEPOINT"))?.savepoint(name, vars, cursors.keys().cloned().collect());
         Ok(())
     }
 
@@ -372,7 +536,8 @@ impl Session {
     pub async fn rollback_to(&self, name: &str) -> Result<()> {
         let folders = {
             let mut state = self.state.lock();
-            let ended = state.block.as_mut().ok_or_else(|| outside("ROLLBACK TO SAVEPOINT"))?.rollback_to(name)?;
+            let (ended, open) = state.block.as_mut().ok_or_else(|| outside("ROLLBACK TO SAVEPOINT"))?.rollback_to(name)?;
+            state.cursors.retain(|cursor, _| open.contains(cursor));
             state.vars = ended.vars;
             ended.folders_to_remove
         };
@@ -399,16 +564,7 @@ impl Session {
     /// # Errors
     /// As [`Vars::set`].
     pub fn change_vars(&self, local: Local, change: impl Fn(&mut Vars) -> Result<()>) -> Result<()> {
-        let mut state = self.state.lock();
-        let mut vars = state.vars.clone();
-        change(&mut vars)?;
-        match (&mut state.block, local) {
-            (None, Local::Yes) => return Ok(()),
-            (Some(block), Local::No) => change(&mut block.kept)?,
-            _ => {}
-        }
-        state.vars = vars;
-        Ok(())
+        change_vars(&mut self.state.lock(), local, change)
     }
 
     pub fn vars(&self) -> Vars {
@@ -486,8 +642,32 @@ pub enum Local {
     No,
 }
 
+pub(super) fn change_vars(state: &mut State, local: Local, change: impl Fn(&mut Vars) -> Result<()>) -> Result<()> {
+    let mut vars = state.vars.clone();
+    change(&mut vars)?;
+    match (&mut state.block, local) {
+        (None, Local::Yes) => return Ok(()),
+        (Some(block), Local::No) => change(&mut block.kept)?,
+        _ => {}
+    }
+    state.vars = vars;
+    Ok(())
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.hub.engine().clients().leave(self.client.process);
+    }
+}
+
 fn outside(command: &str) -> Error {
     Error::new(Code::NoTransaction, format!("{command} can only be used in transaction blocks"))
+}
+
+fn rows_and_definitions() -> Error {
+    Error::new(Code::NotSupported, "a transaction cannot change both definitions and rows of a table that is there already")
+        .detail("The catalog and the lake do not commit together.")
+        .hint("COMMIT between the two. Rows of a table made in the same transaction can be changed.".to_owned())
 }
 
 fn no_prepared(name: &str) -> Error {

@@ -12,7 +12,15 @@ use tokio::sync::Mutex;
 /// Holds the running query; its rows are handed out in order, each once. At most one batch waits in memory.
 pub struct Cursor {
     schema: SchemaRef,
+    hold: Hold,
     rest: Arc<Mutex<Rest>>,
+}
+
+/// Whether a cursor stays open after COMMIT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    Yes,
+    No,
 }
 
 struct Rest {
@@ -22,8 +30,12 @@ struct Rest {
 }
 
 impl Cursor {
-    pub fn new(rows: SendableRecordBatchStream) -> Self {
-        Self { schema: rows.schema(), rest: Arc::new(Mutex::new(Rest { rows, waiting: None })) }
+    pub fn new(rows: SendableRecordBatchStream, hold: Hold) -> Self {
+        Self { schema: rows.schema(), hold, rest: Arc::new(Mutex::new(Rest { rows, waiting: None })) }
+    }
+
+    pub fn outlives_commit(&self) -> bool {
+        self.hold == Hold::Yes
     }
 
     pub fn schema(&self) -> SchemaRef {

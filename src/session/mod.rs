@@ -1,8 +1,10 @@
 //! One client: role, settings, transaction state, cancellation, notices.
 
 mod client;
+mod copy;
 mod cursor;
 mod guard;
+mod link;
 mod outcome;
 mod transaction;
 mod value;
@@ -12,7 +14,8 @@ mod vars;
 mod tests;
 
 pub use client::{Local, Prepared, Session};
-pub use cursor::Cursor;
-pub use outcome::{Description, Notice, Outcome, TransactionStatus};
-pub use transaction::Modes;
+pub use copy::{CopyForm, CopyIn, CopyStyle, Force, Header};
+pub use cursor::{Cursor, Hold};
+pub use outcome::{Description, News, Notice, Outcome, TransactionStatus};
+pub use transaction::{Listening, Modes};
 pub use vars::Vars;

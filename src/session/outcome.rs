@@ -5,6 +5,8 @@ use arrow::record_batch::RecordBatch;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 
+use super::copy::{CopyIn, CopyStyle};
+
 /// What is known of a statement before it runs.
 #[derive(Debug, Clone, Default)]
 pub struct Description {
@@ -18,6 +20,10 @@ pub struct Description {
 pub enum Outcome {
     /// Rows to stream; the tag gets their number (`SELECT 5`, `FETCH 5`). The stream itself obeys cancel and deadline.
     Rows { schema: SchemaRef, rows: SendableRecordBatchStream, tag: &'static str },
+    /// Rows to send as a COPY writes them; the tag gets their number.
+    CopyOut { schema: SchemaRef, rows: SendableRecordBatchStream, style: CopyStyle },
+    /// The client sends rows.
+    CopyIn(CopyIn),
     /// `CREATE PIPELINE`, `INSERT 0 5`, `BEGIN`: the whole tag.
     Done { tag: String },
 }
@@ -65,6 +71,22 @@ impl Notice {
         self.detail = Some(detail.into());
         self
     }
+}
+
+/// What is said to a client unasked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// Notifications wait.
+    Notified,
+    /// The connection ends.
+    Ended { sqlstate: &'static str, message: &'static str },
+}
+
+impl News {
+    pub const TERMINATED: News = News::Ended { sqlstate: "57P01", message: "terminating connection due to administrator command" };
+    pub const IDLE: News = News::Ended { sqlstate: "57P05", message: "terminating connection due to idle-session timeout" };
+    pub const IDLE_IN_TRANSACTION: News =
+        News::Ended { sqlstate: "25P03", message: "terminating connection due to idle-in-transaction timeout" };
 }
 
 /// For ReadyForQuery.

@@ -13,7 +13,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, Hold};
 use super::guard::Guard;
 use super::vars::{VARIABLES, Vars};
 use crate::clock::Clock;
@@ -119,7 +119,7 @@ async fn numbers(mut rows: SendableRecordBatchStream) -> Vec<i32> {
 #[tokio::test]
 async fn a_cursor_hands_out_every_row_once_however_it_is_cut() {
     for step in 1..12 {
-        let cursor = Cursor::new(batches(&[3, 0, 4, 1, 2]));
+        let cursor = Cursor::new(batches(&[3, 0, 4, 1, 2]), Hold::No);
         let mut all = Vec::new();
         loop {
             let rows = numbers(cursor.fetch(Some(step))).await;
@@ -131,7 +131,7 @@ async fn a_cursor_hands_out_every_row_once_however_it_is_cut() {
         }
         assert_eq!(all, (0..10).collect::<Vec<_>>(), "FETCH {step}");
     }
-    assert_eq!(numbers(Cursor::new(batches(&[3, 4])).fetch(None)).await.len(), 7);
+    assert_eq!(numbers(Cursor::new(batches(&[3, 4]), Hold::No).fetch(None)).await.len(), 7);
 }
 
 /// The code of the error that ends the rows.

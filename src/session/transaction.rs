@@ -1,8 +1,9 @@
-//! An open transaction: pending definitions, what to undo, and the marks to go back to.
+//! An open transaction: pending definitions, the lake as it sees it, what to undo, and the marks to go back to.
 //!
 //! Folders in the lake are no part of the catalog's transaction: a table's folder is made at once and taken away again when the transaction
 //! does not commit; the folder of a dropped table goes after the commit. A crash in between leaves a folder that nothing names.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,17 +11,22 @@ use weir_catalog::{Draft, SchemaVersion, Store, TableCommit};
 
 use super::vars::Vars;
 use crate::clock::Micros;
+use crate::engine::{Notification, Snapshot, SnapshotMark};
 use crate::error::{Code, Error, Result};
 
 /// How a transaction was asked to behave.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Modes {
     pub read_only: Option<bool>,
+    /// As the variable `transaction_isolation` has it.
+    pub isolation: Option<&'static str>,
 }
 
 /// BEGIN .. COMMIT.
 pub struct Block {
     pub draft: Arc<Draft>,
+    /// Rows of the lake: what is read, and what is changed and waits.
+    pub snapshot: Arc<Snapshot>,
     /// `now()` of every statement in it.
     pub started_at: Micros,
     /// Set by a failed statement, also by one whose rows fail after it was answered.
@@ -35,12 +41,30 @@ pub struct Block {
     /// Facts about tables that the catalog will know only after the commit.
     commits: Vec<TableCommit>,
     schemas: Vec<SchemaVersion>,
+    /// For others and for this session itself, once it is committed.
+    pub notifications: Vec<Notification>,
+    pub listening: Vec<Listening>,
     savepoints: Vec<Savepoint>,
+    /// Cursors that were open at BEGIN: a rollback leaves them.
+    cursors: BTreeSet<String>,
+}
+
+/// LISTEN and UNLISTEN, which take effect at COMMIT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listening {
+    To(String),
+    NotTo(String),
+    Nothing,
 }
 
 struct Savepoint {
     name: String,
+    notifications: usize,
+    listening: usize,
     draft: usize,
+    snapshot: SnapshotMark,
+    /// Cursors that were open: those opened later read what would be gone.
+    cursors: BTreeSet<String>,
     vars: Vars,
     kept: Vars,
     created: usize,
@@ -64,9 +88,10 @@ impl Ended {
 }
 
 impl Block {
-    pub fn new(store: Arc<dyn Store>, started_at: Micros, vars: &Vars) -> Self {
+    pub fn new(store: Arc<dyn Store>, started_at: Micros, vars: &Vars, cursors: BTreeSet<String>) -> Self {
         Self {
             draft: Arc::new(Draft::new(store)),
+            snapshot: Arc::default(),
             started_at,
             failed: Arc::default(),
             before: vars.clone(),
@@ -75,12 +100,26 @@ impl Block {
             dropped: Vec::new(),
             commits: Vec::new(),
             schemas: Vec::new(),
+            notifications: Vec::new(),
+            listening: Vec::new(),
             savepoints: Vec::new(),
+            cursors,
         }
     }
 
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
+    }
+
+    /// The same message twice in one transaction is one, as in PostgreSQL.
+    pub fn notify(&mut self, notification: Notification) {
+        if !self.notifications.contains(&notification) {
+            self.notifications.push(notification);
+        }
+    }
+
+    pub fn had_cursor(&self, name: &str) -> bool {
+        self.cursors.contains(name)
     }
 
     pub fn fail(&self) {
@@ -103,10 +142,14 @@ impl Block {
         self.schemas.push(version);
     }
 
-    pub fn savepoint(&mut self, name: &str, vars: &Vars) {
+    pub fn savepoint(&mut self, name: &str, vars: &Vars, cursors: BTreeSet<String>) {
         self.savepoints.push(Savepoint {
             name: name.to_owned(),
+            notifications: self.notifications.len(),
+            listening: self.listening.len(),
             draft: self.draft.savepoint(),
+            snapshot: self.snapshot.mark(),
+            cursors,
             vars: vars.clone(),
             kept: self.kept.clone(),
             created: self.created.len(),
@@ -127,22 +170,25 @@ impl Block {
         Ok(())
     }
 
-    /// Goes back to the savepoint, which stays. Answers the variables of then and the folders to remove.
+    /// Goes back to the savepoint, which stays. Answers the variables of then, the folders to remove, and the cursors that stay open.
     ///
     /// # Errors
     /// `UndefinedSavepoint`.
-    pub fn rollback_to(&mut self, name: &str) -> Result<Ended> {
+    pub fn rollback_to(&mut self, name: &str) -> Result<(Ended, BTreeSet<String>)> {
         let index = self.find(name)?;
         self.savepoints.truncate(index + 1);
         let Some(savepoint) = self.savepoints.last() else { return Err(no_savepoint(name)) };
         self.draft.rollback_to(savepoint.draft)?;
+        self.snapshot.go_back(&savepoint.snapshot);
         self.kept = savepoint.kept.clone();
         let folders_to_remove = self.created.split_off(savepoint.created.min(self.created.len()));
         self.dropped.truncate(savepoint.dropped);
         self.commits.truncate(savepoint.commits);
         self.schemas.truncate(savepoint.schemas);
+        self.notifications.truncate(savepoint.notifications);
+        self.listening.truncate(savepoint.listening);
         self.failed.store(false, Ordering::Release);
-        Ok(Ended::undone(savepoint.vars.clone(), folders_to_remove))
+        Ok((Ended::undone(savepoint.vars.clone(), folders_to_remove), savepoint.cursors.clone()))
     }
 
     /// What a successful commit leaves to do.

@@ -30,7 +30,7 @@ const fn reported(name: &'static str, shape: Shape, default: &'static str, about
     Variable { name, shape, default, reported: true, about }
 }
 
-const ISOLATION: Shape = Shape::Choice(&["read committed", "read uncommitted"]);
+const ISOLATION: Shape = Shape::Choice(&["read committed", "read uncommitted", "repeatable read"]);
 const LOCALE: Shape = Shape::Fixed;
 const LEVELS: Shape = Shape::Choice(&["debug5", "debug4", "debug3", "debug2", "debug1", "debug", "log", "notice", "warning", "error"]);
 
@@ -216,7 +216,12 @@ impl Vars {
     }
 
     pub fn statement_timeout(&self) -> Option<Duration> {
-        match self.get("statement_timeout") {
+        self.millis("statement_timeout")
+    }
+
+    /// A time limit; None when there is none.
+    pub fn millis(&self, name: &str) -> Option<Duration> {
+        match self.get(name) {
             Some(Value::Millis(millis)) if *millis > 0 => u64::try_from(*millis).ok().map(Duration::from_millis),
             _ => None,
         }

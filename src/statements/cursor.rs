@@ -1,6 +1,7 @@
 //! `DECLARE name CURSOR FOR query`, `FETCH`, `MOVE`, `CLOSE`
 //!
-//! Forward only, inside a transaction; rows come from the running query, never from memory.
+//! Forward only, inside a transaction or WITH HOLD; rows come from the running query, never from memory. A held cursor goes on to read the
+//! versions that it began with, so it cannot show rows that were not committed when it was declared.
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;
@@ -10,7 +11,7 @@ use weir_sql::statements::cursor::{CloseCursor, DeclareCursor, FetchCount, Fetch
 use super::query;
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
-use crate::session::{Cursor, Outcome, Session};
+use crate::session::{Cursor, Hold, Outcome, Session};
 
 pub(super) async fn declare(session: &Session, statement: &DeclareCursor, parameters: Vec<ScalarValue>) -> Result<Outcome> {
     // BINARY is a matter of the protocol: clients that want it ask for it there.
@@ -18,15 +19,19 @@ pub(super) async fn declare(session: &Session, statement: &DeclareCursor, parame
     if *scroll {
         return Err(Error::new(Code::NotSupported, "cursors that go backwards are not supported").at(name.position));
     }
-    if *hold {
-        return Err(Error::new(Code::NotSupported, "DECLARE CURSOR WITH HOLD is not supported").at(name.position));
+    if *hold && session.has_changed_rows() {
+        return Err(Error::new(Code::NotSupported, "DECLARE CURSOR WITH HOLD is not supported after rows were changed in the transaction")
+            .hint("COMMIT first, or leave out WITH HOLD.".to_owned())
+            .at(name.position));
     }
-    if !session.in_block() {
+    if !*hold && !session.in_block() {
         return Err(Error::new(Code::NoTransaction, "DECLARE CURSOR can only be used in transaction blocks").at(name.position));
     }
     let planned = query::plan(session, query, parameters).await?;
     let rows = session.hub().engine().rows(planned).await?;
-    session.open_cursor(&name.value, Cursor::new(rows)).map_err(|error| error.at(name.position))?;
+    session
+        .open_cursor(&name.value, Cursor::new(rows, if *hold { Hold::Yes } else { Hold::No }))
+        .map_err(|error| error.at(name.position))?;
     Ok(Outcome::done("DECLARE CURSOR"))
 }
 

@@ -9,15 +9,15 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use weir_sql::{Statement, StatementKind};
 
-use super::effect::{Effect, effect};
+use super::effect::{Effect, alter_command, effect};
 use super::{
-    alter_object, alter_pipeline, alter_secret, alter_table, cancel_run, comment_on, create_connection, create_pipeline, create_schema,
-    create_secret, create_source, create_table, create_view, cursor, describe_history, describe_object, dml, drop_object, explain,
-    explain_pipeline, import_foreign_schema, prepared, query, replay_pipeline, restore_table, run_pipeline, set_variable, show_create,
-    show_objects, show_runs, transaction, validate_connection,
+    alter_object, alter_pipeline, alter_secret, alter_table, cancel_run, comment_on, copy, create_connection, create_pipeline,
+    create_schema, create_secret, create_source, create_table, create_view, cursor, describe_history, describe_object, dml, drop_object,
+    explain, explain_pipeline, import_foreign_schema, names, notify, prepared, query, redact, replay_pipeline, restore_table, run_pipeline,
+    set_variable, show_create, show_objects, show_runs, transaction, validate_connection,
 };
 use crate::error::{Code, Error, Result};
-use crate::session::{Description, Outcome, Session, TransactionStatus};
+use crate::session::{CopyIn, Description, Outcome, Session, TransactionStatus};
 
 /// The statements of a text. A text that does not parse fails the open transaction, as any other error does.
 ///
@@ -48,15 +48,38 @@ pub async fn describe(session: &Session, statement: &Statement, hints: &[Option<
 /// Whatever goes wrong; an open transaction can then only be rolled back.
 pub async fn execute(session: &Session, statement: &Statement, parameters: Vec<ScalarValue>) -> Result<Outcome> {
     let result = async {
+        session.started(&shown(statement));
         admit(session, statement)?;
         let guard = session.guard();
-        let outcome = guard.run(execute_kind(session, statement, parameters)).await?;
+        let work = execute_kind(session, statement, parameters);
+        let outcome = match effect(&statement.kind) {
+            // Half an end is none: it takes what it takes.
+            Effect::EndsTransaction => work.await?,
+            _ => guard.run(work).await?,
+        };
         Ok(match outcome {
             Outcome::Rows { schema, rows, tag } => Outcome::Rows { schema, rows: guard.rows(rows, session.failure_flag()), tag },
-            done => done,
+            Outcome::CopyOut { schema, rows, style } => Outcome::CopyOut { schema, rows: guard.rows(rows, session.failure_flag()), style },
+            Outcome::CopyIn(copy) => {
+                let CopyIn { columns, style, table, rows, done } = copy;
+                Outcome::CopyIn(CopyIn { columns, style, table, rows, done: async move { guard.run(done).await }.boxed() })
+            }
+            Outcome::Done { tag } => Outcome::Done { tag },
         })
     };
     result.await.inspect_err(|_| session.fail())
+}
+
+/// The text for the list of sessions: nothing in it is a secret.
+fn shown(statement: &Statement) -> String {
+    match &statement.kind {
+        StatementKind::CreateSecret(secret) => redact::create_secret(secret, &statement.text),
+        StatementKind::AlterSecret(secret) => redact::alter_secret(secret, &statement.text),
+        // Options may hold what should have been a secret.
+        StatementKind::CreateConnection(connection) => format!("CREATE CONNECTION {} ..", names::plain(&connection.name)),
+        StatementKind::AlterObject(object) => format!("{} {} ..", alter_command(object.kind), names::plain(&object.name)),
+        _ => statement.text.clone(),
+    }
 }
 
 /// Whether the statement may run at all in the state the session is in.
@@ -189,8 +212,8 @@ pub(super) fn execute_kind<'a>(
             StatementKind::Deallocate(it) => prepared::deallocate(session, it),
             StatementKind::Optimize(_) => Err(not_built("OPTIMIZE", statement.position)),
             StatementKind::Vacuum(_) => Err(not_built("VACUUM", statement.position)),
-            StatementKind::Bus(_) => Err(not_built("LISTEN and NOTIFY", statement.position)),
-            StatementKind::Copy(_) => Err(not_built("COPY", statement.position)),
+            StatementKind::Bus(it) => notify::execute(session, it),
+            StatementKind::Copy(it) => copy::execute(session, it).await,
             StatementKind::NotBuilt { what, position } => Err(not_built(what, *position)),
         }
     }

@@ -1,6 +1,6 @@
 //! `INSERT`, `UPDATE`, `DELETE` on lake tables
 //!
-//! Each commits its own table version. A parameter has the type of the column it is compared with or goes into; nothing is planned to know that.
+//! Each commits its own table version, or waits for the COMMIT of its transaction. A parameter has the type of the column it is compared with or goes into; nothing is planned to know that.
 
 use std::ops::ControlFlow;
 
@@ -12,7 +12,7 @@ use weir_sql::{Dml, Ident, Name};
 
 use super::{columns, names, query};
 use crate::engine::DmlKind;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::session::{Description, Notice, Outcome, Session};
 
 pub(super) async fn describe(session: &Session, dml: &Dml, hints: &[Option<DataType>]) -> Result<Description> {
@@ -22,13 +22,8 @@ pub(super) async fn describe(session: &Session, dml: &Dml, hints: &[Option<DataT
 }
 
 pub(super) async fn execute(session: &Session, dml: &Dml, parameters: Vec<ScalarValue>) -> Result<Outcome> {
-    if session.in_block() {
-        return Err(Error::new(Code::NotSupported, "changing rows inside a transaction is not supported yet")
-            .detail("Each statement commits its own version of the table.")
-            .hint("Run it outside BEGIN, with autocommit on.".to_owned())
-            .at(dml.position));
-    }
     let done = session.hub().engine().dml(dml, &session.scope(parameters), &*session.definitions()).await?;
+    session.check_rows_changed().map_err(|error| error.at(dml.position))?;
     for notice in done.notices {
         session.notice(Notice::new("00000", notice));
     }

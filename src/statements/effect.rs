@@ -1,5 +1,6 @@
 //! What a statement does to the world, told before it runs.
 
+use weir_sql::statements::copy::CopyDirection;
 use weir_sql::statements::run_pipeline::RunHow;
 use weir_sql::statements::transaction::Transaction;
 use weir_sql::{ObjectKind, StatementKind};
@@ -55,6 +56,10 @@ pub(super) fn effect(kind: &StatementKind) -> Effect {
             Transaction::Commit { .. } | Transaction::Rollback { .. } | Transaction::RollbackTo(_) => Effect::EndsTransaction,
             Transaction::Begin(_) | Transaction::Savepoint(_) | Transaction::Release(_) | Transaction::SetModes { .. } => Effect::Session,
         },
+        StatementKind::Copy(statement) => match statement.direction {
+            CopyDirection::IntoRelation { .. } | CopyDirection::IntoPipeline { .. } => Effect::Writes("COPY FROM"),
+            CopyDirection::OutOfRelation { .. } | CopyDirection::OutOfQuery(_) => Effect::Reads,
+        },
         StatementKind::Execute(_)
         | StatementKind::SetVariable(_)
         | StatementKind::ResetVariable(_)
@@ -66,7 +71,6 @@ pub(super) fn effect(kind: &StatementKind) -> Effect {
         | StatementKind::CloseCursor(_)
         | StatementKind::Prepare(_)
         | StatementKind::Deallocate(_)
-        | StatementKind::Copy(_)
         | StatementKind::NotBuilt { .. } => Effect::Session,
     }
 }

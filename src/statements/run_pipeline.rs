@@ -29,6 +29,7 @@ pub(super) fn report_columns() -> SchemaRef {
         ("rows_quarantined", Of::Bigint),
         ("rows_dropped", Of::Bigint),
         ("rows_duplicate", Of::Bigint),
+        ("rows_filtered", Of::Bigint),
         ("error", Of::Text),
     ])
 }
@@ -87,6 +88,7 @@ pub(super) fn report(run: &Run) -> Result<Outcome> {
         number(counts.quarantined),
         number(counts.dropped),
         number(counts.duplicates),
+        number(counts.filtered),
         answer::text([run.error.clone()]),
     ];
     Ok(Outcome::batch(answer::batch(report_columns(), arrays)?, "RUN PIPELINE"))

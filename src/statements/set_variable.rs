@@ -5,7 +5,7 @@ use weir_sql::statements::set_variable::{Discard, ResetVariable, SetVariable, Sh
 
 use super::answer::{self, Of};
 use crate::error::{Code, Error, Result};
-use crate::session::{Local, Notice, Outcome, Session, Vars};
+use crate::session::{Listening, Local, Notice, Outcome, Session, Vars};
 
 pub(super) fn columns(statement: &ShowVariable) -> SchemaRef {
     match &statement.name {
@@ -69,6 +69,7 @@ pub(super) fn discard(session: &Session, what: Discard) -> Result<Outcome> {
             })?;
             session.deallocate(None)?;
             session.close_cursor(None)?;
+            session.listening(Listening::Nothing);
             "DISCARD ALL"
         }
         Discard::Plans => "DISCARD PLANS",

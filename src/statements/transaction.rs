@@ -1,6 +1,7 @@
 //! `BEGIN`, `COMMIT`, `ROLLBACK`, `SAVEPOINT` and their kin
 //!
-//! Definitions of a transaction commit together or not at all. Isolation is READ COMMITTED; a stronger one is refused rather than promised.
+//! Definitions of a transaction commit together or not at all, and so do its changes of one table. Whatever level is asked for, rows are read as
+//! they were at the first look (REPEATABLE READ); SERIALIZABLE is refused rather than promised.
 
 use weir_sql::statements::transaction::{Isolation, Transaction, TransactionModes};
 
@@ -11,7 +12,7 @@ pub(super) async fn execute(session: &Session, statement: &Transaction) -> Resul
     Ok(Outcome::done(match statement {
         Transaction::Begin(modes) => {
             refuse_stronger(modes)?;
-            if !session.begin(Modes { read_only: modes.read_only })? {
+            if !session.begin(Modes { read_only: modes.read_only, isolation: modes.isolation.map(level) })? {
                 session.notice(Notice::warning("25001", "there is already a transaction in progress"));
             }
             "BEGIN"
@@ -68,12 +69,18 @@ fn again(session: &Session, chain: bool) -> Result<()> {
 
 fn refuse_stronger(modes: &TransactionModes) -> Result<()> {
     match modes.isolation {
-        None | Some(Isolation::ReadUncommitted | Isolation::ReadCommitted) => Ok(()),
-        Some(level @ (Isolation::RepeatableRead | Isolation::Serializable)) => {
-            let level = if level == Isolation::Serializable { "SERIALIZABLE" } else { "REPEATABLE READ" };
-            Err(Error::new(Code::NotSupported, format!("isolation level {level} is not supported yet"))
-                .hint("For one fixed state of the lake, SET hub.as_of to a time.".to_owned()))
-        }
+        None | Some(Isolation::ReadUncommitted | Isolation::ReadCommitted | Isolation::RepeatableRead) => Ok(()),
+        Some(Isolation::Serializable) => Err(Error::new(Code::NotSupported, "isolation level SERIALIZABLE is not supported yet")
+            .hint("REPEATABLE READ gives one fixed state of the lake.".to_owned())),
+    }
+}
+
+fn level(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::ReadUncommitted => "read uncommitted",
+        Isolation::ReadCommitted => "read committed",
+        Isolation::RepeatableRead => "repeatable read",
+        Isolation::Serializable => "serializable",
     }
 }
 
@@ -88,8 +95,7 @@ fn set_modes(session: &Session, modes: &TransactionModes, whole_session: bool) -
     let flag = |value: bool| vec![if value { "on" } else { "off" }.to_owned()];
     session.change_vars(local, |vars: &mut Vars| {
         if let Some(isolation) = modes.isolation {
-            let level = if isolation == Isolation::ReadUncommitted { "read uncommitted" } else { "read committed" };
-            vars.set(&format!("{prefix}_isolation"), &[level.to_owned()])?;
+            vars.set(&format!("{prefix}_isolation"), &[level(isolation).to_owned()])?;
         }
         if let Some(read_only) = modes.read_only {
             vars.set(&format!("{prefix}_read_only"), &flag(read_only))?;

@@ -13,9 +13,10 @@ use weir_sql::Statement;
 
 use super::http::{self, Probe};
 use super::postgres::{self, Backend, Door, Limits, Tls};
+use crate::engine::Notification;
 use crate::error::{Code, Error, Result};
 use crate::hub::Hub;
-use crate::session::{Description, Notice, Outcome, Session, TransactionStatus};
+use crate::session::{Description, News, Notice, Outcome, Session, TransactionStatus};
 use crate::statements;
 
 /// Kept of the time to drain for statements that have to be cancelled, so that their clients are told.
@@ -92,6 +93,22 @@ impl Backend for Session {
 
     fn fail(&self) {
         Session::fail(self);
+    }
+
+    fn process(&self) -> Option<i32> {
+        Some(Session::process(self))
+    }
+
+    async fn news(&self) -> News {
+        Session::news(self).await
+    }
+
+    async fn terminated(&self) {
+        Session::terminated(self).await;
+    }
+
+    fn take_notifications(&self) -> Vec<Notification> {
+        Session::take_notifications(self)
     }
 
     async fn close(&self) {

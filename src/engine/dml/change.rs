@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
+use datafusion::catalog::MemTable;
 use datafusion::common::{Column, TableReference};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, not};
@@ -54,6 +55,10 @@ impl Engine {
         let state = state::of_scope(self, ask.scope);
         let chosen = self.chosen(table, delete.selection.as_ref(), &[], &state, ask).await?;
         let matching = Matching { session: &state, relation: chosen.relation, predicate: chosen.predicate };
+        if let Some(snapshot) = &ask.scope.snapshot {
+            let rows = count(snapshot.delete(self, &target.object, &matching).await.map_err(errors::computed)?);
+            return Ok(DmlDone { kind: DmlKind::Delete, rows, version: None, notices: Vec::new() });
+        }
         let committed = target.table.delete(&matching, None, &facts(ask)).await.map_err(errors::computed)?;
         let rows = count(committed.rows.deleted);
         if rows > 0 {
@@ -101,6 +106,10 @@ impl Engine {
         }
         self.check_update(&target, &chosen, &assignments, &schema, &state, ask).await?;
         let matching = Matching { session: &state, relation: chosen.relation, predicate: chosen.predicate };
+        if let Some(snapshot) = &ask.scope.snapshot {
+            let rows = count(snapshot.update(self, &target.object, &assignments, &matching).await.map_err(errors::computed)?);
+            return Ok(DmlDone { kind: DmlKind::Update, rows, version: None, notices: Vec::new() });
+        }
         let committed = target.table.update(&assignments, &matching, None, &facts(ask)).await.map_err(errors::computed)?;
         let rows = count(committed.rows.updated);
         if rows > 0 {
@@ -127,7 +136,7 @@ impl Engine {
     ) -> Result<Chosen> {
         let query = select(table.clone(), selection.cloned(), values)?;
         let context = Context { scope: ask.scope, definitions: ask.definitions, relations: None, views: Vec::new(), pinned: None };
-        let plan = self.bind_tree(query, &ask.dml.temporals, None, &ask.place, state, &context, &mut Reads::default()).await?;
+        let plan = self.bind_tree(query, ask.temporals, None, &ask.place, state, &context, &mut Reads::default()).await?;
         let plan = parameters::fill(plan, ask.scope)?;
         let lost = || Error::internal("the condition of the statement was lost while planning");
         let LogicalPlan::Projection(projection) = plan else { return Err(lost()) };
@@ -200,7 +209,11 @@ impl Engine {
             Some(predicate) => LogicalPlanBuilder::from(chosen.rows.clone()).filter(not(Expr::IsTrue(Box::new(predicate.clone())))),
         };
         let others = others.and_then(LogicalPlanBuilder::build).map_err(errors::error)?;
-        checks.against_others(self, kept, Some(others), state, ask).await
+        if kept.iter().all(|batch| batch.num_rows() == 0) {
+            return Ok(());
+        }
+        let kept = MemTable::try_new(SchemaRef::clone(schema), vec![kept]).map_err(errors::error)?;
+        checks.against_others(self, Arc::new(kept), Some(others), state, ask).await
     }
 }
 

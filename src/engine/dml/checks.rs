@@ -10,7 +10,7 @@ use arrow::compute::{and, filter_record_batch};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use datafusion::catalog::MemTable;
+use datafusion::catalog::TableProvider;
 use datafusion::common::{DFSchema, JoinType};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::session_state::SessionState;
@@ -174,6 +174,10 @@ impl Checks {
         self.not_null.is_empty() && self.expressions.is_empty() && !self.across_rows()
     }
 
+    pub(super) fn table_name(&self) -> &str {
+        &self.table.name
+    }
+
     /// Whether rows must be held against other rows.
     pub(super) fn across_rows(&self) -> bool {
         !self.unique.is_empty() || !self.foreign.is_empty()
@@ -245,21 +249,20 @@ impl Checks {
     pub(super) async fn against_others(
         &self,
         engine: &Engine,
-        rows: Vec<RecordBatch>,
+        rows: Arc<dyn TableProvider>,
         others: Option<LogicalPlan>,
         state: &SessionState,
         ask: &Ask<'_>,
     ) -> Result<()> {
-        if !self.across_rows() || rows.iter().all(|batch| batch.num_rows() == 0) {
+        if !self.across_rows() {
             return Ok(());
         }
-        let rows = MemTable::try_new(Arc::clone(&self.schema), vec![rows]).map_err(errors::error)?;
-        let rows = scan("new", Arc::new(rows))?;
+        let rows = scan("new", rows)?;
         for unique in &self.unique {
             self.check_twice(unique, &rows, state).await?;
             let others = match &others {
                 Some(others) => others.clone(),
-                None => scan("old", engine.table(&self.table).await?.scan(None).await?)?,
+                None => scan("old", engine.seen(&self.table, ask.scope).await?)?,
             };
             self.check_there(unique, &rows, others, state).await?;
         }
@@ -323,7 +326,7 @@ impl Checks {
                 format!("foreign key \"{}\" does not fit the key of \"{}\"", foreign.name, other.full_name()),
             ));
         }
-        let there = scan("there", engine.table(&other).await?.scan(None).await?)?;
+        let there = scan("there", engine.seen(&other, ask.scope).await?)?;
         let given = LogicalPlanBuilder::from(rows.clone()).filter(all_given(&foreign.columns)).and_then(LogicalPlanBuilder::build);
         let plan = joined(&given.map_err(errors::error)?, there, JoinType::LeftAnti, &foreign.columns, &referenced)?;
         match first(plan, state).await? {
@@ -339,7 +342,7 @@ impl Checks {
     }
 }
 
-fn scan(name: &str, provider: Arc<dyn datafusion::catalog::TableProvider>) -> Result<LogicalPlan> {
+fn scan(name: &str, provider: Arc<dyn TableProvider>) -> Result<LogicalPlan> {
     LogicalPlanBuilder::scan(name, provider_as_source(provider), None).and_then(LogicalPlanBuilder::build).map_err(errors::error)
 }
 

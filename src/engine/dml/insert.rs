@@ -15,8 +15,8 @@ use super::super::resolve::folded;
 use super::super::{Engine, errors, parameters, state};
 use super::checks::Checks;
 use super::columns::{assigned, column};
-use super::{Ask, DmlDone, DmlKind, Target, count, facts, is_dead_letters, refuse};
-use crate::delta::WriterOptions;
+use super::{Ask, DmlDone, DmlKind, Target, copy, count, facts, is_dead_letters, refuse};
+use crate::delta::{RestsOn, WriterOptions, Written};
 use crate::error::{Code, Error, Result};
 
 impl Engine {
@@ -51,7 +51,7 @@ impl Engine {
         let source = without_defaults(source, &listed)?;
         let context = Context { scope: ask.scope, definitions: ask.definitions, relations: None, views: Vec::new(), pinned: None };
         let mut reads = Reads::default();
-        let plan = self.bind_tree(source, &ask.dml.temporals, None, &ask.place, state, &context, &mut reads).await?;
+        let plan = self.bind_tree(source, ask.temporals, None, &ask.place, state, &context, &mut reads).await?;
         let plan = parameters::fill(plan, ask.scope)?;
         let given = plan.schema().fields().len();
         let wanted = if insert.columns.is_empty() { listed.get(..given.min(listed.len())).unwrap_or(&listed) } else { listed.as_slice() };
@@ -64,7 +64,7 @@ impl Engine {
     }
 
     /// The table's columns from the plan's: given, default or NULL.
-    fn shaped(
+    pub(super) fn shaped(
         &self,
         plan: LogicalPlan,
         given: &[String],
@@ -74,6 +74,8 @@ impl Engine {
         ask: &Ask<'_>,
     ) -> Result<LogicalPlan> {
         let sources = plan.schema().columns();
+        // What stands behind the given columns goes along.
+        let behind: Vec<_> = sources.iter().skip(given.len()).filter(|column| column.name == copy::LINE).cloned().collect();
         let mut exprs = Vec::with_capacity(schema.fields().len());
         for field in schema.fields() {
             let source = given.iter().position(|name| name == field.name()).and_then(|at| sources.get(at));
@@ -83,44 +85,78 @@ impl Engine {
             };
             exprs.push(value.alias(field.name()));
         }
+        exprs.extend(behind.into_iter().map(col));
         LogicalPlanBuilder::from(plan).project(exprs).and_then(LogicalPlanBuilder::build).map_err(errors::error)
     }
 
+    /// Commits the rows, or leaves them to the transaction.
+    async fn add(&self, target: &Target, written: Written, checks: &Checks, ask: &Ask<'_>) -> Result<Option<u64>> {
+        if let Some(snapshot) = &ask.scope.snapshot {
+            let rests_on = if checks.across_rows() { RestsOn::Rows } else { RestsOn::Columns };
+            snapshot.append(self, &target.object, written, rests_on).await?;
+            return Ok(None);
+        }
+        let committed = target.table.append(vec![written], None, &facts(ask)).await?;
+        self.noted(target, &committed, "INSERT", &ask.scope.role)?;
+        Ok(Some(committed.version))
+    }
+
     async fn write(&self, plan: LogicalPlan, target: &Target, checks: &Checks, state: &SessionState, ask: &Ask<'_>) -> Result<DmlDone> {
+        let rows = self.write_files(plan, target, checks, state).await?;
+        self.land(rows, target, checks, state, ask).await
+    }
+
+    /// Writes the plan's rows into files that nobody sees yet. Rules of single rows are held against each.
+    pub(super) async fn write_files(&self, plan: LogicalPlan, target: &Target, checks: &Checks, state: &SessionState) -> Result<NewRows> {
         let schema = target.table.schema();
         let nullable = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
         let unchecked = Arc::new(Schema::new(nullable.collect::<Vec<_>>()));
         let physical = state.create_physical_plan(&plan).await.map_err(errors::error)?;
         let mut rows = execute_stream(physical, state.task_ctx()).map_err(errors::error)?;
         let mut writer = target.table.writer(WriterOptions::default()).await?;
-        let mut kept: Vec<RecordBatch> = Vec::new();
-        let mut inserted = 0usize;
         let mut tally = checks.tally();
         while let Some(batch) = rows.next().await {
             let batch = batch.map_err(errors::error)?;
+            let lines = batch.columns().get(schema.fields().len()).cloned();
+            let columns = batch.columns().iter().take(schema.fields().len()).cloned().collect();
             // NULLs are for the checks to find: they know what to call them.
-            let batch = RecordBatch::try_new(Arc::clone(&unchecked), batch.columns().to_vec()).map_err(|e| errors::error(e.into()))?;
-            let batch = checks.pass(batch, &mut tally)?;
+            let batch = RecordBatch::try_new(Arc::clone(&unchecked), columns).map_err(|e| errors::error(e.into()))?;
+            let batch = match lines {
+                None => checks.pass(batch, &mut tally)?,
+                Some(lines) => checks.pass(batch.clone(), &mut tally).map_err(|error| copy::at_line(error, checks, &batch, &lines))?,
+            };
             let batch = RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec()).map_err(|e| errors::error(e.into()))?;
-            inserted += batch.num_rows();
-            if checks.across_rows() {
-                kept.push(batch.clone());
-            }
             if batch.num_rows() > 0 {
                 writer.write(batch).await?;
             }
         }
-        checks.against_others(self, kept, None, state, ask).await?;
-        let notices = checks.notices(&tally);
-        if inserted == 0 {
+        Ok(NewRows { written: writer.finish().await?, notices: checks.notices(&tally) })
+    }
+
+    /// Holds the new rows against all others, and makes them part of the table.
+    pub(super) async fn land(
+        &self,
+        rows: NewRows,
+        target: &Target,
+        checks: &Checks,
+        state: &SessionState,
+        ask: &Ask<'_>,
+    ) -> Result<DmlDone> {
+        let NewRows { written, notices } = rows;
+        let count = count(written.rows());
+        if count == 0 {
             return Ok(DmlDone { kind: DmlKind::Insert, rows: 0, version: None, notices });
         }
-        let written = writer.finish().await?;
-        let committed = target.table.append(vec![written], None, &facts(ask)).await?;
-        self.noted(target, &committed, "INSERT", &ask.scope.role)?;
-        let rows = count(i64::try_from(inserted).unwrap_or(i64::MAX));
-        Ok(DmlDone { kind: DmlKind::Insert, rows, version: Some(committed.version), notices })
+        checks.against_others(self, target.table.rows_of(&written), None, state, ask).await?;
+        let version = self.add(target, written, checks, ask).await?;
+        Ok(DmlDone { kind: DmlKind::Insert, rows: count, version, notices })
     }
+}
+
+/// Rows that are written and not part of the table yet.
+pub(super) struct NewRows {
+    written: Written,
+    notices: Vec<String>,
 }
 
 /// The columns that values are given for.

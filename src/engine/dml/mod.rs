@@ -1,4 +1,5 @@
-//! INSERT, UPDATE and DELETE on lake tables. Each is one commit of its table, made through `delta` and nothing else.
+//! INSERT, UPDATE and DELETE on lake tables. Each is one commit of its table, or waits with others of its transaction for one; always through
+//! `delta` and nothing else.
 //!
 //! The planner's own DML never runs: it can lose conditions. A statement is planned as the SELECT of the rows it means, and the condition is
 //! taken from there. Statements on one table follow each other, so that what was checked still holds at the commit.
@@ -6,7 +7,10 @@
 mod change;
 mod checks;
 mod columns;
+mod copy;
 mod insert;
+
+pub use copy::line_behind;
 
 use std::sync::Arc;
 
@@ -25,7 +29,7 @@ use crate::error::{Code, Error, Result};
 pub struct DmlDone {
     pub kind: DmlKind,
     pub rows: u64,
-    /// The table's new version; None when nothing was to do.
+    /// The table's new version; None when nothing was to do, or when it waits for the end of a transaction.
     pub version: Option<u64>,
     /// Rows that rules let pass or left out.
     pub notices: Vec<String>,
@@ -46,14 +50,14 @@ struct Target {
 
 /// What is the same for all of one statement.
 struct Ask<'a> {
-    dml: &'a weir_sql::Dml,
+    temporals: &'a [weir_sql::Temporal],
     place: Place<'a>,
     scope: &'a Scope,
     definitions: &'a dyn Definitions,
 }
 
 impl Engine {
-    /// Runs a data-changing statement and commits it.
+    /// Runs a data-changing statement and commits it, or leaves it to the transaction of the scope.
     ///
     /// # Errors
     /// `NotSupported` for what is not a lake table and for clauses that are not built; `WrongState` and `NoPrivilege` for tables of the hub;
@@ -64,7 +68,7 @@ impl Engine {
                 Error::new(Code::ReadOnly, "nothing can be changed while hub.as_of is set").hint("RESET hub.as_of first.".to_owned())
             );
         }
-        let ask = Ask { dml, place: Place::dml(dml), scope, definitions };
+        let ask = Ask { temporals: &dml.temporals, place: Place::dml(dml), scope, definitions };
         match dml.ast.as_ref() {
             Statement::Insert(insert) => self.insert(insert, &ask).await,
             Statement::Update(update) => self.update(update, &ask).await,
@@ -84,6 +88,9 @@ impl Engine {
             None => Err(undefined(&parts, ask.scope, ask.definitions).at(position)),
             Some(Looked::Object(object)) if object.kind == Kind::Table => {
                 let table = self.table(&object).await?;
+                if let Some(snapshot) = &ask.scope.snapshot {
+                    snapshot.admit(self, &object).map_err(|error| error.at(position))?;
+                }
                 Ok(Target { object: *object, table })
             }
             Some(Looked::Object(object)) => {

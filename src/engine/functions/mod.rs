@@ -1,15 +1,19 @@
 //! Functions: DataFusion's own, JSON, the hub's pure ones, those that tools ask of a PostgreSQL server, and those of the session.
 
 mod catalog;
+mod checked;
+mod clients;
 mod server;
 mod session;
+mod sleep;
+mod sum;
 
 use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 use super::Scope;
 
@@ -18,6 +22,8 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
     for function in json() {
         state.register_udf(function)?;
     }
+    state.register_udaf(Arc::new(AggregateUDF::from(sum::Sum::new())))?;
+    state.register_function_rewrite(Arc::new(checked::CheckedArithmetic))?;
     for function in server::functions() {
         state.register_udf(Arc::new(function))?;
     }
@@ -54,7 +60,10 @@ pub(super) fn of_session(scope: &Scope) -> Vec<Arc<ScalarUDF>> {
     session::functions(scope).into_iter().map(Arc::new).collect()
 }
 
-/// Functions that read the catalog.
+/// Functions that read the catalog, or act on the hub's sessions.
 pub(super) fn of_catalog(engine: &Arc<super::Engine>, scope: &Scope) -> Vec<Arc<ScalarUDF>> {
-    catalog::functions(engine, scope).into_iter().map(Arc::new).collect()
+    let mut functions = catalog::functions(engine, scope);
+    functions.extend(clients::functions(engine, scope));
+    functions.push(sleep::pg_sleep(engine.clock().clone()));
+    functions.into_iter().map(Arc::new).collect()
 }

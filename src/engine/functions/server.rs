@@ -20,7 +20,6 @@ fn given() -> Vec<ScalarUDF> {
         pg::create_pg_get_partkeydef_udf(),
         pg::create_pg_relation_is_publishable_udf(),
         pg::create_pg_get_statisticsobjdef_columns_udf(),
-        pg::create_pg_backend_pid_udf(),
         pg::create_pg_relation_size_udf(),
         pg::create_pg_total_relation_size_udf(),
         pg::create_pg_stat_get_numscans(),

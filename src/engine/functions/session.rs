@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
-use datafusion::common::{DataFusionError, Result, ScalarValue};
+use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{ScalarUDF, Signature, TypeSignature, Volatility};
 use weir_udfs::row::{RowFunction, text};
 
@@ -31,9 +31,9 @@ pub(super) fn functions(scope: &Scope) -> Vec<ScalarUDF> {
         },
         current_schemas(path),
         current_setting(scope),
-        set_config(),
     ];
     functions.extend(weir_udfs::timestamps::in_zone(&scope.time_zone));
+    functions.push(weir_udfs::age::age(&scope.time_zone, scope.now));
     functions
 }
 
@@ -66,13 +66,5 @@ fn current_setting(scope: &Scope) -> ScalarUDF {
             (None, false) => Err(external(Error::new(Code::UndefinedObject, format!("unrecognized configuration parameter \"{name}\"")))),
             (value, _) => Ok(ScalarValue::Utf8(value)),
         }
-    })
-}
-
-/// Changing a setting is a statement here, never a side effect of a query.
-fn set_config() -> ScalarUDF {
-    let arguments = vec![DataType::Utf8, DataType::Utf8, DataType::Boolean];
-    RowFunction::exact("set_config", arguments, DataType::Utf8).volatility(Volatility::Volatile).body(|_| -> Result<_, DataFusionError> {
-        Err(external(Error::new(Code::NotSupported, "set_config cannot be used inside a query").hint("Use SET name = value.".to_owned())))
     })
 }

@@ -3,6 +3,7 @@
 //! `hub.*` is the hub's own; pg_catalog and information_schema say the same in the words that tools expect. One file per group of tables,
 //! one list.
 
+mod activity;
 mod definitions;
 mod fixed;
 mod history;
@@ -24,6 +25,7 @@ static TABLES: &[&[SystemTable]] = &[
     status::TABLES,
     history::TABLES,
     pg_catalog::TABLES,
+    activity::TABLES,
     pg_relations::TABLES,
     information_schema::TABLES,
 ];

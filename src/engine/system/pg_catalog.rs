@@ -76,13 +76,6 @@ pub(super) const TABLES: &[SystemTable] = &[
     },
     SystemTable {
         schema: "pg_catalog",
-        name: "pg_stat_activity",
-        comment: "Nothing yet.",
-        columns: PG_STAT_ACTIVITY,
-        rows: Rows::Now(none),
-    },
-    SystemTable {
-        schema: "pg_catalog",
         name: "pg_locks",
         comment: "Nothing: readers never wait.",
         columns: PG_LOCKS,
@@ -254,27 +247,6 @@ fn pg_foreign_server(asked: &Asked<'_>) -> Result<Vec<Row>> {
     };
     Ok(connections.into_iter().map(row).collect())
 }
-
-const PG_STAT_ACTIVITY: &[(&str, Kind)] = &[
-    ("datid", Kind::Oid),
-    ("datname", Kind::Text),
-    ("pid", Kind::Int),
-    ("usesysid", Kind::Oid),
-    ("usename", Kind::Text),
-    ("application_name", Kind::Text),
-    ("client_addr", Kind::Text),
-    ("client_hostname", Kind::Text),
-    ("client_port", Kind::Int),
-    ("backend_start", Kind::Time),
-    ("xact_start", Kind::Time),
-    ("query_start", Kind::Time),
-    ("state_change", Kind::Time),
-    ("wait_event_type", Kind::Text),
-    ("wait_event", Kind::Text),
-    ("state", Kind::Text),
-    ("query", Kind::Text),
-    ("backend_type", Kind::Text),
-];
 
 const PG_LOCKS: &[(&str, Kind)] = &[
     ("locktype", Kind::Text),

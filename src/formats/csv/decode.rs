@@ -197,6 +197,7 @@ impl Job<'_> {
         let mut table = Table::read(bytes, &marks, Some(mapping.width), first_line);
         let mut failures: BTreeMap<usize, Failure> = BTreeMap::new();
         let mut arrays: Vec<Option<arrow::array::ArrayRef>> = vec![None; self.columns.len()];
+        let texts = table.texts();
         let wanted: Option<HashSet<usize>> = self.projection.map(|wanted| wanted.iter().copied().collect());
         for (index, spec) in self.columns.iter().enumerate() {
             let is_wanted = wanted.as_ref().is_none_or(|wanted| wanted.contains(&index));
@@ -205,9 +206,9 @@ impl Job<'_> {
                 continue;
             }
             if spec.rescues {
-                self.rescue(&mut column, table.texts(), &mapping.unknown, &mut failures);
+                self.rescue(&mut column, texts, &mapping.unknown, &mut failures);
             } else {
-                self.fill(&mut column, table.texts(), mapping.sources.get(index).copied().flatten(), &mut failures);
+                self.fill(&mut column, texts, mapping.sources.get(index).copied().flatten(), &mut failures);
             }
             if is_wanted && let Some(slot) = arrays.get_mut(index) {
                 *slot = Some(column.finish());

@@ -57,6 +57,10 @@ impl CsvDecoder {
             splitter.consume(next);
             splitter.fill(PROBE_BYTES)?;
         }
+        if memchr::memchr(b'\n', splitter.buffered()).is_none() && memchr::memchr(b'\r', splitter.buffered().trim_ascii_end()).is_some() {
+            return Err(Error::new(Code::DataException, "the lines of the file end with a carriage return only")
+                .hint("Convert the file to line feeds: tr '\\r' '\\n' < OLD > NEW.".to_owned()));
+        }
         let delimiter = self.dialect.delimiter.unwrap_or_else(|| self.probe(splitter.buffered()));
         let fields = if self.dialect.header { self.header(&mut splitter, delimiter)? } else { None };
         Ok((splitter, Layout { fields, delimiter }))

@@ -201,6 +201,15 @@ fn a_foreign_header_fails_the_file() {
 }
 
 #[test]
+fn lines_that_end_with_a_carriage_return_only_are_not_passed_over() {
+    let input = Input::Stream(Box::new(Cursor::new(b"id,name\r1,x\r2,y\r".to_vec())));
+    let error = decoder(&[]).blocks(input, &[column("id", DataType::Int64)], 1 << 20).err().unwrap();
+    assert!(error.message().contains("carriage return"), "{error}");
+    let (rows, _) = read(&[], b"id\r\n1\r\n2\r", &[column("id", DataType::Int64)]);
+    assert_eq!(rows, ["2: 1", "3: 2"]);
+}
+
+#[test]
 fn infers_types() {
     let text = b"i,f,b,d,t,z,s,code,e\n1,1.5,true,2024-01-01,2024-01-01 10:00,2024-01-01T10:00Z,x,007,\n2,2,false,2024-01-02,2024-01-02,2024-01-01T10:00+01,1,1,\n";
     let schema = decoder(&[]).infer(Input::Stream(Box::new(Cursor::new(text.to_vec()))), 1 << 20).unwrap();

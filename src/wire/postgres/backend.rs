@@ -8,8 +8,9 @@ use datafusion::common::ScalarValue;
 use weir_catalog::Role;
 use weir_sql::Statement;
 
+use crate::engine::Notification;
 use crate::error::Result;
-use crate::session::{Description, Notice, Outcome, TransactionStatus};
+use crate::session::{Description, News, Notice, Outcome, TransactionStatus};
 
 /// Where a socket finds roles and opens its session.
 pub trait Door: Send + Sync + 'static {
@@ -36,6 +37,21 @@ pub trait Backend: Send + Sync + 'static {
     fn cancel(&self);
     /// Something failed on the way to or from the session: an open transaction is as failed as after any other error.
     fn fail(&self);
+    /// A number that no other session has, if the sessions count themselves.
+    fn process(&self) -> Option<i32> {
+        None
+    }
+    /// Waits, between two statements, for what is to be said unasked. May be dropped at any time.
+    async fn news(&self) -> News {
+        std::future::pending().await
+    }
+    /// Returns when somebody ends this session.
+    async fn terminated(&self) {
+        std::future::pending().await
+    }
+    fn take_notifications(&self) -> Vec<Notification> {
+        Vec::new()
+    }
     /// The client is gone.
     async fn close(&self);
 }

@@ -12,7 +12,7 @@ use futures::{FutureExt, StreamExt};
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::data::{NoData, ParameterDescription};
 use pgwire::messages::extendedquery::{BindComplete, CloseComplete, ParseComplete, PortalSuspended};
-use pgwire::messages::response::{CommandComplete, EmptyQueryResponse, ReadyForQuery, TransactionStatus as PgStatus};
+use pgwire::messages::response::{CommandComplete, EmptyQueryResponse, NotificationResponse, ReadyForQuery, TransactionStatus as PgStatus};
 use pgwire::messages::startup::ParameterStatus;
 use tokio::task::unconstrained;
 use tokio_util::sync::CancellationToken;
@@ -26,15 +26,15 @@ use super::frontend::{Bind, Message, Target, decode, max_body_bytes};
 use super::params;
 use super::portal::{Names, Portal, Prepared, RowSource, State};
 use super::types::{PgType, columns, row_description};
-use crate::engine::Engine;
+use crate::engine::{Engine, Notification};
 use crate::error::{Code, Error, Result};
-use crate::session::{Description, Outcome, TransactionStatus};
+use crate::session::{Description, News, Outcome, TransactionStatus};
 
 /// What a cancelled statement gets to let go before it is dropped.
 const CANCEL_TIME: Duration = Duration::from_secs(5);
 
 /// `Err` ends the connection; the inner error is the statement's.
-type Step<T = ()> = Result<Result<T>, Fault>;
+pub(super) type Step<T = ()> = Result<Result<T>, Fault>;
 
 /// Returns a statement's error from a function that gives a `Step`.
 macro_rules! check {
@@ -80,10 +80,20 @@ impl Handler {
 
     async fn step(&mut self) -> Result<(), Fault> {
         let shutdown = self.line.shutdown.clone();
-        let (kind, body) = tokio::select! {
-            biased;
-            () = shutdown.cancelled() => return Err(Fault::shutting_down()),
-            frame = self.line.connection.frame(max_body_bytes) => frame?,
+        let backend = Arc::clone(&self.line.backend);
+        let (kind, body) = loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return Err(Fault::shutting_down()),
+                frame = self.line.connection.frame(max_body_bytes) => break frame?,
+                news = backend.news() => match news {
+                    News::Notified => {
+                        self.line.notifications()?;
+                        self.line.connection.flush().await?;
+                    }
+                    News::Ended { sqlstate, message } => return Err(Fault::fatal(sqlstate, message)),
+                },
+            }
         };
         if self.is_skipping && !matches!(kind, b'S' | b'X') {
             return Ok(());
@@ -262,12 +272,12 @@ enum Sent {
 }
 
 /// The connection with its session: what both protocols do.
-struct Line {
-    connection: Connection,
-    backend: Arc<dyn Backend>,
+pub(super) struct Line {
+    pub(super) connection: Connection,
+    pub(super) backend: Arc<dyn Backend>,
     shutdown: CancellationToken,
     /// The session's setting `TimeZone`.
-    zone: Zone,
+    pub(super) zone: Zone,
 }
 
 impl Line {
@@ -286,13 +296,15 @@ impl Line {
     }
 
     /// Works while watching the client: one that is gone cancels the statement.
-    async fn watched<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Fault> {
+    pub(super) async fn watched<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Fault> {
         let mut work = std::pin::pin!(work);
+        let backend = Arc::clone(&self.backend);
         let fault = tokio::select! {
             biased;
             done = &mut work => return Ok(done),
             // A query that computes uses up the task's budget at every turn; the socket would never be asked.
             fault = unconstrained(self.connection.closed()) => fault,
+            () = unconstrained(backend.terminated()) => Fault::shutting_down(),
         };
         self.backend.cancel();
         if tokio::time::timeout(CANCEL_TIME, work).await.is_err() {
@@ -311,6 +323,8 @@ impl Line {
                 let (count, _) = check!(self.rows(&mut source, None).await?);
                 self.complete(row_tag(tag, count)).map(Ok)
             }
+            Outcome::CopyOut { schema, rows, style } => self.copy_out(&schema, rows, style).await,
+            Outcome::CopyIn(copy) => self.copy_in(copy).await,
             Outcome::Done { tag } => self.complete(tag).map(Ok),
         }
     }
@@ -343,7 +357,7 @@ impl Line {
         }
     }
 
-    fn complete(&mut self, tag: String) -> Result<(), Fault> {
+    pub(super) fn complete(&mut self, tag: String) -> Result<(), Fault> {
         self.notices()?;
         self.connection.put(&PgWireBackendMessage::CommandComplete(CommandComplete::new(tag)))?;
         self.parameters()
@@ -351,6 +365,15 @@ impl Line {
 
     fn notices(&mut self) -> Result<(), Fault> {
         self.backend.take_notices().iter().try_for_each(|notice| self.connection.put(&notice_message(notice)))
+    }
+
+    /// Appends what other sessions sent to this one.
+    fn notifications(&mut self) -> Result<(), Fault> {
+        for Notification { process, channel, payload } in self.backend.take_notifications() {
+            let message = NotificationResponse::new(process, channel, payload);
+            self.connection.put(&PgWireBackendMessage::NotificationResponse(message))?;
+        }
+        Ok(())
     }
 
     fn parameters(&mut self) -> Result<(), Fault> {
@@ -375,6 +398,7 @@ impl Line {
             TransactionStatus::InBlock => PgStatus::Transaction,
             TransactionStatus::Failed => PgStatus::Error,
         };
+        self.notifications()?;
         self.connection.put(&PgWireBackendMessage::ReadyForQuery(ReadyForQuery::new(status)))?;
         self.connection.flush().await
     }

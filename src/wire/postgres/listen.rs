@@ -195,12 +195,14 @@ impl<'a> Entry<'a> {
     fn new(running: &'a Mutex<HashMap<i32, Running>>, backend: Arc<dyn Backend>) -> Self {
         let mut sessions = running.lock();
         let secret = rand::rng().random();
-        let process = loop {
-            let process = rand::rng().random_range(1..i32::MAX);
-            if !sessions.contains_key(&process) {
-                break process;
+        let process = backend.process().unwrap_or_else(|| {
+            loop {
+                let process = rand::rng().random_range(1..i32::MAX);
+                if !sessions.contains_key(&process) {
+                    break process;
+                }
             }
-        };
+        });
         sessions.insert(process, Running { secret, backend });
         Self { running, process, secret }
     }

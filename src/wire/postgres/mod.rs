@@ -6,6 +6,7 @@
 
 mod backend;
 mod connection;
+mod copy;
 mod encode;
 mod error;
 mod frontend;

@@ -80,12 +80,20 @@ fn fit(value: ScalarValue, wanted: Option<&DataType>) -> Result<ScalarValue> {
 }
 
 fn from_binary(pg_type: PgType, bytes: Bytes, index: usize) -> Result<ScalarValue> {
-    let mut body = Body(bytes);
-    let value = if pg_type.is_array { array_from_binary(pg_type.kind, &mut body) } else { value_from_binary(pg_type.kind, &mut body) };
-    value.and_then(|value| body.finish().map(|()| value)).map_err(|error| match error.code() {
+    from_bytes(pg_type, bytes).map_err(|error| match error.code() {
         Code::Protocol => Error::new(Code::Protocol, format!("incorrect binary data format in bind parameter {}", index + 1)),
         _ => error,
     })
+}
+
+/// A value in the binary form of its type.
+///
+/// # Errors
+/// `Protocol` when the bytes are not of that form.
+pub(super) fn from_bytes(pg_type: PgType, bytes: Bytes) -> Result<ScalarValue> {
+    let mut body = Body(bytes);
+    let value = if pg_type.is_array { array_from_binary(pg_type.kind, &mut body) } else { value_from_binary(pg_type.kind, &mut body) };
+    value.and_then(|value| body.finish().map(|()| value))
 }
 
 fn value_from_binary(kind: Kind, body: &mut Body) -> Result<ScalarValue> {
@@ -250,7 +258,7 @@ fn list(kind: Kind, items: Vec<ScalarValue>) -> Result<ScalarValue> {
     Ok(ScalarValue::List(Arc::new(list)))
 }
 
-fn from_text(pg_type: PgType, text: &str, zone: &Zone) -> Result<ScalarValue> {
+pub(super) fn from_text(pg_type: PgType, text: &str, zone: &Zone) -> Result<ScalarValue> {
     if !pg_type.is_array {
         return value_from_text(pg_type.kind, text, zone);
     }

@@ -79,12 +79,24 @@ impl Rows {
 
     fn put_cells(&self, row: usize, out: &mut BytesMut) -> Result<()> {
         out.put_u8(b'D');
+        put_sized(out, 4, |out| self.put_tuple(row, out))
+    }
+
+    /// Appends the number of cells and each with its length.
+    pub(super) fn put_tuple(&self, row: usize, out: &mut BytesMut) -> Result<()> {
         let count =
             i16::try_from(self.cells.len()).map_err(|_| Error::new(Code::NotSupported, "target lists can have at most 32767 entries"))?;
-        put_sized(out, 4, |out| {
-            out.put_i16(count);
-            self.cells.iter().try_for_each(|cells| put_cell(cells.as_ref(), row, out))
-        })
+        out.put_i16(count);
+        self.cells.iter().try_for_each(|cells| put_cell(cells.as_ref(), row, out))
+    }
+
+    /// Appends one cell without its length; false, and nothing, for NULL.
+    pub(super) fn put_value(&self, column: usize, row: usize, out: &mut BytesMut) -> Result<bool> {
+        let Some(cells) = self.cells.get(column) else { return Err(Error::internal("a row has fewer cells than columns")) };
+        if cells.is_null(row) {
+            return Ok(false);
+        }
+        cells.put(row, out).map(|()| true)
     }
 }
 
@@ -97,7 +109,7 @@ fn put_cell(cells: &dyn Cells, row: usize, out: &mut BytesMut) -> Result<()> {
 }
 
 /// Appends a length of four bytes and what `body` appends; `extra` is added to the length.
-fn put_sized(out: &mut BytesMut, extra: usize, body: impl FnOnce(&mut BytesMut) -> Result<()>) -> Result<()> {
+pub(super) fn put_sized(out: &mut BytesMut, extra: usize, body: impl FnOnce(&mut BytesMut) -> Result<()>) -> Result<()> {
     let at = out.len();
     out.put_i32(0);
     body(out)?;
