@@ -378,7 +378,6 @@ impl OpenFile {
 }
 
 /// Where a test fills the disk.
-#[expect(clippy::unnecessary_wraps, reason = "a test makes it fail")]
 fn room() -> std::io::Result<()> {
     fail::fail_point!("data.write", |_| Err(std::io::ErrorKind::StorageFull.into()));
     Ok(())

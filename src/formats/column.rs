@@ -180,6 +180,11 @@ impl<'a> Column<'a> {
         }
     }
 
+    /// A text that this column cannot take because of a zero byte in it.
+    pub(super) fn zero_failure(&self, text: &str) -> Failure {
+        type_failure(self.spec, text, Wrong::Zero)
+    }
+
     /// Appends JSON that has been checked; only for columns that store it.
     pub(super) fn json(&mut self, json: &str) {
         match &mut self.builder {

@@ -206,7 +206,7 @@ impl Job<'_> {
                 continue;
             }
             if spec.rescues {
-                self.rescue(&mut column, texts, &mapping.unknown);
+                self.rescue(&mut column, texts, &mapping.unknown, &mut failures);
             } else {
                 self.fill(&mut column, texts, mapping.sources.get(index).copied().flatten(), &mut failures);
             }
@@ -225,13 +225,15 @@ impl Job<'_> {
     }
 
     /// What the fields without a column hold, as text; those that hold nothing are left out.
-    fn rescue(&self, column: &mut Column<'_>, texts: Texts<'_>, unknown: &[(usize, String)]) {
+    fn rescue(&self, column: &mut Column<'_>, texts: Texts<'_>, unknown: &[(usize, String)], failures: &mut BTreeMap<usize, Failure>) {
         let mut rest = Rest::default();
         for row in 0..texts.table.row_count() {
             for (index, name) in unknown {
                 let (text, is_quoted) = texts.field(row, *index);
-                let is_null = (text.is_empty() && !is_quoted) || (!is_quoted && self.dialect.nulls.iter().any(|null| null == text));
-                if !is_null {
+                let is_null = !is_quoted && (text.is_empty() || self.dialect.nulls.iter().any(|null| null == text));
+                if texts.table.has_zero && text.contains('\0') {
+                    failures.entry(row).or_insert_with(|| column.zero_failure(text));
+                } else if !is_null {
                     rest.text(name, text);
                 }
             }

@@ -133,7 +133,7 @@ impl<'a> Filler<'a> {
                 failure.get_or_insert(wrong);
             }
         }
-        if self.whole.is_none() && (self.unknown.len() < MAX_UNKNOWN || self.rescuer.is_some()) {
+        if self.rescuer.is_some() || (self.whole.is_none() && self.unknown.len() < MAX_UNKNOWN) {
             self.see_unknown(value);
         }
         if let Some((column, _)) = self.rescuer.and_then(|rescuer| self.columns.get_mut(rescuer)) {

@@ -136,7 +136,7 @@ async fn reads_incrementally_with_provenance_and_rejects() {
     assert_eq!(source.next(None, &BatchLimit { bytes: 1, ..LIMIT }).await.unwrap().unwrap(), one);
     let (sink, request) = with_sink(2);
     let all_rows = rows(&source, Some(Range { from: None, to: all.clone() }), request, "SELECT * FROM f").await;
-    assert_eq!(all_rows, ["1|x|in/a.csv|2", "2|z|in/a.csv|4", "3|p|in/b.csv|2"]);
+    assert_eq!(all_rows, ["1|x|∅|in/a.csv|2", "2|z|∅|in/a.csv|4", "3|p|∅|in/b.csv|2"]);
     let rejects = sink.drain();
     assert_eq!((rejects.len(), sink.read()), (1, 4));
     assert_eq!((rejects[0].source.as_str(), rejects[0].reject.position, rejects[0].reject.rule.as_str()), ("in/a.csv", 3, "type:id"));
@@ -259,7 +259,7 @@ async fn dead_letters_are_decoded_again_with_the_header_of_their_file() {
     let table = source.decode_again(records, request).await.unwrap();
     let good: Vec<RecordBatch> = query(table, "SELECT * FROM f").await.try_collect().await.unwrap();
     let good = texts(&good);
-    assert_eq!(good, ["2|y|a.csv|3", "5|gone|gone.csv|7"]);
+    assert_eq!(good, ["2|y|∅|a.csv|3", "5|gone|∅|gone.csv|7"]);
     let rejects = sink.drain();
     assert_eq!(rejects.iter().map(|r| (r.reject.rule.as_str(), r.reject.position)).collect::<Vec<_>>(), [("type:id", 4), ("file", 0)]);
 }
@@ -338,7 +338,7 @@ async fn json_and_parquet_files() {
     let columns = "(id bigint NOT NULL, name text PATH '$.c.name', at date DEFAULT '2024-01-01' NULL ON ERROR)";
     let source = fixture.source(columns, "FORMAT json (records = '$.orders[*]') WITH (path = '*.json')").await;
     let (sink, request) = with_sink(1);
-    assert_eq!(rows(&source, None, request, "SELECT * FROM f").await, ["1|x|2024-01-01|o.json|1", "3|∅|2024-01-01|o.json|3"]);
+    assert_eq!(rows(&source, None, request, "SELECT * FROM f").await, ["1|x|2024-01-01|∅|o.json|1", "3|∅|2024-01-01|∅|o.json|3"]);
     let reject = sink.drain().remove(0);
     let again =
         RawRecord { raw: String::from_utf8(reject.reject.raw).unwrap().replace('?', "2").into(), source: reject.source, position: 2 };
@@ -360,7 +360,7 @@ async fn json_and_parquet_files() {
     fixture.put("q.parquet", "PAR1 not really", 100);
     let source = fixture.source("(id bigint NOT NULL)", "FORMAT parquet WITH (path = '*.parquet')").await;
     let (sink, request) = with_sink(2);
-    assert_eq!(rows(&source, None, request, "SELECT * FROM f").await, ["1|p.parquet|1"]);
+    assert_eq!(rows(&source, None, request, "SELECT * FROM f").await, ["1|∅|p.parquet|1"]);
     let mut rules: Vec<String> = sink.drain().into_iter().map(|reject| reject.reject.rule).collect();
     rules.sort();
     assert_eq!(rules, ["file", "not_null:id"]);

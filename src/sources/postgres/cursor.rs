@@ -41,14 +41,11 @@ impl Point {
     }
 
     pub(super) fn position(&self) -> Position {
-        let mut position = json!({ "value": self.value });
-        if self.is_inclusive {
-            position["inclusive"] = json!(true);
+        match (self.is_inclusive, self.outside) {
+            (true, _) => json!({ "value": self.value, "inclusive": true }),
+            (false, 0) => json!({ "value": self.value }),
+            (false, outside) => json!({ "value": self.value, "outside": outside }),
         }
-        if self.outside > 0 {
-            position["outside"] = json!(self.outside);
-        }
-        position
     }
 
     fn operator(&self) -> &'static str {

@@ -245,7 +245,10 @@ impl Source for PostgresSource {
         }
         let (shape, placed, link) = self.follow().await?;
         let StartPoint::At(value) = point else {
-            return Ok(self.newest(&shape, &link, &placed, None, None).await?.map(|point| point.position()));
+            let Some(mut point) = self.newest(&shape, &link, &placed, None, None).await? else { return Ok(None) };
+            // What is there now is passed over on purpose.
+            point.outside = outside(&shape, &link, &placed).await?;
+            return Ok(Some(point.position()));
         };
         let mut binder = Binder::by_parameters();
         let text = format!("SELECT ({})::text", binder.bind(value, placed.cast));
