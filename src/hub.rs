@@ -6,14 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
-use weir_catalog::{Change, Kind, Object, SecretKeySource, Store};
+use weir_catalog::{Change, Kind, Object, SecretKeySource, SqliteStore, Store};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::delta::Lake;
+use crate::delta::{Lake, Scratch};
 use crate::engine::{Engine, EngineLimits};
 use crate::error::{Code, Error, Result};
 use crate::pipelines::{self, Runner};
+use crate::stores;
 
 /// The one database of a hub.
 const DATABASE: &str = "weir";
@@ -40,11 +41,13 @@ impl Hub {
             Some(file) => SecretKeySource::File(file.clone()),
             None => SecretKeySource::DataDir,
         };
-        let store = weir_catalog::open(&config.data_dir, key)?;
+        let store = SqliteStore::open(&config.data_dir, key)?.when_sync_fails(stores::catalog_not_synced);
+        let store: Arc<dyn Store> = Arc::new(store);
         prepare_lake(&config.lake)?;
-        let lake = Lake::open(&config.lake, clock.clone())?;
         let memory_bytes = usize::try_from(config.memory_limit).unwrap_or(usize::MAX);
-        let limits = EngineLimits { memory_bytes, spill_dir: config.data_dir.join("spill"), threads: config.workers };
+        let spill_dir = config.data_dir.join("spill");
+        let lake = Lake::open(&config.lake, Scratch::of(spill_dir.clone(), memory_bytes), clock.clone())?;
+        let limits = EngineLimits { memory_bytes, spill_dir, threads: config.workers };
         let engine = Engine::open(Arc::clone(&store), Arc::clone(&lake), clock.clone(), limits)?;
         ensure_schemas(&store, &clock)?;
         pipelines::dead_letters::ensure(&engine).await?;

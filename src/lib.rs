@@ -21,5 +21,5 @@ mod stores;
 mod wire;
 
 pub use cli::run;
-pub use pipelines::FAIL_POINTS;
 pub use pipelines::fail_points::arm as arm_fail_points;
+pub use pipelines::{FAIL_POINTS, SYNC_POINTS};

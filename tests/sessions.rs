@@ -110,6 +110,31 @@ async fn a_run_that_nobody_waits_for_any_more_is_cancelled_and_the_next_one_land
     assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (ROWS as i64, ROWS as i64));
 }
 
+/// As deep as the language allows: whatever the answer, the hub goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deep_statements_do_not_end_the_hub() {
+    let hub = Hub::start();
+    let (client, _) = hub.connect().await;
+    client.batch_execute("CREATE TABLE t (id bigint, x text); INSERT INTO t VALUES (1, 'a'), (9999, 'b')").await.unwrap();
+    let list: Vec<String> = (0..10_000).map(|id| id.to_string()).collect();
+    let chain: Vec<String> = (1..400).map(|at| format!("c{at} AS (SELECT * FROM c{})", at - 1)).collect();
+    let found = client.query_one(&format!("SELECT count(*) FROM t WHERE id IN ({})", list.join(", ")), &[]).await.expect("a long list");
+    assert_eq!(found.get::<_, i64>(0), 2);
+    for text in [
+        vec!["SELECT 1"; 900].join(" UNION ALL "),
+        format!("SELECT {}1", "- ".repeat(900)),
+        format!("SELECT {}true", "NOT ".repeat(19)),
+        format!("WITH c0 AS (SELECT 1), {} SELECT * FROM c399", chain.join(", ")),
+        format!("SELECT 1{}", " + 1".repeat(400)),
+        format!("SELECT count(*) FROM t WHERE {}", vec!["id = 1"; 400].join(" OR ")),
+    ] {
+        // An error is an answer too.
+        let _ = client.simple_query(&text).await;
+        let row = client.query_one("SELECT count(*) FROM t", &[]).await.expect("the hub still answers");
+        assert_eq!(row.get::<_, i64>(0), 2, "{}", text.chars().take(60).collect::<String>());
+    }
+}
+
 async fn count(client: &tokio_postgres::Client, table: &str) -> i64 {
     client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.expect("a count").get(0)
 }

@@ -55,12 +55,14 @@ scripts! {
     runs: "pipelines/runs.slt",
     schema_change: "pipelines/schema_change.slt",
     triggers: "pipelines/triggers.slt",
+    arithmetic: "rows/arithmetic.slt",
     dml: "rows/dml.slt",
     queries: "rows/queries.slt",
     names: "rows/names.slt",
     bytea: "rows/bytea.slt",
     while_running: "errors/while_running.slt",
     files: "sources/files.slt",
+    source_schema_change: "sources/schema_change.slt",
     cursors: "session/cursors.slt",
     prepared: "session/prepared.slt",
     functions: "session/functions.slt",
@@ -124,7 +126,8 @@ impl Wire {
             "\\write" => {
                 let path = self.hub.files().join(argument.trim());
                 std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder for the file");
-                std::fs::write(path, rest).expect("the file is written");
+                // A zero byte cannot stand in a script.
+                std::fs::write(path, rest.replace("\\0", "\0")).expect("the file is written");
                 Some(DBOutput::StatementComplete(0))
             }
             "\\remove" => {

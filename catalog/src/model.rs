@@ -253,6 +253,9 @@ pub struct RunInput {
     pub relation_id: ObjectId,
     pub relation: String,
     pub input: Input,
+    /// Of a source: the version of its columns that every attempt reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_version: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -18,6 +18,11 @@ const MAX_OPERATORS: usize = 1000;
 /// being counted, and `a.b.c..` is read in a time that grows with the square of its length.
 const MAX_SAME: usize = 20;
 
+/// Most queries in one statement: each WITH may read the one before it, and each is planned inside what reads it.
+const MAX_SELECTS: usize = 1000;
+/// So many operators in a row need about as much room as one bracket.
+const OPERATORS_PER_BRACKET: usize = 8;
+
 /// Words that make a tree deeper.
 const DEEPENING: &[&str] = &[
     "AND",
@@ -58,6 +63,7 @@ struct Depth<'a> {
     frame: Frame,
     outer: Vec<Frame>,
     queries: usize,
+    selects: usize,
     deepest: usize,
     last_word: Option<&'a str>,
     same: usize,
@@ -65,17 +71,18 @@ struct Depth<'a> {
     after_dot: bool,
 }
 
-/// Gives the deepest nesting of brackets, or refuses what would make too deep a tree.
+/// Gives the deepest nesting in brackets, or refuses what would make too deep a tree.
 pub(crate) fn check(tokens: &[Tok]) -> Result<usize> {
     let mut depth = Depth::default();
     for tok in tokens {
         depth.repetition(tok);
         depth.nesting(tok);
+        depth.deepest = depth.deepest.max(depth.outer.len() + depth.frame.operators / OPERATORS_PER_BRACKET);
         if depth.is_too_deep() {
             return Err(SyntaxError::not_supported("the statement is nested too deeply")
                 .detail(format!(
                     "Limits: {MAX_BRACKETS} brackets and {MAX_QUERIES} queries inside each other, {MAX_OPERATORS} \
-                     operators in a row."
+                     operators in a row, {MAX_SELECTS} queries in all."
                 ))
                 .hint(Some("Use IN (..), or split the statement.".to_owned()))
                 .at(tok.position));
@@ -88,6 +95,7 @@ impl<'a> Depth<'a> {
     fn is_too_deep(&self) -> bool {
         self.outer.len() > MAX_BRACKETS
             || self.queries > MAX_QUERIES
+            || self.selects > MAX_SELECTS
             || self.frame.operators > MAX_OPERATORS
             || self.same > MAX_SAME
             || self.dots > MAX_SAME
@@ -109,7 +117,6 @@ impl<'a> Depth<'a> {
         match &tok.token.token {
             Token::LParen | Token::LBracket | Token::LBrace => {
                 self.outer.push(std::mem::take(&mut self.frame));
-                self.deepest = self.deepest.max(self.outer.len());
             }
             Token::RParen | Token::RBracket | Token::RBrace => {
                 self.queries -= usize::from(self.frame.is_query);
@@ -119,13 +126,15 @@ impl<'a> Depth<'a> {
             }
             Token::SemiColon => {
                 self.queries -= usize::from(self.frame.is_query);
+                self.selects = 0;
                 self.frame = Frame::default();
             }
             Token::Comma => self.frame.operators = 0,
             Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) | Token::Period => {}
-            Token::Word(_) if tok.is_word("SELECT") && !self.frame.is_query => {
+            Token::Word(_) if tok.is_word("SELECT") => {
+                self.selects += 1;
+                self.queries += usize::from(!self.frame.is_query);
                 self.frame.is_query = true;
-                self.queries += 1;
             }
             Token::Word(_) if !DEEPENING.iter().any(|word| tok.is_word(word)) => {}
             _ => self.frame.operators += 1,

@@ -1,8 +1,8 @@
 //! Room for deep statements.
 //!
 //! `sqlparser` calls itself for every bracket, and some of its frames are larger than what it asks for before it does.
-//! A statement with more than a few brackets inside each other is therefore read on a thread with a large stack; how
-//! deep they may be is limited before ([`crate::depth`]), so this is always enough.
+//! A statement with more than a few brackets or operators inside each other is therefore read on a thread with a large
+//! stack; how deep they may be is limited before ([`crate::depth`]), so this is always enough.
 
 use crate::error::{Result, SyntaxError};
 use crate::input::Input;

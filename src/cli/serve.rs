@@ -16,8 +16,9 @@ use crate::config::{self, Config, KEYS};
 use crate::error::{Code, Error, Result};
 use crate::observe;
 
-/// Planning walks deep trees; the two megabytes of a default thread are too few for an unoptimised build.
-const STACK_BYTES: usize = 8 << 20;
+/// Planning walks trees as deep as the language allows, a thousand operators in a row, with large frames. Memory is only taken as far as
+/// it is used.
+const STACK_BYTES: usize = 128 << 20;
 
 pub(super) fn serve(args: ServeArgs) -> Result<ExitCode> {
     if args.wants_settings() {

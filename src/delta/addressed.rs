@@ -13,12 +13,13 @@ use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::{Expr, TableType};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 
-use super::files::DataFile;
+use super::files::{DataFile, FileStats};
+use super::prune::may_match;
 use super::schema;
 
 /// Number of the file among those given.
@@ -34,12 +35,12 @@ pub(super) type Gone = BTreeMap<usize, Arc<Vec<bool>>>;
 pub(super) struct Addressed {
     schema: SchemaRef,
     columns: SchemaRef,
-    files: Vec<DataFile>,
+    files: Vec<(DataFile, Option<FileStats>)>,
     gone: Gone,
 }
 
 impl Addressed {
-    pub(super) fn new(columns: &SchemaRef, files: Vec<DataFile>, gone: Gone) -> Self {
+    pub(super) fn new(columns: &SchemaRef, files: Vec<(DataFile, Option<FileStats>)>, gone: Gone) -> Self {
         let mut fields = columns.fields().to_vec();
         fields.push(Arc::new(Field::new(FILE, DataType::Int32, false)));
         fields.push(Arc::new(Field::new(ROW, DataType::Int64, false)));
@@ -51,7 +52,7 @@ impl Addressed {
 pub(super) fn partitions(
     columns: &SchemaRef,
     output: &SchemaRef,
-    files: &[DataFile],
+    files: &[(usize, &DataFile)],
     gone: &Gone,
     lanes: usize,
 ) -> Vec<Arc<dyn PartitionStream>> {
@@ -59,9 +60,9 @@ pub(super) fn partitions(
     let read = Arc::new(Schema::new(read));
     let lanes = lanes.clamp(1, files.len().max(1));
     let mut parts: Vec<Vec<PartFile>> = (0..lanes).map(|_| Vec::new()).collect();
-    for ((number, file), lane) in files.iter().enumerate().zip((0..lanes).cycle()) {
+    for ((number, file), lane) in files.iter().zip((0..lanes).cycle()) {
         if let Some(part) = parts.get_mut(lane) {
-            part.push(PartFile { number, file: file.clone(), gone: gone.get(&number).cloned() });
+            part.push(PartFile { number: *number, file: (*file).clone(), gone: gone.get(number).cloned() });
         }
     }
     let part = |files| -> Arc<dyn PartitionStream> { Arc::new(Part { output: output.clone(), read: read.clone(), files }) };
@@ -78,18 +79,26 @@ impl TableProvider for Addressed {
         TableType::Base
     }
 
+    /// They only choose files: every row is still asked.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
     async fn scan(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _: &[Expr],
+        filters: &[Expr],
         _: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let output = match projection {
             Some(projection) => Arc::new(self.schema.project(projection)?),
             None => self.schema.clone(),
         };
-        let partitions = partitions(&self.columns, &output, &self.files, &self.gone, state.config().target_partitions());
+        let may_match = may_match(state, &self.columns, &self.files, filters);
+        let files: Vec<(usize, &DataFile)> =
+            self.files.iter().enumerate().zip(may_match).filter(|(_, may)| *may).map(|((number, (file, _)), _)| (number, file)).collect();
+        let partitions = partitions(&self.columns, &output, &files, &self.gone, state.config().target_partitions());
         Ok(Arc::new(StreamingTableExec::try_new(output.clone(), partitions, None, [], false, None)?))
     }
 }

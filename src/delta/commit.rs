@@ -225,7 +225,24 @@ impl Table {
     }
 
     /// Makes the commit. The caller has the turn and has checked the token.
+    ///
+    /// When there is no room for it, the files that it would have added are removed: they are the first to give room back.
     pub(super) async fn commit(&self, draft: Draft<'_>) -> Result<Committed> {
+        let names = |action: &Action| match action {
+            Action::Add(file) => Some(self.root.join(&file.path)),
+            Action::Cdc(file) => Some(self.root.join(&file.path)),
+            _ => None,
+        };
+        let files: Vec<_> = draft.actions.iter().filter_map(names).collect();
+        let outcome = self.try_commit(draft).await;
+        if outcome.as_ref().is_err_and(|error| error.code() == Code::DiskFull) {
+            // One that stays is an orphan, which no reader sees.
+            files.iter().for_each(|file| drop(std::fs::remove_file(file)));
+        }
+        outcome
+    }
+
+    async fn try_commit(&self, draft: Draft<'_>) -> Result<Committed> {
         self.check_writable()?;
         let start = self.known();
         if let Reads::Rows(version) = draft.reads

@@ -32,6 +32,16 @@ pub(super) fn store_failed(source: deltalake::ObjectStoreError) -> Error {
     failed(code, "the table's log cannot be read or written").caused_by(source)
 }
 
+pub(super) fn spill_failed(source: arrow::error::ArrowError) -> Error {
+    match cause(&source).map(io_code) {
+        Some(Code::DiskFull) => Error::new(Code::DiskFull, "the disk of the spill folder is full")
+            .hint("Free some space, or use smaller batches.".to_owned())
+            .caused_by(source),
+        Some(code) => Error::new(code, "a spill file cannot be read or written").caused_by(source),
+        None => Error::internal("a spill file cannot be read or written").caused_by(source),
+    }
+}
+
 pub(super) fn blocking_failed(source: tokio::task::JoinError) -> Error {
     Error::internal("work beside the session broke off").caused_by(source)
 }

@@ -47,8 +47,18 @@ pub(super) struct LiveFile {
 pub(super) struct FileStats(Value);
 
 impl FileStats {
+    #[cfg(test)]
+    pub(super) fn of(json: Value) -> Self {
+        Self(json)
+    }
+
     pub(super) fn rows(&self) -> Option<i64> {
         self.0.get("numRecords").and_then(Value::as_i64)
+    }
+
+    /// How many rows have no value in a column of the first level.
+    pub(super) fn nulls(&self, column: &str) -> Option<i64> {
+        self.0.get("nullCount")?.get(column)?.as_i64()
     }
 
     /// Bounds of a column of the first level, as text; text bounds may be cut but still enclose.

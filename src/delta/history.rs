@@ -54,7 +54,7 @@ impl Table {
         }
         let first = self.made_at(low).await?;
         if first > at {
-            return Err(Error::new(Code::InvalidParameter, format!("table \"{}\" has no version at {}", self.location, spell(at)))
+            return Err(Error::new(Code::InvalidParameter, format!("the table has no version at {}", spell(at)))
                 .detail(format!("The oldest kept version is {low} of {}.", spell(first))));
         }
         Ok(low)

@@ -27,16 +27,33 @@ use crate::stores::{create_dir_durable, sync_dir};
 const CHECKPOINT_INTERVAL: &str = "20";
 const RETENTION: &str = "interval 30 days";
 
+/// Room in which rows of a write wait when they do not fit in memory.
+#[derive(Debug, Clone)]
+pub struct Scratch {
+    /// Made when it is needed. Files in it have no name, so nothing is left behind.
+    pub folder: PathBuf,
+    /// What a keyed write holds of its rows; a small multiple of it is used while they are written.
+    pub memory_bytes: usize,
+}
+
+impl Scratch {
+    /// A share of the hub's memory: enough that most runs need no disk.
+    pub fn of(folder: PathBuf, hub_memory_bytes: usize) -> Self {
+        Self { folder, memory_bytes: (hub_memory_bytes / 16).clamp(1 << 20, 64 << 20) }
+    }
+}
+
 /// All Delta tables of a hub.
 pub struct Lake {
     root: PathBuf,
+    scratch: Scratch,
     clock: Clock,
     tables: Mutex<HashMap<String, Arc<Table>>>,
 }
 
 impl Lake {
     /// Opens the lake at a folder, given as a path or as a `file://` URL; it is created when missing.
-    pub fn open(root: &str, clock: Clock) -> Result<Arc<Self>> {
+    pub fn open(root: &str, scratch: Scratch, clock: Clock) -> Result<Arc<Self>> {
         let path = match Url::parse(root) {
             Ok(url) if url.scheme() == "file" => {
                 url.to_file_path().map_err(|()| Error::new(Code::InvalidOption, format!("lake \"{root}\" is not a local folder")))?
@@ -49,7 +66,7 @@ impl Lake {
         };
         create_dir_durable(&path).map_err(|source| io_failed("the lake's folder cannot be created", source))?;
         let root = path.canonicalize().map_err(|source| io_failed("the lake's folder cannot be opened", source))?;
-        Ok(Arc::new(Self { root, clock, tables: Mutex::default() }))
+        Ok(Arc::new(Self { root, scratch, clock, tables: Mutex::default() }))
     }
 
     /// Creates an empty table whose columns are the normalised `schema`.
@@ -85,7 +102,7 @@ impl Lake {
         if !has_log(&root) {
             return Err(Error::new(Code::UndefinedTable, format!("table \"{location}\" does not exist in the lake")));
         }
-        let opened = Table::load(&root, location, &self.clock).await?;
+        let opened = Table::load(&root, location, &self.scratch, &self.clock).await?;
         // Of two that opened it at once, the first stays: there must be one queue.
         Ok(self.tables.lock().entry(location.to_owned()).or_insert(opened).clone())
     }
@@ -127,6 +144,19 @@ impl Lake {
         }
         Ok(self.root.join(path))
     }
+}
+
+/// Bytes of a schema's or a table's name that its folder keeps; file systems end names at 255, and more is added to them.
+const NAME_BYTES: usize = 80;
+
+/// The place of a new table: readable for people, unique whatever is renamed or dropped later, and a path on every system.
+pub fn location(schema: &str, name: &str, unique: i64) -> String {
+    format!("{}/{}-{unique}", plain(schema), plain(name))
+}
+
+/// Only letters, digits and `_` of ASCII, so that the cut is never inside a character.
+fn plain(name: &str) -> String {
+    name.chars().take(NAME_BYTES).map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect()
 }
 
 /// Whether a commit or a checkpoint is there. A creation that broke off leaves at most an empty folder or a staged file behind.

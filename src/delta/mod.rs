@@ -12,7 +12,9 @@ mod history;
 mod lake;
 mod log;
 mod planner;
+mod prune;
 mod rewrite;
+mod scan;
 mod schema;
 mod staged;
 mod stats;
@@ -24,7 +26,7 @@ mod writer;
 mod tests;
 
 pub use contract::{Committed, Facts, Token, UpsertSpec};
-pub use lake::Lake;
+pub use lake::{Lake, Scratch, location};
 pub use planner::query_planner;
 pub use rewrite::Matching;
 pub use schema::normalise;

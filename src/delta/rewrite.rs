@@ -219,7 +219,8 @@ impl Rewrite {
     /// Runs the query for the matching rows and marks them as gone; with assignments their new form is written.
     pub(super) async fn take_out(&mut self, rows: &Matching<'_>, assignments: Option<&[(String, Expr)]>) -> Result<()> {
         let Matching { session, relation, predicate } = rows;
-        let files = self.files.iter().map(|file| file.data.clone()).chain(self.own.iter().cloned());
+        let files =
+            self.files.iter().map(|file| (file.data.clone(), file.stats.clone())).chain(self.own.iter().map(|own| (own.clone(), None)));
         let addressed = Addressed::new(&self.columns, files.collect(), self.before.clone());
         let column = |name: &str| Expr::Column(Column::new(Some(relation.clone()), name));
         let mut output = vec![column(FILE), column(ROW)];

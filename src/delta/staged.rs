@@ -447,7 +447,8 @@ impl TableProvider for StagedRows {
             Some(projection) => Arc::new(self.schema().project(projection)?),
             None => self.schema(),
         };
-        let mut parts = partitions(&self.columns, &output, &self.files, &self.gone, state.config().target_partitions());
+        let files: Vec<_> = self.files.iter().enumerate().collect();
+        let mut parts = partitions(&self.columns, &output, &files, &self.gone, state.config().target_partitions());
         if let Base::Whole(base) = &self.base {
             let plan = base.scan(state, projection, filters, None).await?;
             for number in 0..plan.output_partitioning().partition_count() {

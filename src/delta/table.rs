@@ -21,7 +21,9 @@ use url::Url;
 
 use super::contract::Committed;
 use super::failure::delta_failed;
+use super::lake::Scratch;
 use super::log::{Entry, MetaData, Protocol};
+use super::scan::Scan;
 use super::schema;
 use super::writer::{Layout, Purpose, Writer, WriterOptions};
 use crate::clock::{Clock, Micros};
@@ -32,6 +34,7 @@ use crate::stores::FsyncStore;
 pub struct Table {
     pub(super) location: String,
     pub(super) root: PathBuf,
+    pub(super) scratch: Scratch,
     pub(super) clock: Clock,
     pub(super) log: LogStoreRef,
     state: Mutex<State>,
@@ -71,7 +74,7 @@ impl Table {
         logstore_with(Arc::new(FsyncStore::default()), &url, StorageConfig::default()).map_err(delta_failed)
     }
 
-    pub(super) async fn load(root: &Path, location: &str, clock: &Clock) -> Result<Arc<Self>> {
+    pub(super) async fn load(root: &Path, location: &str, scratch: &Scratch, clock: &Clock) -> Result<Arc<Self>> {
         let log = Self::log_at(root)?;
         let mut files = DeltaTable::new(log.clone());
         files.load().await.map_err(delta_failed)?;
@@ -98,6 +101,7 @@ impl Table {
         Ok(Arc::new(Self {
             location: location.to_owned(),
             root: root.to_owned(),
+            scratch: scratch.clone(),
             clock: clock.clone(),
             log,
             state: Mutex::new(state),
@@ -146,7 +150,7 @@ impl Table {
         };
         let scan =
             builder.build().await.map_err(|source| Error::new(Code::DataException, "the table's log cannot be read").caused_by(source))?;
-        Ok(Arc::new(scan))
+        Ok(Scan::over(Arc::new(scan)))
     }
 
     /// The batch of a token's application that was committed last.

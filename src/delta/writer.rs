@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,7 +27,7 @@ use super::schema;
 use super::stats;
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
-use crate::stores::{create_dir_durable, sync_dir};
+use crate::stores::{create_dir_durable, sync_dir, sync_file};
 
 /// Column of change files that says what happened to the row.
 pub(super) const CHANGE_TYPE: &str = "_change_type";
@@ -251,6 +251,7 @@ impl Writer {
             self.open.insert(key.clone(), file);
         }
         let Some(file) = self.open.get_mut(&key) else { return Err(Error::internal("an open file is missing")) };
+        room().map_err(|source| io_failed("a data file cannot be written", source))?;
         file.watch_nan(&batch);
         file.writer.write(&batch).map_err(parquet_failed)?;
         if file.writer.in_progress_size() >= self.options.row_group_bytes {
@@ -363,7 +364,7 @@ impl OpenFile {
     fn close(self, stored: &SchemaRef, at_ms: i64) -> Result<AddFile> {
         let Self { writer, handle, name, partition, with_nan } = self;
         let metadata = writer.close().map_err(parquet_failed)?;
-        handle.sync_data().map_err(|source| io_failed("a data file cannot be synced", source))?;
+        sync_file(&handle, Path::new(&name)).map_err(|source| io_failed("a data file cannot be synced", source))?;
         let size = handle.metadata().map_err(|source| io_failed("a data file cannot be measured", source))?.len();
         Ok(AddFile {
             path: name,
@@ -374,6 +375,13 @@ impl OpenFile {
             stats: Some(stats::of_file(&metadata, stored, &with_nan)),
         })
     }
+}
+
+/// Where a test fills the disk.
+#[expect(clippy::unnecessary_wraps, reason = "a test makes it fail")]
+fn room() -> std::io::Result<()> {
+    fail::fail_point!("data.write", |_| Err(std::io::ErrorKind::StorageFull.into()));
+    Ok(())
 }
 
 /// Dictionaries pay for text; for numbers their hashing costs more than the bytes it saves. Whole numbers, and what Parquet stores as such, are

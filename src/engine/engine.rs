@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::delta::{Lake, Table};
 use crate::error::{Code, Error, Result};
 use crate::sources::Source;
+use crate::spec::Spec;
 
 /// An opened source and the versions it was opened with.
 type OpenSource = (Opened, Arc<dyn Source>);
@@ -39,6 +40,10 @@ pub struct Engine {
     /// Tables of pg_catalog that say nothing about the hub's own objects.
     fixed: system::Fixed,
     sources: Mutex<HashMap<ObjectId, OpenSource>>,
+    /// Options of rooms above, for hub.option_catalog: what they are options of.
+    pub(super) options: Mutex<Vec<(&'static str, &'static Spec)>>,
+    /// Whoever stores columns of a source has it: two that found some must not number them alike.
+    pub(super) keeping_columns: Mutex<()>,
     /// Statements that change one table take turns.
     turns: Mutex<HashMap<ObjectId, Arc<tokio::sync::Mutex<()>>>>,
     clients: Clients,
@@ -63,6 +68,8 @@ impl Engine {
             base,
             fixed,
             sources: Mutex::default(),
+            keeping_columns: Mutex::default(),
+            options: Mutex::default(),
             turns: Mutex::default(),
             clients: Clients::default(),
         }))
@@ -74,6 +81,11 @@ impl Engine {
 
     pub fn lake(&self) -> &Arc<Lake> {
         &self.lake
+    }
+
+    /// Lists options in hub.option_catalog that a room above this one reads.
+    pub fn list_options(&self, of: &'static str, spec: &'static Spec) {
+        self.options.lock().push((of, spec));
     }
 
     pub fn clock(&self) -> &Clock {

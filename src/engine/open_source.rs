@@ -3,9 +3,11 @@
 //! Opened sources are kept until their definition or that of their connection changes. Values of secrets are looked up at each opening and
 //! are never kept by the engine.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use weir_catalog::{Kind, Object, ObjectId};
+use arrow::datatypes::SchemaRef;
+use weir_catalog::{Kind, Object, ObjectId, RelationBody};
 use weir_sql::Name;
 use weir_sql::statements::create_secret::{SecretProvider, SecretValue};
 use weir_sql::statements::create_source::{CreateSource, Origin};
@@ -29,14 +31,22 @@ impl Engine {
         let connection = self.connection_of(object, &definition)?;
         let mut versions = vec![object.version, object.changed_at, connection.version];
         versions.extend(self.secret_versions(&[object.id, connection.id])?);
+        let stored = stored_columns(object);
+        versions.push(stored.as_ref().map_or(0, fingerprint));
         let key = (object.id, versions);
-        if let Some(open) = self.opened(&key) {
-            return Ok(open);
+        let source = match self.opened(&key) {
+            Some(open) => open,
+            None => {
+                let request = self.request(object, definition, &connection)?;
+                let source = connector_of(&connection)?.open(request).await?;
+                self.keep_open(key, Arc::clone(&source));
+                source
+            }
+        };
+        let columns = source.schema();
+        if stored.is_none() && !columns.fields().is_empty() {
+            self.keep_columns(object.id, &columns)?;
         }
-        let request = self.request(object, definition, &connection)?;
-        let connector = connector_of(&connection)?;
-        let source = connector.open(request).await?;
-        self.keep_open(key, Arc::clone(&source));
         Ok(source)
     }
 
@@ -84,15 +94,13 @@ impl Engine {
         let specs: Vec<&Spec> = vec![connector.source_spec()];
         let options = Spec::read_all(&specs, &definition.options)?;
         let options = self.reveal(&options, &object.schema)?;
-        let body: weir_catalog::RelationBody = serde_json::from_value(object.body.clone()).unwrap_or_default();
-        let declares = definition.elements.iter().any(|element| matches!(element, weir_sql::Element::Column(_)));
         Ok(OpenRequest {
             source_id: object.id,
             name: object.full_name(),
             connection: connection_options,
             options,
             definition,
-            found: body.columns.filter(|_| !declares),
+            found: stored_columns(object),
             store: Arc::clone(self.store()),
             clock: self.clock().clone(),
         })
@@ -124,6 +132,17 @@ impl Engine {
             Some(key) => field(name, &value, key),
         }
     }
+}
+
+fn stored_columns(object: &Object) -> Option<SchemaRef> {
+    serde_json::from_value::<RelationBody>(object.body.clone()).unwrap_or_default().columns
+}
+
+/// Tells sets of columns apart, within one process.
+fn fingerprint(columns: &SchemaRef) -> i64 {
+    let mut hasher = DefaultHasher::new();
+    columns.hash(&mut hasher);
+    hasher.finish().cast_signed()
 }
 
 fn connector_of(connection: &Object) -> Result<&'static dyn Connector> {

@@ -11,6 +11,8 @@ use arrow::array::{
 use arrow::compute::filter;
 use arrow::datatypes::{DataType, Schema, TimeUnit};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use memchr::memchr;
+use serde_json::Value as Json;
 
 use super::contract::{ColumnSpec, Decoded, OnError, Reject};
 use super::convert::{self, Wrong};
@@ -170,12 +172,25 @@ impl<'a> Column<'a> {
         }
     }
 
+    /// As `text`, of a text that may hold a zero byte: no client could be sent it.
+    pub(super) fn unchecked_text(&mut self, text: &str) -> Result<(), Failure> {
+        match memchr(0, text.as_bytes()) {
+            Some(_) if !matches!(self.builder, Builder::Binary(_)) => self.wrong(text, Wrong::Zero),
+            _ => self.text(text),
+        }
+    }
+
     /// Appends JSON that has been checked; only for columns that store it.
     pub(super) fn json(&mut self, json: &str) {
         match &mut self.builder {
             Builder::Jsonb(builder) | Builder::Text(builder) => builder.append_value(json),
             other => other.null(),
         }
+    }
+
+    /// NULL, whatever the column says of NULLs.
+    pub(super) fn no_value(&mut self) {
+        self.builder.null();
     }
 
     /// The record has the field, and it is null.
@@ -220,6 +235,37 @@ impl<'a> Column<'a> {
     }
 }
 
+/// Fields that no column takes, gathered for the column that rescues them.
+#[derive(Default)]
+pub(super) struct Rest {
+    json: String,
+}
+
+impl Rest {
+    pub(super) fn text(&mut self, name: &str, text: &str) {
+        self.json(name, &Json::from(text).to_string());
+    }
+
+    /// `json` is a value that was checked.
+    pub(super) fn json(&mut self, name: &str, json: &str) {
+        self.json.push(if self.json.is_empty() { '{' } else { ',' });
+        self.json.push_str(&Json::from(name).to_string());
+        self.json.push(':');
+        self.json.push_str(json);
+    }
+
+    /// Ends the record: its object, or NULL when there was nothing.
+    pub(super) fn put(&mut self, column: &mut Column<'_>) {
+        if self.json.is_empty() {
+            column.no_value();
+            return;
+        }
+        self.json.push('}');
+        column.json(&self.json);
+        self.json.clear();
+    }
+}
+
 /// The column must not be null.
 pub(super) fn null_failure(spec: &ColumnSpec) -> Failure {
     Failure { rule: format!("not_null:{}", spec.name), error: format!("column \"{}\" is null", spec.name) }
@@ -227,9 +273,10 @@ pub(super) fn null_failure(spec: &ColumnSpec) -> Failure {
 
 /// The text is not a value of the column's type.
 pub(super) fn type_failure(spec: &ColumnSpec, text: &str, wrong: Wrong) -> Failure {
-    let shown: String = text.chars().take(80).collect();
+    let shown: String = text.chars().take(80).map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c }).collect();
     let kind = type_name(&spec.data_type, spec.logical);
     let error = match wrong {
+        Wrong::Zero => format!("a zero byte cannot be part of a value of type {kind}: \"{shown}\""),
         Wrong::Syntax => format!("invalid value for type {kind}: \"{shown}\""),
         Wrong::Range => format!("value \"{shown}\" is out of range for type {kind}"),
     };

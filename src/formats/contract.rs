@@ -25,12 +25,23 @@ pub struct ColumnSpec {
     pub on_error: OnError,
     /// Text of the value for an absent field.
     pub default: Option<String>,
+    /// It takes what no other column takes, as a JSON object; NULL when that is nothing.
+    pub rescues: bool,
 }
 
 impl ColumnSpec {
     /// A nullable column found under its own name.
     pub fn new(name: impl Into<String>, data_type: DataType, logical: Logical) -> Self {
-        Self { name: name.into(), data_type, logical, not_null: false, path: None, on_error: OnError::Reject, default: None }
+        Self {
+            name: name.into(),
+            data_type,
+            logical,
+            not_null: false,
+            path: None,
+            on_error: OnError::Reject,
+            default: None,
+            rescues: false,
+        }
     }
 
     /// The column of a schema found earlier.
@@ -131,6 +142,9 @@ pub trait Format: Send + Sync {
 pub trait Decoder: Send + Sync {
     /// Columns and types found in the first `max_bytes` of a file. Never an error for a bad record: those are passed over.
     fn infer(&self, input: Input, max_bytes: usize) -> Result<SchemaRef>;
+
+    /// Fields of the whole file that no column takes, with types guessed; none where fields have no names. Memory does not grow with the file.
+    fn new_fields(&self, input: Input, columns: &[ColumnSpec]) -> Result<Vec<Field>>;
 
     /// Cuts a file into blocks of whole records (about `target_bytes` each); the header, if any, is consumed here. Runs on a thread of its
     /// own and reads ahead no more than one block. Fails only when the file as a whole cannot be read.

@@ -16,6 +16,8 @@ const EPOCH_FROM_CE: i32 = 719_163;
 pub(super) enum Wrong {
     Syntax,
     Range,
+    /// A zero byte, which PostgreSQL's text has no place for.
+    Zero,
 }
 
 pub(super) type Converted<T> = Result<T, Wrong>;

@@ -7,7 +7,10 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::empty::EmptyTable;
+use datafusion::datasource::source_as_provider;
+use datafusion::logical_expr::LogicalPlan;
 use parking_lot::Mutex;
 use weir_catalog::{Definitions, Kind, Object, ObjectId};
 use weir_sql::statements::create_pipeline::{Body, CreatePipeline, Mode, Output};
@@ -106,7 +109,31 @@ pub(super) async fn bind(
     let mode = mode(&output, !streams.is_empty())?;
     let columns = Arc::new(planned.plan.schema().as_arrow().clone());
     distinct_names(&columns, &output)?;
+    no_limit(&planned.plan, &output)?;
     Ok(Bound { output, mode, settings, streams, planned, columns })
+}
+
+/// A limit would pass over records of a stream for good: the run would count them as read, and no later run would see them.
+fn no_limit(plan: &LogicalPlan, output: &Output) -> Result<()> {
+    let is_stream = |node: &LogicalPlan| match node {
+        LogicalPlan::TableScan(scan) => source_as_provider(&scan.source).is_ok_and(|table| table.downcast_ref::<StreamTable>().is_some()),
+        _ => false,
+    };
+    let exists = |plan: &LogicalPlan, wanted: &dyn Fn(&LogicalPlan) -> bool| {
+        let mut found = false;
+        plan.apply_with_subqueries(|node| {
+            found = found || wanted(node);
+            Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        })
+        .map(|_| found)
+    };
+    let cuts = |node: &LogicalPlan| matches!(node, LogicalPlan::Limit(_)) && exists(node, &is_stream).unwrap_or(true);
+    if !exists(plan, &cuts).map_err(Engine::error)? {
+        return Ok(());
+    }
+    Err(Error::new(Code::NotSupported, "LIMIT over STREAM would leave out records that no later run reads")
+        .hint("Use WHERE to leave records out for good, or RUN PIPELINE .. DRY RUN LIMIT n to see a few.".to_owned())
+        .at(output.query.position))
 }
 
 fn distinct_names(columns: &SchemaRef, output: &Output) -> Result<()> {
@@ -119,9 +146,10 @@ fn distinct_names(columns: &SchemaRef, output: &Output) -> Result<()> {
     }
     let mut names = HashSet::new();
     for field in columns.fields() {
-        if !names.insert(field.name().as_str()) {
+        // Readers of a table tell its columns apart without regard to case.
+        if !names.insert(field.name().to_lowercase()) {
             return Err(Error::new(Code::InvalidDefinition, format!("column \"{}\" comes twice in the query", field.name()))
-                .hint("Give one of them another name with AS.".to_owned())
+                .hint("Give one of them another name with AS; case does not tell columns of a table apart.".to_owned())
                 .at(output.query.position));
         }
         if field.name().starts_with("__weir_") {

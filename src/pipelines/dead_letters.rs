@@ -272,18 +272,29 @@ fn batch(origin: &Origin, letters: &[DeadLetter]) -> Result<RecordBatch> {
     RecordBatch::try_new(schema(), columns).map_err(|error| Error::internal("a dead letter does not fit its table").caused_by(error))
 }
 
-/// One row as JSON text: `{"column": value, ..}`, without the carried and marker columns.
-pub(super) fn record(row: &RecordBatch) -> Option<String> {
+/// Rows as JSON texts: `{"column": value, ..}`, without the carried and marker columns. None for rows that have no such form.
+pub(super) fn records(rows: &RecordBatch) -> Vec<Option<String>> {
+    lines(rows)
+        .unwrap_or_else(|| (0..rows.num_rows()).map(|row| lines(&rows.slice(row, 1)).and_then(|mut one| one.pop().flatten())).collect())
+}
+
+fn lines(rows: &RecordBatch) -> Option<Vec<Option<String>>> {
     let hidden = |name: &str| name.starts_with("__weir_") || name.starts_with("__common_expr_");
     let visible: Vec<usize> =
-        row.schema().fields().iter().enumerate().filter(|(_, field)| !hidden(field.name())).map(|(at, _)| at).collect();
-    let row = row.project(&visible).ok()?;
+        rows.schema().fields().iter().enumerate().filter(|(_, field)| !hidden(field.name())).map(|(at, _)| at).collect();
+    let rows = rows.project(&visible).ok()?;
     let mut bytes = Vec::new();
     let mut writer =
         arrow::json::writer::WriterBuilder::new().with_explicit_nulls(true).build::<_, arrow::json::writer::LineDelimited>(&mut bytes);
-    writer.write(&row).ok()?;
+    writer.write(&rows).ok()?;
     writer.finish().ok()?;
     drop(writer);
-    let text = String::from_utf8(bytes).ok()?;
-    Some(text.trim_end().to_owned())
+    // A line feed within a value is written as an escape.
+    let lines: Vec<_> = String::from_utf8(bytes).ok()?.lines().map(|line| Some(line.to_owned())).collect();
+    (lines.len() == rows.num_rows()).then_some(lines)
+}
+
+/// One row as JSON text.
+pub(super) fn record(row: &RecordBatch) -> Option<String> {
+    records(row).pop().flatten()
 }

@@ -12,7 +12,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
-use weir_catalog::{Counts, Kind, Object, Run, RunKind, TableCommit};
+use weir_catalog::{Counts, Kind, Object, ObjectId, Run, RunKind, TableCommit};
 use weir_sql::statements::create_pipeline::{CreatePipeline, Mode};
 
 use super::assemble::{DELETE_COLUMN, Width, assemble, is_ordered};
@@ -37,6 +37,8 @@ pub(super) struct Landed {
     pub(super) before: Option<u64>,
     pub(super) version: u64,
     pub(super) commits: Vec<TableCommit>,
+    /// Records read per file of the ledger.
+    pub(super) file_rows: Vec<(ObjectId, i64, i64)>,
 }
 
 /// Kept inside the commit, so that a crash right after it loses no count.
@@ -45,7 +47,14 @@ struct Record {
     counts: Counts,
     rules: Vec<RuleCount>,
     before: Option<u64>,
+    /// Source, number in the ledger, records.
+    #[serde(default)]
+    files: Vec<(ObjectId, i64, i64)>,
 }
+
+/// A run of more files than this keeps their counts out of the commit, which readers of the log would carry for ever: only after a crash
+/// right behind the commit they stay unknown.
+const FILES_IN_RECORD: usize = 1000;
 
 const RECORD: &str = "weir.run";
 
@@ -74,7 +83,8 @@ impl Attempt {
         match self.write(&pass, &target, &token, before).await {
             Ok(done) => {
                 reached("target.committed");
-                self.landed(&target, &done)
+                let landed = self.landed(&target, &done)?;
+                Ok(Landed { file_rows: file_rows(&pass.setting.rejects), ..landed })
             }
             Err(error) => {
                 self.keep_evidence(&pass, &error).await;
@@ -106,8 +116,12 @@ impl Attempt {
         if let Some(replayed) = &replayed {
             planned.plan = replayed.beside(planned.plan, &rejects)?;
         }
-        let assembled =
-            assemble(&self.engine, &self.scope, planned, &self.bound.output, &self.bound.mode, target, Width { partitions }).await?;
+        // The rows that a full refresh replaces are none that its own could clash with.
+        let mode = match &self.bound.mode {
+            Mode::Append if self.run.kind == RunKind::FullRefresh => &Mode::Replace,
+            mode => mode,
+        };
+        let assembled = assemble(&self.engine, &self.scope, planned, &self.bound.output, mode, target, Width { partitions }).await?;
         let letters = match replayed {
             Some(replayed) => DeadLetterWriter::again(self.letters_table().await?, self.origin(), replayed.letters),
             None => DeadLetterWriter::new(self.letters_table().await?, self.origin()),
@@ -234,7 +248,9 @@ impl Attempt {
     }
 
     fn record(&self, pass: &Pass, before: u64) -> Record {
-        Record { counts: pass.counts(), rules: pass.rule_counts(), before: Some(before) }
+        let mut files = file_rows(&pass.setting.rejects);
+        files.truncate(FILES_IN_RECORD);
+        Record { counts: pass.counts(), rules: pass.rule_counts(), before: Some(before), files }
     }
 
     fn facts(&self, record: Option<Record>) -> Facts {
@@ -279,8 +295,13 @@ impl Attempt {
             before: record.before,
             version: done.version,
             commits,
+            file_rows: record.files,
         })
     }
+}
+
+fn file_rows(sink: &RejectSink) -> Vec<(ObjectId, i64, i64)> {
+    sink.files().into_iter().map(|((source, number), records)| (source, number, records)).collect()
 }
 
 fn commit_of(table: &Object, done: &Committed, operation: &str, run: &Run) -> TableCommit {

@@ -6,6 +6,9 @@
 /// Every point, in the order a run passes them. Each is named after what has just happened.
 pub const FAIL_POINTS: &[&str] = &["run.frozen", "run.executed", "deadletters.committed", "target.committed", "run.finished"];
 
+/// Syncs that a crash test may let fail, which ends the process too: in `stores`.
+pub const SYNC_POINTS: &[&str] = &["file.sync", "folder.sync"];
+
 /// Reads FAILPOINTS. The points act as long as the answer is kept.
 pub fn arm() -> fail::FailScenario<'static> {
     fail::FailScenario::setup()

@@ -37,7 +37,12 @@ pub(super) async fn next(engine: &Arc<Engine>, pipeline: ObjectId, bound: &Bound
             (None, None) => None,
         };
         if let Some((from, to)) = range {
-            inputs.push(RunInput { relation_id: stream.object.id, relation: stream.object.full_name(), input: Input::Stream { from, to } });
+            inputs.push(RunInput {
+                relation_id: stream.object.id,
+                relation: stream.object.full_name(),
+                input: Input::Stream { from, to },
+                schema_version: None,
+            });
         }
     }
     if !is_new {
@@ -51,10 +56,40 @@ pub(super) async fn next(engine: &Arc<Engine>, pipeline: ObjectId, bound: &Bound
         };
         let relation = format!("{}.{}", used.relation.schema, used.relation.name);
         if !inputs.iter().any(|known| known.relation_id == used.relation.id) {
-            inputs.push(RunInput { relation_id: used.relation.id, relation, input });
+            inputs.push(RunInput { relation_id: used.relation.id, relation, input, schema_version: None });
         }
     }
     Ok(Some(inputs))
+}
+
+/// Lets sources grow the columns that the rows of these inputs need, and notes which columns every attempt reads. Answers with what the
+/// streams leave out although they have it.
+pub(super) async fn settle_columns(engine: &Arc<Engine>, bound: &Bound, inputs: &mut [RunInput]) -> Result<Vec<String>> {
+    let mut left_out = Vec::new();
+    for stream in &bound.streams {
+        let Some(input) = inputs.iter_mut().find(|input| input.relation_id == stream.object.id) else { continue };
+        let Input::Stream { from, to } = &input.input else { continue };
+        if from.as_ref() != Some(to) {
+            let range = Range { from: from.clone(), to: to.clone() };
+            if let Some(columns) = stream.source.grown(&range).await? {
+                engine.keep_columns(stream.object.id, &columns)?;
+            }
+        }
+        input.schema_version = engine.schema_version(stream.object.id)?;
+        left_out.extend(stream.source.left_out(to).await?);
+    }
+    Ok(left_out)
+}
+
+/// What the streams have left out so far.
+pub(super) async fn left_out(engine: &Arc<Engine>, pipeline: ObjectId, bound: &Bound) -> Result<Vec<String>> {
+    let mut left_out = Vec::new();
+    for stream in &bound.streams {
+        if let Some(at) = engine.store().offset(pipeline, stream.object.id).map_err(catalog_error)? {
+            left_out.extend(stream.source.left_out(&at).await?);
+        }
+    }
+    Ok(left_out)
 }
 
 /// Answers with what was frozen for a run.

@@ -22,6 +22,7 @@ pub mod lineage;
 mod offsets;
 mod options;
 mod pass;
+mod pinned;
 mod refresh;
 mod replay;
 mod runner;
@@ -34,6 +35,7 @@ mod triggers;
 mod tests;
 
 use arguments::Arguments;
-pub use fail_points::FAIL_POINTS;
+pub use fail_points::{FAIL_POINTS, SYNC_POINTS};
 pub use options::SPEC;
 pub use runner::{RunRequest, Runner, search_path};
+pub use target::target_of;

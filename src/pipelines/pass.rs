@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use arrow::array::{ArrayRef, DictionaryArray, Int32Array, StringArray, TimestampMicrosecondArray, new_null_array};
-use arrow::compute::{cast, filter_record_batch};
+use arrow::array::{ArrayRef, DictionaryArray, Int32Array, StringArray, TimestampMicrosecondArray, UInt32Array, new_null_array};
+use arrow::compute::{cast, filter_record_batch, take_record_batch};
 use arrow::datatypes::{DataType, FieldRef, Int32Type, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::execution::SendableRecordBatchStream;
@@ -20,7 +20,7 @@ use weir_sql::statements::create_pipeline::RejectLimit;
 
 use super::assemble::{Assembled, DELETE_COLUMN};
 use super::carry::{CARRIED_POSITION, CARRIED_SOURCE};
-use super::dead_letters::{DeadLetter, DeadLetterWriter, Stage, record};
+use super::dead_letters::{DeadLetter, DeadLetterWriter, Stage, record, records};
 use super::isolate::{accounts_for_all, provenance};
 use super::target::{INGESTED_COLUMN, RUN_COLUMN, Target};
 use crate::clock::Micros;
@@ -170,53 +170,26 @@ impl Pass {
 
     /// Rows that a rule keeps from the table: to the dead letters, or counted as dropped. FAIL ends the run.
     async fn put_away(&self, batch: &RecordBatch, verdict: &Verdict, fates: &[Fate], rules: &RuleSet) -> Result<()> {
+        count(&self.tally.dropped, fates.iter().filter(|fate| **fate == Fate::Drop).count());
+        let is_letter = |fate: &Fate| matches!(fate, Fate::Quarantine | Fate::Fail);
+        let picked: UInt32Array = (0_u32..).zip(fates).filter(|(_, fate)| is_letter(fate)).map(|(row, _)| Some(row)).collect();
+        if picked.is_empty() {
+            return Ok(());
+        }
+        let rows = take_record_batch(batch, &picked).map_err(arrow_failed)?;
         let own: Vec<usize> = (0..self.assembled.own).collect();
-        for (row, fate) in fates.iter().enumerate() {
-            match fate {
-                Fate::Keep => {}
-                Fate::Drop => count(&self.tally.dropped, 1),
-                Fate::Quarantine => {
-                    let letter = self.letter(batch, row, verdict, rules, &own)?;
-                    self.quarantine(letter).await?;
-                }
-                Fate::Fail => {
-                    let letter = self.letter(batch, row, verdict, rules, &own)?;
-                    let error = failed_row(&letter, verdict, row, rules);
-                    self.quarantine(letter).await?;
-                    return Err(error);
-                }
+        let records = records(&rows.project(&own).map_err(arrow_failed)?);
+        let picked = picked.values().iter().filter_map(|row| usize::try_from(*row).ok());
+        for ((place, row), record) in picked.enumerate().zip(records) {
+            let letter = letter(row, record, provenance(&rows, place), verdict, rules);
+            if fates.get(row) == Some(&Fate::Fail) {
+                let error = failed_row(&letter, verdict, row, rules);
+                self.quarantine(letter).await?;
+                return Err(error);
             }
+            self.quarantine(letter).await?;
         }
         Ok(())
-    }
-
-    fn letter(&self, batch: &RecordBatch, row: usize, verdict: &Verdict, rules: &RuleSet, own: &[usize]) -> Result<DeadLetter> {
-        let one = batch.slice(row, 1);
-        let mut broken: Vec<(Fate, String, String)> = verdict
-            .broken_by(row)
-            .filter_map(|(rule, error)| {
-                let rule = rules.get(rule)?;
-                let text = match (error, &rule.message) {
-                    (Some(error), _) => format!("{}: {error}", rule.demand),
-                    (None, Some(message)) => message.clone(),
-                    (None, None) => format!("the row breaks {}", rule.demand),
-                };
-                Some((Fate::of(rule.action), rule.name.clone(), text))
-            })
-            .collect();
-        // The rule that decided comes first.
-        broken.sort_by_key(|(fate, _, _)| std::cmp::Reverse(*fate));
-        let error = broken.iter().map(|(_, _, text)| text.as_str()).collect::<Vec<_>>().join("; ");
-        let (source, position) = provenance(&one, 0);
-        Ok(DeadLetter {
-            stage: Stage::Validate,
-            rules: broken.into_iter().map(|(_, name, _)| name).collect(),
-            error,
-            record: record(&one.project(own).map_err(arrow_failed)?),
-            raw: None,
-            source,
-            position,
-        })
     }
 
     async fn quarantine(&self, letter: DeadLetter) -> Result<()> {
@@ -329,6 +302,33 @@ pub(super) fn conserve(counts: &Counts) -> Result<()> {
         return Ok(());
     }
     Err(Error::internal(format!("{} records were read, but {sum} are accounted for", counts.read)).detail(format!("{counts:?}")))
+}
+
+/// What is kept of a row that broke rules.
+fn letter(
+    row: usize,
+    record: Option<String>,
+    (source, position): (Option<String>, Option<i64>),
+    verdict: &Verdict,
+    rules: &RuleSet,
+) -> DeadLetter {
+    let mut broken: Vec<(Fate, String, String)> = verdict
+        .broken_by(row)
+        .filter_map(|(rule, error)| {
+            let rule = rules.get(rule)?;
+            let text = match (error, &rule.message) {
+                (Some(error), _) => format!("{}: {error}", rule.demand),
+                (None, Some(message)) => message.clone(),
+                (None, None) => format!("the row breaks {}", rule.demand),
+            };
+            Some((Fate::of(rule.action), rule.name.clone(), text))
+        })
+        .collect();
+    // The rule that decided comes first.
+    broken.sort_by_key(|(fate, _, _)| std::cmp::Reverse(*fate));
+    let error = broken.iter().map(|(_, _, text)| text.as_str()).collect::<Vec<_>>().join("; ");
+    let rules = broken.into_iter().map(|(_, name, _)| name).collect();
+    DeadLetter { stage: Stage::Validate, rules, error, record, raw: None, source, position }
 }
 
 fn failed_row(letter: &DeadLetter, verdict: &Verdict, row: usize, rules: &RuleSet) -> Error {

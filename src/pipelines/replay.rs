@@ -61,8 +61,8 @@ pub(super) async fn choose(
     }
     let relation = object.full_name();
     Ok(Some(vec![
-        RunInput { relation_id: object.id, relation: relation.clone(), input: Input::Version { version } },
-        RunInput { relation_id: object.id, relation, input: Input::DeadLetters { ids } },
+        RunInput { relation_id: object.id, relation: relation.clone(), input: Input::Version { version }, schema_version: None },
+        RunInput { relation_id: object.id, relation, input: Input::DeadLetters { ids }, schema_version: None },
     ]))
 }
 

@@ -22,6 +22,7 @@ use super::dead_letters;
 use super::execute::{Attempt, Landed};
 use super::fail_points::reached;
 use super::inputs;
+use super::pinned::Pinned;
 use crate::clock::Clock;
 use crate::delta::Facts;
 use crate::engine::{Engine, Scope, catalog_error, definition};
@@ -49,10 +50,15 @@ pub(super) struct Order {
     pub(super) requested_by: String,
 }
 
+/// The trigger of a run that somebody asked for.
+const BY_HAND: &str = "RUN PIPELINE";
+
 /// How a run went.
 #[derive(Debug, Clone)]
 pub struct RunReport {
     pub run: Run,
+    /// What whoever asked for the run should know.
+    pub notices: Vec<String>,
 }
 
 /// What an attempt put into the lake, and what the catalog is told of it.
@@ -94,6 +100,7 @@ impl Runner {
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
+        runner.engine.list_options("pipeline", &super::options::SPEC);
         let scheduler = Arc::clone(&runner);
         runner.tasks.spawn(async move { scheduler.schedule().await });
         runner
@@ -134,7 +141,7 @@ impl Runner {
     pub async fn run(self: &Arc<Self>, request: RunRequest) -> Result<RunReport> {
         let RunRequest { pipeline, arguments, how, wait, scope } = request;
         let (kind, trigger) = match how {
-            RunHow::New => (RunKind::Manual, "RUN PIPELINE"),
+            RunHow::New => (RunKind::Manual, BY_HAND),
             RunHow::FullRefresh => (RunKind::FullRefresh, "RUN PIPELINE .. FULL REFRESH"),
             RunHow::Backfill { .. } => return Err(Error::new(Code::NotSupported, "RUN PIPELINE .. STARTING AT is not supported yet")),
             RunHow::Dry { .. } => return Err(Error::internal("a dry run is not a run")),
@@ -182,7 +189,7 @@ impl Runner {
             runner.run_once(order, Some(frozen), cancel).await
         });
         match started.await {
-            Ok(run) => Ok(RunReport { run }),
+            Ok(run) => Ok(RunReport { run, notices: Vec::new() }),
             // It never came to a frozen run: there was nothing new, or it failed at once.
             Err(_) => match running.await.map_err(|error| Error::internal("a run ended early").caused_by(error))?? {
                 (_, Some(error)) => Err(error),
@@ -219,9 +226,9 @@ impl Runner {
         let scope = self.owner_scope(&pipeline);
         let values = arguments::values(&self.engine, &definition, &request.arguments, &scope).await?;
         let prepared = self.unless(&cancel, async { Ok(self.prepare(&pipeline, &definition, &scope, &values, &request).await) }).await?;
-        let inputs = match prepared {
-            Ok(Some(inputs)) => inputs,
-            Ok(None) => return Ok((RunReport { run: self.nothing_new(&pipeline, &request) }, None)),
+        let (inputs, notices) = match prepared {
+            Ok((Some(inputs), notices)) => (inputs, notices),
+            Ok((None, notices)) => return Ok((RunReport { run: self.nothing_new(&pipeline, &request), notices }, None)),
             Err(error) => return self.failed_before(&pipeline, &request, error).await,
         };
         let run = self.new_run(&pipeline, &request, arguments::json(&values), inputs);
@@ -231,7 +238,8 @@ impl Runner {
             // Nobody may be waiting any more.
             drop(frozen.send(run.clone()));
         }
-        self.to_the_end(pipeline, run, cancel).await
+        let (report, error) = self.to_the_end(pipeline, run, cancel).await?;
+        Ok((RunReport { notices, ..report }, error))
     }
 
     /// Work that leaves nothing behind, so that it may be dropped at any await.
@@ -246,7 +254,7 @@ impl Runner {
         }
     }
 
-    /// Binds the pipeline and finds its next input.
+    /// Binds the pipeline and finds its next input, and what there is to say about it.
     async fn prepare(
         self: &Arc<Self>,
         pipeline: &Object,
@@ -254,19 +262,33 @@ impl Runner {
         scope: &Scope,
         values: &arguments::Values,
         request: &Order,
-    ) -> Result<Option<Vec<RunInput>>> {
+    ) -> Result<(Option<Vec<RunInput>>, Vec<String>)> {
         let store = Arc::clone(self.engine.store());
         let bound = bind(&self.engine, definition, scope, store.as_ref(), values.clone()).await?;
         match &request.kind {
             RunKind::Replay => {
-                super::replay::choose(&self.engine, pipeline, request.arguments.condition.as_ref(), scope).await.map(|found| {
-                    found.map(|mut inputs| {
-                        inputs.extend(self.pinned(&bound));
-                        inputs
-                    })
-                })
+                let found = super::replay::choose(&self.engine, pipeline, request.arguments.condition.as_ref(), scope).await?;
+                let found = found.map(|mut inputs| {
+                    inputs.extend(self.pinned(&bound));
+                    inputs
+                });
+                Ok((found, Vec::new()))
             }
-            kind => inputs::next(&self.engine, pipeline.id, &bound, *kind == RunKind::FullRefresh).await,
+            kind => {
+                let mut found = inputs::next(&self.engine, pipeline.id, &bound, *kind == RunKind::FullRefresh).await?;
+                let left_out = match &mut found {
+                    Some(inputs) => inputs::settle_columns(&self.engine, &bound, inputs).await?,
+                    // A trigger that finds nothing asks nothing more of the source.
+                    None if request.kind == RunKind::Manual && request.trigger == BY_HAND => {
+                        inputs::left_out(&self.engine, pipeline.id, &bound).await?
+                    }
+                    None => Vec::new(),
+                };
+                for said in &left_out {
+                    tracing::warn!(pipeline = %pipeline.full_name(), "{said}");
+                }
+                Ok((found, left_out))
+            }
         }
     }
 
@@ -277,6 +299,7 @@ impl Runner {
                 relation_id: used.relation.id,
                 relation,
                 input: weir_catalog::Input::Version { version },
+                schema_version: None,
             })
         };
         bound.snapshots().filter_map(pin).collect()
@@ -319,7 +342,7 @@ impl Runner {
         self.fail(&run, 1, &error, RunStatus::Failed).await?;
         self.suspend_if_asked(pipeline)?;
         let run = self.stored(run.run_id)?.unwrap_or(run);
-        Ok((RunReport { run }, Some(error)))
+        Ok((RunReport { run, notices: Vec::new() }, Some(error)))
     }
 
     fn stored(&self, run_id: Uuid) -> Result<Option<Run>> {
@@ -335,7 +358,7 @@ impl Runner {
         let error = outcome?;
         let run = self.stored(run.run_id)?.unwrap_or(run);
         self.changed.notify_one();
-        Ok((RunReport { run }, error))
+        Ok((RunReport { run, notices: Vec::new() }, error))
     }
 
     async fn tries(self: &Arc<Self>, pipeline: &Object, run: &Run, cancel: &CancellationToken) -> Result<Option<Error>> {
@@ -391,8 +414,8 @@ impl Runner {
         let scope = self.owner_scope(pipeline);
         let values = arguments::from_json(&self.engine, &definition, &run.params, &scope).await?;
         let scope = Scope { now: run.created_at, named: values.clone(), ..scope };
-        let store = Arc::clone(self.engine.store());
-        let bound = self.unless(cancel, bind(&self.engine, &definition, &scope, store.as_ref(), values)).await?;
+        let then = Pinned::new(Arc::clone(self.engine.store()), run)?;
+        let bound = self.unless(cancel, bind(&self.engine, &definition, &scope, &then, values)).await?;
         let lineage = super::facts::lineage(&self.engine, pipeline, &bound);
         let streams = bound.streams.clone();
         let attempt = Arc::new(Attempt {
@@ -466,7 +489,7 @@ impl Runner {
             outputs,
             rules,
             offsets: offsets.clone(),
-            file_rows: Vec::new(),
+            file_rows: landed.file_rows,
             table_commits: landed.commits,
             schema_versions: Vec::new(),
             lineage,

@@ -152,8 +152,9 @@ impl ExecutionPlan for StreamScanExec {
         vec![&self.input]
     }
 
+    /// It does, but under other names: an order asked for above must be made above.
     fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
+        vec![false]
     }
 
     /// The source decides how many partitions there are.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
-use weir_catalog::{Change, Kind, Object, SchemaVersion, TableBody};
+use weir_catalog::{Change, Definitions, Kind, Object, SchemaVersion, TableBody};
 use weir_sql::statements::create_pipeline::{Mode, Output};
 use weir_sql::statements::create_source::SchemaChange;
 
-use super::bind::Bound;
+use super::bind::{Bound, single_output};
+use super::runner::search_path;
 use crate::delta::{self, Facts, Table};
-use crate::engine::{Engine, Scope, catalog_error};
+use crate::engine::{Engine, Scope, catalog_error, definition};
 use crate::error::{Code, Error, Result};
 use crate::sources::{POSITION_COLUMN, SOURCE_COLUMN};
 
@@ -63,6 +64,26 @@ pub(super) fn find(engine: &Engine, output: &Output, scope: &Scope) -> Result<Op
                 .hint("INTO takes a lake table; it is made when it does not exist.".to_owned())
                 .at(output.target.position())),
             };
+        }
+    }
+    Ok(None)
+}
+
+/// The table that a pipeline fills, if it exists: its definition says, by name.
+///
+/// # Errors
+/// When the definitions cannot be read.
+pub fn target_of(pipeline: &Object, definitions: &dyn Definitions) -> Result<Option<Object>> {
+    let definition = definition::pipeline(pipeline)?;
+    // Forms that are not built yet have no target.
+    let Ok(output) = single_output(&definition) else { return Ok(None) };
+    let schemas = match &output.target.schema {
+        Some(schema) => vec![schema.value.clone()],
+        None => search_path(&pipeline.schema),
+    };
+    for schema in schemas {
+        if let Some(object) = definitions.relation(&schema, &output.target.name.value).map_err(catalog_error)? {
+            return Ok(Some(object).filter(|object| object.kind == Kind::Table));
         }
     }
     Ok(None)
@@ -154,7 +175,7 @@ async fn create(engine: &Arc<Engine>, pipeline: &Object, bound: &Bound, scope: &
     let (schema, name) = new_name(engine, &bound.output, scope)?;
     let store = engine.store();
     let id = store.next_id().map_err(catalog_error)?;
-    let location = format!("{schema}/{name}-{}", id.0);
+    let location = delta::location(&schema, &name, id.0);
     let mut fields: Vec<Field> =
         delta::normalise(&bound.columns).fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
     if bound.settings.lineage_columns {

@@ -1,11 +1,111 @@
 //! The columns that a CREATE SOURCE declares, as the formats and connectors want them.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use sqlparser::ast::{self, UnaryOperator};
-use weir_sql::statements::create_source::CreateSource;
+use weir_sql::statements::create_source::{CreateSource, SchemaChange};
 use weir_sql::{Column, Element, Expr};
 
+use super::{POSITION_COLUMN, SOURCE_COLUMN};
 use crate::error::{Code, Error, Result};
-use crate::formats::{ColumnSpec, OnError, arrow_type, logical_type};
+use crate::formats::{ColumnSpec, Logical, OnError, arrow_type, logical_type};
+
+/// The column that takes the fields without a column of their own.
+pub const RESCUED_COLUMN: &str = "_rescued_data";
+
+/// A source with more columns than this is taken for one whose fields are data: nothing can be done with it.
+const MAX_COLUMNS: usize = 4096;
+
+/// What becomes of fields that no column takes.
+///
+/// Without a list of columns they become columns. With one, files keep them in `_rescued_data`; a table of a database has them still, and
+/// naming some of its columns is a choice, so there they stay where they are. The one column of type jsonb takes a record whole.
+pub fn schema_change(definition: &CreateSource) -> SchemaChange {
+    if let Some(written) = definition.schema_change {
+        return written;
+    }
+    let mut columns = definition.elements.iter().filter_map(|element| match element {
+        Element::Column(column) => Some(column),
+        _ => None,
+    });
+    match (columns.next(), columns.next()) {
+        (None, _) => SchemaChange::Evolve,
+        _ if definition.format.is_none() => SchemaChange::Ignore,
+        (Some(only), None) if only.path.is_none() && logical_type(&only.data_type.ast) == Logical::Jsonb => SchemaChange::Ignore,
+        _ => SchemaChange::Rescue,
+    }
+}
+
+/// The column for rescued fields, if the definition wants one and does not declare it itself.
+pub fn rescued_field(definition: &CreateSource) -> Option<Field> {
+    let is_declared = |element: &Element| matches!(element, Element::Column(column) if column.name.value == RESCUED_COLUMN);
+    let is_wanted = schema_change(definition) == SchemaChange::Rescue && !definition.elements.iter().any(is_declared);
+    is_wanted.then(|| rescuer().field())
+}
+
+fn rescuer() -> ColumnSpec {
+    ColumnSpec { rescues: true, ..ColumnSpec::new(RESCUED_COLUMN, DataType::Utf8, Logical::Jsonb) }
+}
+
+/// Makes sure that one of the columns takes the fields that no other takes.
+///
+/// # Errors
+/// A column of that name and another type.
+pub(super) fn rescue(columns: &mut Vec<ColumnSpec>) -> Result<()> {
+    match columns.iter_mut().find(|column| column.name == RESCUED_COLUMN) {
+        None => columns.push(rescuer()),
+        Some(column) if column.data_type == DataType::Utf8 && column.logical == Logical::Jsonb && column.path.is_none() => {
+            *column = rescuer();
+        }
+        Some(_) => {
+            return Err(Error::new(Code::InvalidDefinition, format!("column \"{RESCUED_COLUMN}\" must be of type jsonb"))
+                .hint("It takes the fields that no other column takes. Leave it out of the list: it is added.".to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// Columns stored since the definition was written: fields that became columns. `included` are names that are no field's.
+pub(super) fn evolved<'a>(
+    declared: &'a [ColumnSpec],
+    stored: &'a Schema,
+    included: impl Fn(&str) -> bool + 'a,
+) -> impl Iterator<Item = ColumnSpec> + 'a {
+    let known: HashSet<&str> = declared.iter().map(|column| column.name.as_str()).collect();
+    let is_new = move |name: &str| !included(name) && !known.contains(name);
+    stored.fields().iter().filter(move |field| is_new(field.name())).map(|field| ColumnSpec::from_field(field))
+}
+
+/// The columns with new fields behind them, then what INCLUDE adds.
+///
+/// # Errors
+/// `DataException` when a field's name, read without case, is taken by something else, or when there are too many.
+pub(super) fn with_new(columns: &[ColumnSpec], new: &[Field], included: &[Field], place: &str) -> Result<SchemaRef> {
+    let mut fields: Vec<Field> = columns.iter().map(ColumnSpec::field).collect();
+    let mut taken: HashMap<String, String> = HashMap::new();
+    let provenance = [SOURCE_COLUMN, POSITION_COLUMN].into_iter().map(str::to_owned);
+    let names = fields.iter().chain(included).map(|field| field.name().clone()).chain(provenance);
+    names.for_each(|name| drop(taken.insert(name.to_lowercase(), name)));
+    for field in new {
+        if let Some(other) = taken.insert(field.name().to_lowercase(), field.name().clone()) {
+            return Err(Error::new(
+                Code::DataException,
+                format!("{place} has a new field \"{}\" that cannot become a column beside \"{other}\"", field.name()),
+            )
+            .hint("Declare a column with a PATH for it, or use ON SCHEMA CHANGE RESCUE or IGNORE.".to_owned()));
+        }
+        fields.push(field.clone().with_nullable(true));
+    }
+    if fields.len() > MAX_COLUMNS {
+        return Err(Error::new(Code::DataException, format!("{place} would give the source {} columns", fields.len())).hint(
+            "Names that are data belong into one column of type jsonb: declare the columns, or use ON SCHEMA CHANGE RESCUE.".to_owned(),
+        ));
+    }
+    fields.extend(included.iter().cloned());
+    Ok(Arc::new(Schema::new(fields)))
+}
 
 /// Empty when the statement declares none. Columns of the primary key are NOT NULL.
 ///
@@ -13,9 +113,10 @@ use crate::formats::{ColumnSpec, OnError, arrow_type, logical_type};
 /// A type without a column of its own, a column declared twice, a default that is not a literal, a generated column.
 pub fn declared_columns(definition: &CreateSource) -> Result<Vec<ColumnSpec>> {
     let mut columns: Vec<ColumnSpec> = Vec::new();
+    let mut names = HashSet::new();
     for element in &definition.elements {
         if let Element::Column(column) = element {
-            if columns.iter().any(|earlier| earlier.name == column.name.value) {
+            if !names.insert(column.name.value.as_str()) {
                 return Err(Error::new(Code::InvalidDefinition, format!("column \"{}\" is declared twice", column.name.value))
                     .at(column.name.position));
             }

@@ -1,5 +1,6 @@
 //! What a connector and a source promise.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -64,7 +65,7 @@ pub struct OpenRequest {
     pub options: Options,
     /// The statement: columns, FORMAT, INCREMENTAL BY, INCLUDE, rules.
     pub definition: CreateSource,
-    /// Columns found earlier, when the definition declares none.
+    /// Columns as they were stored last: those found when the definition declares none, and those that a new field became.
     pub found: Option<SchemaRef>,
     /// The file ledger and nothing else of it.
     pub store: Arc<dyn Store>,
@@ -100,12 +101,19 @@ pub trait Source: Send + Sync {
     /// The end of the next batch after `from`; None when there is nothing new. Files within their settle time are not offered.
     async fn next(&self, from: Option<&Position>, limit: &BatchLimit) -> Result<Option<Position>>;
 
+    /// The columns that the rows of a range need: `schema()` with new fields in it. None when it has none, or when new fields do not become
+    /// columns. Asked before a run is frozen, so that every attempt at it reads the same columns.
+    async fn grown(&self, range: &Range) -> Result<Option<SchemaRef>>;
+
     /// The rows of a range (None = all there is now), as a table whose first columns are `schema()`; with `provenance`, then `_source` and
     /// `_source_position`.
     async fn scan(&self, range: Option<Range>, request: ScanRequest) -> Result<Arc<dyn TableProvider>>;
 
     /// Turns raw records of dead letters back into rows: a table like `scan`'s, without ranges. Records that still fail go to `rejects`.
     async fn decode_again(&self, records: Vec<RawRecord>, request: ScanRequest) -> Result<Arc<dyn TableProvider>>;
+
+    /// Words about records that are there but that no range from this position on will ever have; None when every record will be read.
+    async fn left_out(&self, from: &Position) -> Result<Option<String>>;
 
     /// Everything up to `to` is in the lake; the source may forget it.
     async fn release(&self, to: &Position) -> Result<()>;
@@ -159,7 +167,12 @@ pub struct RejectSink {
     waiting: Arc<Mutex<Vec<SourceReject>>>,
     /// Records the source handed out, good and bad, for conservation.
     read: Arc<std::sync::atomic::AtomicI64>,
+    /// Records of each file, by its source and its number in the ledger.
+    files: Arc<Mutex<BTreeMap<FileKey, i64>>>,
 }
+
+/// A version of a file: its source, and its number in the ledger.
+pub type FileKey = (ObjectId, i64);
 
 impl RejectSink {
     pub fn push(&self, reject: SourceReject) {
@@ -175,6 +188,16 @@ impl RejectSink {
     pub fn count_read(&self, records: usize) {
         let records = i64::try_from(records).unwrap_or(i64::MAX);
         self.read.fetch_add(records, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// As `count_read`, of records of that file. Called with none for a file that is about to be read.
+    pub fn count_file(&self, file: FileKey, records: usize) {
+        *self.files.lock().entry(file).or_insert(0) += i64::try_from(records).unwrap_or(i64::MAX);
+    }
+
+    /// Records per file so far.
+    pub fn files(&self) -> BTreeMap<FileKey, i64> {
+        self.files.lock().clone()
     }
 
     pub fn read(&self) -> i64 {

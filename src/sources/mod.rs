@@ -5,6 +5,7 @@ mod contract;
 mod local;
 mod postgres;
 
+pub use columns::rescued_field;
 pub use contract::{
     BatchLimit, Check, Connector, OpenRequest, Position, Range, RawRecord, RejectSink, RemoteRelation, ScanRequest, Source, SourceReject,
     StartPoint,

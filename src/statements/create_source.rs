@@ -15,6 +15,7 @@ use crate::engine::definition as effective;
 use crate::error::{Code, Error, Result};
 use crate::formats;
 use crate::session::{Outcome, Session};
+use crate::sources;
 use crate::spec::Spec;
 
 pub(super) async fn execute(session: &Session, statement: &CreateSource, text: &str) -> Result<Outcome> {
@@ -39,11 +40,15 @@ pub(super) async fn execute(session: &Session, statement: &CreateSource, text: &
         comment: statement.comment.clone(),
         depends_on: checked.depends_on,
     };
-    let replaced = old.is_some();
     let (relation_id, change) = definition::put(session, &*definitions, new, old)?;
     session.stage(&[change])?;
-    if let (false, Some(columns)) = (replaced, checked.columns) {
-        session.record_schema(SchemaVersion { relation_id, version: 1, columns, valid_from: session.now(), run_id: None })?;
+    if let Some(columns) = checked.columns {
+        let known = session.hub().store().schema_versions(Some(relation_id))?;
+        let newest = known.last();
+        if newest.is_none_or(|newest| newest.columns != columns) {
+            let version = newest.map_or(0, |newest| newest.version) + 1;
+            session.record_schema(SchemaVersion { relation_id, version, columns, valid_from: session.now(), run_id: None })?;
+        }
     }
     Ok(Outcome::done("CREATE SOURCE"))
 }
@@ -70,6 +75,7 @@ pub(super) fn check(session: &Session, definitions: &dyn Definitions, schema: &s
         incremental,
         include,
         verify,
+        // What it asks of the columns is decided by `rescued_field`; every source knows all four.
         schema_change: _,
         options,
         comment: _,
@@ -109,7 +115,10 @@ pub(super) fn check(session: &Session, definitions: &dyn Definitions, schema: &s
     let mut depends_on = definition::secrets(definitions, schema, &options)?;
     depends_on.push(connection.id);
     let columns = match declared {
-        Some(schema) => Some(columns::with_include(&schema, include)?),
+        Some(schema) => {
+            let rescued = sources::rescued_field(statement);
+            Some(columns::with_include(&columns::together(&schema, rescued.as_slice()), include)?)
+        }
         None => None,
     };
     Ok(Checked { columns, depends_on })

@@ -16,7 +16,7 @@ use weir_sql::{Element, Rule, RuleKind};
 use super::definition::{self, New};
 use super::names::{self, Existing, Place, Wanted};
 use super::{columns, query};
-use crate::delta::{Committed, Facts, Table, WriterOptions, normalise};
+use crate::delta::{self, Committed, Facts, Table, WriterOptions, normalise};
 use crate::engine::{Engine, Planned};
 use crate::error::{Code, Error, Result};
 use crate::session::{Outcome, Session};
@@ -66,7 +66,7 @@ struct Making<'a> {
 async fn make(session: &Session, statement: &CreateTable, making: Making<'_>, planned: Option<Planned>) -> Result<Option<i64>> {
     let Making { place, schema, depends_on, text } = making;
     let definitions = session.definitions();
-    let location = location(&place, definitions.next_id()?);
+    let location = delta::location(&place.schema, &place.name, definitions.next_id()?.0);
     let partition_by: Vec<String> = statement.partitioned_by.iter().map(|column| column.value.clone()).collect();
     let facts = Facts { run_id: None, user: session.role().to_owned(), extra: BTreeMap::new() };
     let lake = session.hub().engine().lake().clone();
@@ -131,12 +131,6 @@ impl NewFolder<'_> {
     async fn remove(self) {
         self.session.remove_folders(vec![self.location]).await;
     }
-}
-
-/// Readable for people, unique whatever is renamed or dropped later.
-fn location(place: &Place, unique: ObjectId) -> String {
-    let plain = |text: &str| -> String { text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect() };
-    format!("{}/{}-{}", plain(&place.schema), plain(&place.name), unique.0)
 }
 
 /// Version, time and name of the commit that made the table.

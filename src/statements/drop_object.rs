@@ -9,6 +9,7 @@ use weir_sql::statements::drop_object::DropObject;
 use super::effect::drop_command;
 use super::{columns, names};
 use crate::error::{Code, Error, Result};
+use crate::pipelines;
 use crate::session::{Notice, Outcome, Session};
 
 pub(super) async fn execute(session: &Session, statement: &DropObject) -> Result<Outcome> {
@@ -51,7 +52,7 @@ pub(super) fn missing(session: &Session, definitions: &dyn Definitions, kind: Ki
 fn in_order(definitions: &dyn Definitions, named: &[Object], statement: &DropObject) -> Result<Vec<Object>> {
     let mut order: Vec<Object> = Vec::new();
     for object in named {
-        let dependents = definitions.dependents(object.id)?;
+        let dependents = with_writers(definitions, definitions.dependents(object.id)?, object)?;
         let others: Vec<&Object> = dependents.iter().filter(|other| !named.iter().any(|named| named.id == other.id)).collect();
         let may_cascade = statement.cascade && object.kind != Kind::Secret;
         if !others.is_empty() && !may_cascade {
@@ -65,6 +66,24 @@ fn in_order(definitions: &dyn Definitions, named: &[Object], statement: &DropObj
         }
     }
     Ok(order)
+}
+
+/// The dependents, and before them the pipelines that fill the object or one of those: without its target a pipeline could only fail, or make
+/// the table again.
+fn with_writers(definitions: &dyn Definitions, dependents: Vec<Object>, object: &Object) -> Result<Vec<Object>> {
+    let tables: Vec<&Object> = dependents.iter().chain([object]).filter(|object| object.kind == Kind::Table).collect();
+    if tables.is_empty() {
+        return Ok(dependents);
+    }
+    let mut writers = Vec::new();
+    for pipeline in definitions.objects(Some(Kind::Pipeline), None)? {
+        let target = pipelines::target_of(&pipeline, definitions)?;
+        let fills = target.is_some_and(|target| tables.iter().any(|table| table.id == target.id));
+        if fills && !dependents.iter().any(|known| known.id == pipeline.id) {
+            writers.push(pipeline);
+        }
+    }
+    Ok(writers.into_iter().chain(dependents).collect())
 }
 
 /// At most so many names are listed in a message.

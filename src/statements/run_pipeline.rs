@@ -11,7 +11,7 @@ use super::answer::{self, Of};
 use super::names;
 use crate::error::{Code, Error, Result};
 use crate::pipelines::RunRequest;
-use crate::session::{Outcome, Session};
+use crate::session::{Notice, Outcome, Session};
 use crate::spec::{Opt, Spec};
 
 const SPEC: Spec = Spec {
@@ -29,6 +29,7 @@ pub(super) fn report_columns() -> SchemaRef {
         ("rows_quarantined", Of::Bigint),
         ("rows_dropped", Of::Bigint),
         ("rows_duplicate", Of::Bigint),
+        ("rows_filtered", Of::Bigint),
         ("error", Of::Text),
     ])
 }
@@ -57,7 +58,9 @@ pub(super) async fn execute(session: &Session, statement: &RunPipeline) -> Resul
     }
     let wait = options.flag("wait");
     let request = RunRequest { pipeline, arguments: statement.arguments.clone(), how: statement.how.clone(), wait, scope };
-    report(&session.hub().runner().run(request).await?.run)
+    let done = session.hub().runner().run(request).await?;
+    done.notices.into_iter().for_each(|said| session.notice(Notice::new("00000", said)));
+    report(&done.run)
 }
 
 fn pipeline(session: &Session, statement: &RunPipeline) -> Result<Object> {
@@ -85,6 +88,7 @@ pub(super) fn report(run: &Run) -> Result<Outcome> {
         number(counts.quarantined),
         number(counts.dropped),
         number(counts.duplicates),
+        number(counts.filtered),
         answer::text([run.error.clone()]),
     ];
     Ok(Outcome::batch(answer::batch(report_columns(), arrays)?, "RUN PIPELINE"))

@@ -1,8 +1,8 @@
 //! A local object store whose writes are on disk when they return.
 //!
 //! A new file is staged beside its target, synced, and only then linked or renamed into place; then its folder is synced. So a file is
-//! either absent or whole, also after a power cut, and a reader never sees one that could still vanish. A sync that fails is
-//! reported and never tried again: a second fsync may succeed although the pages were dropped.
+//! either absent or whole, also after a power cut, and a reader never sees one that could still vanish. A sync that fails is never tried
+//! again: it ends the process, see `sync`.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -22,6 +22,8 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 
+use super::sync::{sync_dir, sync_file};
+
 const NAME: &str = "FsyncStore";
 
 /// The local file system, seen from its root, with durable writes.
@@ -34,11 +36,6 @@ impl fmt::Display for FsyncStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(NAME)
     }
-}
-
-/// Makes the entries of a folder durable: names created, linked or renamed in it.
-pub fn sync_dir(dir: &FsPath) -> io::Result<()> {
-    File::open(dir)?.sync_all()
 }
 
 /// Creates a folder with its missing parents, each entry of which is durable on return.
@@ -82,7 +79,7 @@ impl Staged {
 
     /// Syncs the content and gives it its name; with `Create` only if nobody has it.
     fn publish(&mut self, mode: &PutMode) -> io::Result<()> {
-        self.file.sync_data()?;
+        sync_file(&self.file, &self.target)?;
         match mode {
             PutMode::Create => {
                 std::fs::hard_link(&self.path, &self.target)?;

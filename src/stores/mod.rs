@@ -3,10 +3,12 @@
 mod compression;
 mod fsync;
 mod local;
+mod sync;
 
 #[cfg(test)]
 mod tests;
 
 pub use compression::{Compression, decompressed};
-pub use fsync::{FsyncStore, create_dir_durable, sync_dir};
+pub use fsync::{FsyncStore, create_dir_durable};
 pub use local::{Folder, Listed, Pattern};
+pub use sync::{catalog_not_synced, sync_dir, sync_file};

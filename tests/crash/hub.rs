@@ -132,6 +132,12 @@ impl Hub {
         self.process.try_wait().expect("the state of the hub").is_some()
     }
 
+    /// The code it ended with by itself.
+    pub(super) async fn ended(mut self) -> Option<i32> {
+        assert!(until(LIMIT, async || self.died()).await, "the hub did not end; see {}", self.log_text());
+        self.process.wait().expect("an exit code").code()
+    }
+
     pub(super) fn kill(mut self) {
         self.process.kill().expect("a hub to kill");
         self.process.wait().expect("a dead hub");
@@ -152,8 +158,22 @@ impl Hub {
     }
 
     pub(super) async fn run(&self, script: &str) {
-        let client = self.connect().await.expect("a connection");
-        client.batch_execute(script).await.unwrap_or_else(|error| panic!("{error:?}"));
+        self.try_run(script).await.unwrap_or_else(|error| panic!("{error:?}"));
+    }
+
+    pub(super) async fn try_run(&self, script: &str) -> Result<(), tokio_postgres::Error> {
+        self.connect().await.expect("a connection").batch_execute(script).await
+    }
+
+    /// Waits until a query answers with that value.
+    pub(super) async fn until(&self, query: &str, value: &str) {
+        assert!(until(LIMIT, async || self.value(query).await == value).await, "{query} was never {value}; see {}", self.log_text());
+    }
+
+    /// The only value of the only row.
+    pub(super) async fn value(&self, query: &str) -> String {
+        let rows = self.rows(query).await;
+        rows.first().and_then(|row| row.get(0)).unwrap_or_default().to_owned()
     }
 
     async fn rows(&self, query: &str) -> Vec<SimpleQueryRow> {

@@ -7,6 +7,8 @@
 
 #![expect(clippy::print_stderr, reason = "the seed and each death, to repeat a run that failed")]
 
+mod disk;
+mod frozen;
 mod hub;
 mod python;
 
@@ -99,7 +101,7 @@ async fn at_each_fail_point(place: &Place, rng: &mut StdRng) {
         eprintln!("fail points are not compiled in (make test does it); only random kills");
         return;
     }
-    for point in weir::FAIL_POINTS.iter().flat_map(|point| [point; ROUNDS]) {
+    for point in weir::FAIL_POINTS.iter().chain(weir::SYNC_POINTS).flat_map(|point| [point; ROUNDS]) {
         // Not always the first time: then it is another pipeline that dies there, and the state before it differs.
         let passed = rng.random_range(0..4);
         let mut hub = Hub::start(place, Some(&format!("{point}={passed}*off->return")));

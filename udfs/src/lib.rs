@@ -4,6 +4,7 @@
 //! field's metadata (`weir.type`).
 
 pub mod age;
+mod encodings;
 mod hmac;
 mod json;
 mod jsonb_array_length;
@@ -34,6 +35,8 @@ pub const FUNCTIONS: &[fn() -> ScalarUDF] = &[
     to_bytea::to_bytea,
     to_char::to_char,
     hmac::hmac,
+    encodings::convert_from,
+    encodings::convert_to,
 ];
 
 #[cfg(test)]

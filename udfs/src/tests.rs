@@ -117,3 +117,17 @@ fn text_becomes_bytes() {
     assert!(call("to_bytea", &[text("\\xabc")]).is_err());
     assert!(call("to_bytea", &[text("\\xzz")]).is_err());
 }
+
+#[test]
+fn bytes_and_text_by_encoding() {
+    let bytes = |bytes: &[u8]| ScalarValue::Binary(Some(bytes.to_vec()));
+    assert_eq!(call("convert_from", &[bytes("ñ".as_bytes()), text("UTF8")]).unwrap(), text("ñ"));
+    assert_eq!(call("convert_from", &[bytes(b"\xf1"), text("latin-1")]).unwrap(), text("ñ"));
+    assert_eq!(call("convert_to", &[text("ñ"), text("utf-8")]).unwrap(), bytes("ñ".as_bytes()));
+    assert_eq!(call("convert_to", &[text("ñ"), text("LATIN1")]).unwrap(), bytes(b"\xf1"));
+    assert_eq!(call("convert_from", &[ScalarValue::Binary(None), text("UTF8")]).unwrap(), ScalarValue::Utf8(None));
+    for (value, encoding) in [(bytes(b"a\xf1"), "UTF8"), (bytes(b"a\0"), "UTF8"), (bytes(b"a"), "EBCDIC")] {
+        assert!(call("convert_from", &[value.clone(), text(encoding)]).is_err(), "{value:?} {encoding}");
+    }
+    assert!(call("convert_to", &[text("€"), text("LATIN1")]).is_err());
+}

@@ -1,6 +1,8 @@
 //! The file, its lock and its connections: one writer behind a mutex, a few readers that never wait for it.
 //!
-//! Every commit is on disk when it returns. After a failed fsync nothing more is written: the next fsync could not tell what was lost.
+//! Every commit is on disk when it returns. After a failed fsync nothing more is written, and the owner is told so that it can end: the next
+//! fsync could not tell what was lost. A checkpoint is another matter: SQLite does not count pages as moved before their sync succeeded, so the
+//! next one writes them again from the log, which was synced when they were committed.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -27,6 +29,8 @@ pub(super) struct Database {
     /// None in memory, where the writer reads too.
     path: Option<PathBuf>,
     fsync_failed: AtomicBool,
+    /// Told of the first commit that could not be synced.
+    on_sync_failure: fn(&Error),
     /// Held while the database is open; dropped after the connections.
     _lock: Option<File>,
 }
@@ -65,7 +69,11 @@ impl Database {
 
     fn over(writer: Connection, lock: Option<File>) -> Self {
         let fsync_failed = AtomicBool::new(false);
-        Database { writer: Mutex::new(writer), readers: Mutex::default(), path: None, fsync_failed, _lock: lock }
+        Database { writer: Mutex::new(writer), readers: Mutex::default(), path: None, fsync_failed, on_sync_failure: |_| {}, _lock: lock }
+    }
+
+    pub(super) fn when_sync_fails(self, tell: fn(&Error)) -> Self {
+        Database { on_sync_failure: tell, ..self }
     }
 
     /// Runs `work` in a write transaction: on disk when this returns `Ok`, without effect when it returns `Err`.
@@ -112,7 +120,12 @@ impl Database {
     pub(super) fn noticing_fsync(&self, error: rusqlite::Error) -> Error {
         let code = error.sqlite_error().map(|e| e.extended_code);
         if matches!(code, Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC)) {
-            self.fsync_failed.store(true, Ordering::Release);
+            let is_first = !self.fsync_failed.swap(true, Ordering::AcqRel);
+            let error = Error::from(error);
+            if is_first {
+                (self.on_sync_failure)(&error);
+            }
+            return error;
         }
         error.into()
     }

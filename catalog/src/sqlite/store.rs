@@ -11,7 +11,7 @@ use super::database::Database;
 use super::definitions::{self, Rows};
 use super::{files, history, roles, runs};
 use crate::change::{self, Look};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{
     Change, FileEntry, FileSeen, Kind, Lineage, Micros, Object, ObjectId, ObjectVersion, Offset, Role, RuleResult, Run, RunEnd, RunOutput,
     RunStatus, SchemaVersion, SecretValue, TableCommit,
@@ -51,6 +51,13 @@ impl SqliteStore {
         let has_secrets = database.read(definitions::has_secrets)?;
         let key = SecretKey::load(&key, dir, has_secrets)?;
         Ok(SqliteStore::over(database, key))
+    }
+
+    /// `tell` is called when a commit reached the disk but could not be synced, before the caller gets its error. The store takes no
+    /// more writes from then on; a process that goes on can only read.
+    #[must_use]
+    pub fn when_sync_fails(self, tell: fn(&Error)) -> Self {
+        SqliteStore { database: self.database.when_sync_fails(tell), ..self }
     }
 
     pub fn open_in_memory() -> Result<Self> {

@@ -1,5 +1,7 @@
 //! What cannot be reached through `Store`: a full disk, a failed step of a migration, readers beside an open write.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -75,12 +77,19 @@ fn a_reader_does_not_wait_for_an_open_write_and_cannot_write() {
 #[test]
 fn after_a_failed_fsync_nothing_more_is_written() {
     let dir = TempDir::new().unwrap();
-    let database = Database::open(dir.path()).unwrap();
+    static TOLD: AtomicUsize = AtomicUsize::new(0);
+    let database = Database::open(dir.path()).unwrap().when_sync_fails(|_| {
+        TOLD.fetch_add(1, Ordering::Relaxed);
+    });
     let failure = |code| rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
     // Another failure of the disk takes only its own statement along.
     assert_eq!(database.noticing_fsync(failure(rusqlite::ffi::SQLITE_IOERR_WRITE)).kind(), ErrorKind::Io);
     database.write(|_| Ok(())).unwrap();
-    assert_eq!(database.noticing_fsync(failure(rusqlite::ffi::SQLITE_IOERR_FSYNC)).kind(), ErrorKind::Io);
+    assert_eq!(TOLD.load(Ordering::Relaxed), 0);
+    for _ in 0..2 {
+        assert_eq!(database.noticing_fsync(failure(rusqlite::ffi::SQLITE_IOERR_FSYNC)).kind(), ErrorKind::Io);
+    }
+    assert_eq!(TOLD.load(Ordering::Relaxed), 1, "the owner ends at the first");
     let error = database.write(|_| Ok(())).unwrap_err();
     assert_eq!(error.message(), "the catalog takes no more writes because the disk failed to store one");
     database.read(|_| Ok(())).unwrap();

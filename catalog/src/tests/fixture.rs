@@ -103,6 +103,7 @@ pub(super) fn run_of(pipeline: ObjectId) -> Run {
             relation_id: ObjectId(16_500),
             relation: "shop.orders".into(),
             input: Input::Stream { from: None, to: json!({"seq": 3}) },
+            schema_version: None,
         }],
     }
 }

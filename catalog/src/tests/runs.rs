@@ -39,7 +39,7 @@ fn a_run_comes_back_as_frozen_and_marked() {
         Input::Live,
         Input::Stream { from: Some(json!(1)), to: json!(2) },
     ];
-    let inputs = inputs.map(|input| RunInput { relation_id: ObjectId(1), relation: "shop.r".into(), input });
+    let inputs = inputs.map(|input| RunInput { relation_id: ObjectId(1), relation: "shop.r".into(), input, schema_version: None });
     let frozen = f.store.freeze_run(&Run { inputs: inputs.to_vec(), ..run_of(p) }).unwrap();
     let f = f.reopen();
     let unfinished = RunFilter { unfinished: true, ..RunFilter::default() };

@@ -214,10 +214,10 @@ fn any_events(deletes: bool) -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(event, 1..24)
 }
 
-fn check(events: &[Event], cuts: &[usize], keeps_nulls: bool) -> Result<(), TestCaseError> {
+fn check(events: &[Event], cuts: &[usize], keeps_nulls: bool, memory_bytes: usize) -> Result<(), TestCaseError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let setting = setting();
+        let setting = setting_with(memory_bytes);
         let table = setting.table(COLUMNS, &[]).await;
         let spec = UpsertSpec { ignore_null_updates: keeps_nulls, ..spec() };
         let mut model = Model::default();
@@ -240,6 +240,11 @@ fn check(events: &[Event], cuts: &[usize], keeps_nulls: bool) -> Result<(), Test
         prop_assert_eq!(replayed(&table).await, model.lines());
         Ok(())
     })
+}
+
+/// Bytes that hold nothing, a few rows, or all of them.
+fn memory() -> impl Strategy<Value = usize> {
+    prop_oneof![Just(0), 300..3000_usize, Just(1 << 20)]
 }
 
 /// The table as its change feed tells it.
@@ -269,14 +274,14 @@ proptest! {
 
     /// However late events come and however they are cut, the table is that of one event after the other.
     #[test]
-    fn any_cut_gives_the_same_table(events in any_events(false), cuts in prop::collection::vec(0..24_usize, 0..4), keeps_nulls: bool) {
-        check(&events, &cuts, keeps_nulls)?;
+    fn any_cut_gives_the_same_table(events in any_events(false), cuts in prop::collection::vec(0..24_usize, 0..4), keeps_nulls: bool, memory in memory()) {
+        check(&events, &cuts, keeps_nulls, memory)?;
     }
 
     /// Deletions too, as long as nothing older than a deletion comes after it.
     #[test]
-    fn deletions_in_order_give_the_same_table(events in any_events(true), cuts in prop::collection::vec(0..24_usize, 0..4), keeps_nulls: bool) {
+    fn deletions_in_order_give_the_same_table(events in any_events(true), cuts in prop::collection::vec(0..24_usize, 0..4), keeps_nulls: bool, memory in memory()) {
         let ordered: Vec<Event> = events.into_iter().zip(0..).map(|(event, seq)| Event { seq: Some(seq), ..event }).collect();
-        check(&ordered, &cuts, keeps_nulls)?;
+        check(&ordered, &cuts, keeps_nulls, memory)?;
     }
 }

@@ -6,4 +6,5 @@ mod append;
 mod keyed;
 mod rewrite;
 mod setting;
+mod spilled;
 mod types;

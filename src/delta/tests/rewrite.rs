@@ -126,3 +126,40 @@ async fn a_rewrite_gives_way_to_a_stranger() {
     table.append(vec![written], None, &facts()).await.unwrap();
     assert_eq!(newest(&table).await, ["1 a -", "2 b -"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_cannot_match_are_not_read() {
+    for partition_by in [&[][..], &["id"]] {
+        let setting = setting();
+        let table = setting.table(PAIRS, partition_by).await;
+        for first in [10, 20, 30] {
+            append(&table, &[(first, "a"), (first, "m")]).await;
+        }
+        // Only what is read is missed.
+        let files = table.live_files(&*table.snapshot().await.unwrap()).await.unwrap();
+        assert_eq!(files.len(), 3);
+        let away = |number: usize| files[number].data.path.with_extension("away");
+        let place = |number: usize| files[number].data.path.clone();
+        let of = |id: &str| {
+            (0..3)
+                .find(|number| {
+                    files[*number].data.read(&table.schema()).unwrap().any(|batch| {
+                        let shown = arrow::util::pretty::pretty_format_batches(&[batch.unwrap()]).unwrap().to_string();
+                        shown.contains(id)
+                    })
+                })
+                .unwrap()
+        };
+        let (low, high) = (of("10"), of("30"));
+        for number in [low, high] {
+            std::fs::rename(place(number), away(number)).unwrap();
+        }
+        assert_eq!(delete(&table, "id > 15 AND id < 25 AND name = 'm'").await.rows.deleted, 1);
+        assert_eq!(delete(&table, "id = 40 OR name > 'x'").await.rows.deleted, 0);
+        assert_eq!(delete(&table, "id + 1 = 21 AND id BETWEEN 16 AND 24").await.rows.deleted, 1);
+        std::fs::rename(away(low), place(low)).unwrap();
+        assert_eq!(delete(&table, "id <= 10").await.rows.deleted, 2);
+        std::fs::rename(away(high), place(high)).unwrap();
+        assert_eq!(newest(&table).await, ["30 a", "30 m"]);
+    }
+}

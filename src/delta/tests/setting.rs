@@ -10,7 +10,7 @@ use datafusion::prelude::SessionContext;
 use tempfile::TempDir;
 
 use crate::clock::Clock;
-use crate::delta::{Committed, Facts, Lake, Table, Token, WriterOptions, Written};
+use crate::delta::{Committed, Facts, Lake, Scratch, Table, Token, WriterOptions, Written};
 
 /// 2026-01-01 00:00 UTC.
 pub const START: i64 = 1_767_225_600_000_000;
@@ -22,9 +22,15 @@ pub struct Setting {
 }
 
 pub fn setting() -> Setting {
+    setting_with(64 << 20)
+}
+
+/// With so much memory for the rows of a keyed write.
+pub fn setting_with(memory_bytes: usize) -> Setting {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::test(START);
-    let lake = Lake::open(folder.path().to_str().unwrap(), clock.clone()).unwrap();
+    let scratch = Scratch { folder: folder.path().join("spill"), memory_bytes };
+    let lake = Lake::open(folder.path().to_str().unwrap(), scratch, clock.clone()).unwrap();
     Setting { folder, clock, lake }
 }
 
@@ -36,7 +42,8 @@ impl Setting {
 
     /// The same folder seen by another process: nothing is shared in memory.
     pub fn elsewhere(&self) -> Arc<Lake> {
-        Lake::open(self.folder.path().to_str().unwrap(), self.clock.clone()).unwrap()
+        let scratch = Scratch::of(self.folder.path().join("spill"), 1 << 30);
+        Lake::open(self.folder.path().to_str().unwrap(), scratch, self.clock.clone()).unwrap()
     }
 
     pub fn path(&self, below: &str) -> std::path::PathBuf {

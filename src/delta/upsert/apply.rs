@@ -1,165 +1,208 @@
 //! Writes what was decided: new rows, files without the rows that changed, and the changes themselves.
+//!
+//! When all keys are in memory, an updated row is written where it stood, so that a file keeps its bounds. When they come range by range,
+//! updated rows are written with the new ones of their range, and of the old rows only their places are kept: a few bits each.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::iter::Peekable;
 
 use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
-use arrow::compute::{filter_record_batch, interleave, take, take_record_batch};
+use arrow::compute::{filter_record_batch, take_record_batch};
 use arrow::datatypes::SchemaRef;
+use roaring::RoaringTreemap;
 
-use super::super::files::{DataFile, LiveFile};
+use super::super::files::DataFile;
 use super::super::writer::{Writer, as_changes};
-use super::fold::{Image, Outcome};
-use super::incoming::Incoming;
+use super::fold::{Fold, Image, Outcome};
+use super::scatter::CHUNK;
+use super::shape::broken;
 use crate::error::{Error, Result};
 
-/// Rows put together at a time.
-const CHUNK: usize = 8192;
+/// The files of a commit while they are written.
+pub(super) struct Output {
+    pub data: Writer,
+    /// None when no stored row can change: then the added files are the changes.
+    pub changes: Option<Writer>,
+}
 
-/// A stored row that changes: where it stands, and the slot that says how.
-struct Hit {
+/// A stored row that leaves its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hit {
     row: u64,
-    slot: usize,
-    /// Of several rows with one key the first is updated and the others are removed.
-    is_first: bool,
+    after: After,
 }
 
-/// What `apply` needs, in one piece, to run beside the caller.
-pub(super) struct Plan {
-    pub incoming: Incoming,
-    pub outcomes: Vec<Outcome>,
-    /// The files that hold rows to change, with their numbers among all files.
-    pub files: Vec<(u32, DataFile)>,
-    pub table: SchemaRef,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    Removed,
+    /// The new row is written already.
+    Written,
+    /// The new row is that of a slot.
+    Slot(u32),
 }
 
-/// Numbers of the files that an outcome changes.
-pub(super) fn touched(incoming: &Incoming, outcomes: &[Outcome], files: &[LiveFile]) -> Vec<(u32, DataFile)> {
-    let mut is_hit = vec![false; files.len()];
-    for (slot, outcome) in incoming.slots.iter().zip(outcomes) {
-        if matches!(outcome, Outcome::Update(_) | Outcome::Delete) {
-            for (file, _) in &slot.stored {
-                if let Some(hit) = is_hit.get_mut(*file as usize) {
-                    *hit = true;
+/// The rows that leave each file, by its number; known when all keys are in memory.
+pub(super) fn hits(fold: &Fold) -> BTreeMap<u32, Vec<Hit>> {
+    let mut hits: BTreeMap<u32, Vec<Hit>> = BTreeMap::new();
+    for (number, slot) in (0_u32..).zip(fold.slots()) {
+        let after = match slot.outcome() {
+            Outcome::Update(_) => After::Slot(number),
+            Outcome::Delete => After::Removed,
+            Outcome::Nothing | Outcome::Insert(_) => continue,
+        };
+        if let Some((file, row)) = slot.place {
+            hits.entry(file).or_default().push(Hit { row, after });
+        }
+        for (file, row) in &slot.twins {
+            hits.entry(*file).or_default().push(Hit { row: *row, after: After::Removed });
+        }
+    }
+    hits.values_mut().for_each(|hits| hits.sort_unstable_by_key(|hit| hit.row));
+    hits
+}
+
+/// The rows that leave each file, gathered range by range.
+#[derive(Default)]
+pub(super) struct Gone {
+    files: BTreeMap<u32, Rows>,
+}
+
+#[derive(Default)]
+struct Rows {
+    updated: RoaringTreemap,
+    removed: RoaringTreemap,
+}
+
+impl Gone {
+    pub(super) fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    pub(super) fn gather(&mut self, fold: &Fold) {
+        for slot in fold.slots() {
+            let is_updated = match slot.outcome() {
+                Outcome::Update(_) => true,
+                Outcome::Delete => false,
+                Outcome::Nothing | Outcome::Insert(_) => continue,
+            };
+            for (index, (file, row)) in slot.place.iter().chain(&slot.twins).enumerate() {
+                let rows = self.files.entry(*file).or_default();
+                if is_updated && index == 0 {
+                    rows.updated.insert(*row);
+                } else {
+                    rows.removed.insert(*row);
                 }
             }
         }
     }
-    (0_u32..).zip(files).zip(is_hit).filter(|(_, hit)| *hit).map(|((number, file), _)| (number, file.data.clone())).collect()
+
+    /// Numbers of the files, and what leaves them in the order of their rows.
+    pub(super) fn into_hits(self) -> impl Iterator<Item = (u32, impl Iterator<Item = Hit>)> {
+        self.files.into_iter().map(|(file, rows)| {
+            let mut updated = rows.updated.into_iter().map(|row| Hit { row, after: After::Written }).peekable();
+            let mut removed = rows.removed.into_iter().map(|row| Hit { row, after: After::Removed }).peekable();
+            let merged = std::iter::from_fn(move || match (updated.peek(), removed.peek()) {
+                (Some(update), Some(removal)) if removal.row < update.row => removed.next(),
+                (Some(_), _) => updated.next(),
+                (None, _) => removed.next(),
+            });
+            (file, merged)
+        })
+    }
 }
 
-impl Plan {
-    /// Writes rows to `data` and, when there is one, changes to `changes`.
-    pub(super) fn apply(&self, data: &mut Writer, mut changes: Option<&mut Writer>) -> Result<()> {
-        self.insert(data, changes.as_deref_mut())?;
-        let mut hits = self.hits();
-        for (number, file) in &self.files {
-            let mut hits = hits.remove(number).unwrap_or_default();
-            hits.sort_unstable_by_key(|hit| hit.row);
-            self.rewrite(file, &hits, data, changes.as_deref_mut())?;
-        }
-        Ok(())
+impl Output {
+    /// Writes the rows of new keys.
+    pub(super) fn insert(&mut self, fold: &Fold) -> Result<()> {
+        self.add(fold, "insert", |outcome| if let Outcome::Insert(image) = outcome { Some(image) } else { None })
     }
 
-    fn insert(&self, data: &mut Writer, mut changes: Option<&mut Writer>) -> Result<()> {
-        let images: Vec<&Image> =
-            self.outcomes.iter().filter_map(|outcome| if let Outcome::Insert(image) = outcome { Some(image) } else { None }).collect();
+    /// Writes the new rows of stored keys.
+    pub(super) fn update(&mut self, fold: &Fold) -> Result<()> {
+        self.add(fold, "update_postimage", |outcome| if let Outcome::Update(image) = outcome { Some(image) } else { None })
+    }
+
+    fn add(&mut self, fold: &Fold, change: &str, choose: impl for<'a> Fn(Outcome<'a>) -> Option<&'a Image>) -> Result<()> {
+        let images: Vec<&Image> = fold.slots().iter().filter_map(|slot| choose(slot.outcome())).collect();
         for images in images.chunks(CHUNK) {
-            let rows = self.compose(images)?;
-            data.push(&rows)?;
-            if let Some(changes) = changes.as_deref_mut() {
-                changes.push(&as_changes(&rows, "insert")?)?;
-            }
+            let rows = fold.compose(images)?;
+            self.data.push(&rows)?;
+            self.record(&rows, change)?;
         }
         Ok(())
     }
 
-    fn hits(&self) -> HashMap<u32, Vec<Hit>> {
-        let mut hits: HashMap<u32, Vec<Hit>> = HashMap::new();
-        for (slot, (known, outcome)) in self.incoming.slots.iter().zip(&self.outcomes).enumerate() {
-            if matches!(outcome, Outcome::Update(_) | Outcome::Delete) {
-                for (index, (file, row)) in known.stored.iter().enumerate() {
-                    hits.entry(*file).or_default().push(Hit { row: *row, slot, is_first: index == 0 });
-                }
-            }
+    fn record(&mut self, rows: &RecordBatch, change: &str) -> Result<()> {
+        match &mut self.changes {
+            Some(changes) => changes.push(&as_changes(rows, change)?),
+            None => Ok(()),
         }
-        hits
     }
 
-    /// Writes a file again without the rows that change, then those as they are now.
-    fn rewrite(&self, file: &DataFile, hits: &[Hit], data: &mut Writer, mut changes: Option<&mut Writer>) -> Result<()> {
-        let mut rest = hits;
+    /// Writes a file again without the rows that leave it; those whose new form is in a slot of `fold` follow in that form.
+    pub(super) fn rewrite(
+        &mut self,
+        file: &DataFile,
+        table: &SchemaRef,
+        hits: impl Iterator<Item = Hit>,
+        fold: Option<&Fold>,
+    ) -> Result<()> {
+        let mut hits = hits.peekable();
         let mut first = 0_u64;
-        for batch in file.read(&self.table)? {
+        for batch in file.read(table)? {
             let batch = batch?;
-            let end = first + batch.num_rows() as u64;
-            let (here, later) = rest.split_at(rest.partition_point(|hit| hit.row < end));
-            rest = later;
             let mut keep = vec![true; batch.num_rows()];
-            for hit in here {
-                if let Some(keep) = usize::try_from(hit.row - first).ok().and_then(|at| keep.get_mut(at)) {
+            let here = until(&mut hits, first + batch.num_rows() as u64, first)?;
+            for (at, _) in &here {
+                if let Some(keep) = keep.get_mut(*at as usize) {
                     *keep = false;
                 }
             }
-            data.push(&filter_record_batch(&batch, &BooleanArray::from(keep)).map_err(broken)?)?;
+            self.data.push(&filter_record_batch(&batch, &BooleanArray::from(keep)).map_err(broken)?)?;
             if !here.is_empty() {
-                self.change(&batch, first, here, data, changes.as_deref_mut())?;
+                self.change(&batch, &here, fold)?;
             }
-            first = end;
+            first += batch.num_rows() as u64;
         }
-        Ok(())
+        match hits.next() {
+            Some(_) => Err(Error::internal("a row to change lies behind the end of its file")),
+            None => Ok(()),
+        }
     }
 
-    fn change(&self, batch: &RecordBatch, first: u64, hits: &[Hit], data: &mut Writer, changes: Option<&mut Writer>) -> Result<()> {
-        let (mut updated, mut images, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
-        for hit in hits {
-            let at = u32::try_from(hit.row - first).map_err(|source| Error::internal("a row lies outside its batch").caused_by(source))?;
-            match self.outcomes.get(hit.slot) {
-                Some(Outcome::Update(image)) if hit.is_first => {
-                    updated.push(at);
-                    images.push(image);
-                }
-                _ => deleted.push(at),
-            }
+    fn change(&mut self, batch: &RecordBatch, hits: &[(u32, After)], fold: Option<&Fold>) -> Result<()> {
+        let rows = |wanted: fn(&After) -> bool| -> Result<RecordBatch> {
+            let rows: UInt32Array = hits.iter().filter(|(_, after)| wanted(after)).map(|(at, _)| Some(*at)).collect();
+            take_record_batch(batch, &rows).map_err(broken)
+        };
+        if self.changes.is_some() {
+            self.record(&rows(|after| *after != After::Removed)?, "update_preimage")?;
+            self.record(&rows(|after| *after == After::Removed)?, "delete")?;
         }
-        let updated = UInt32Array::from(updated);
-        let before = take_record_batch(batch, &updated).map_err(broken)?;
-        let after = self.update(&before, &images)?;
-        data.push(&after)?;
-        if let Some(changes) = changes {
-            changes.push(&as_changes(&before, "update_preimage")?)?;
-            changes.push(&as_changes(&after, "update_postimage")?)?;
-            let gone = take_record_batch(batch, &UInt32Array::from(deleted)).map_err(broken)?;
-            changes.push(&as_changes(&gone, "delete")?)?;
+        let Some(fold) = fold else { return Ok(()) };
+        let image = |after: &After| match (after, fold.slots()) {
+            (After::Slot(slot), slots) => match slots.get(*slot as usize)?.outcome() {
+                Outcome::Update(image) => Some(image),
+                _ => None,
+            },
+            _ => None,
+        };
+        let images: Vec<&Image> = hits.iter().filter_map(|(_, after)| image(after)).collect();
+        if images.is_empty() {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    /// New rows, all of whose values come from incoming rows.
-    fn compose(&self, images: &[&Image]) -> Result<RecordBatch> {
-        let columns = self.incoming.rows.columns().iter().enumerate().map(|(index, column)| {
-            let sources: UInt32Array = images.iter().map(|image| source(image, index)).collect();
-            take(column, &sources, None).map_err(broken)
-        });
-        RecordBatch::try_new(self.incoming.rows.schema(), columns.collect::<Result<_>>()?).map_err(broken)
-    }
-
-    /// Stored rows with the values that replace theirs.
-    fn update(&self, before: &RecordBatch, images: &[&Image]) -> Result<RecordBatch> {
-        let columns = self.incoming.rows.columns().iter().zip(before.columns()).enumerate().map(|(index, (new, old))| {
-            let sources = images.iter().enumerate().map(|(at, image)| source(image, index).map_or((1, at), |row| (0, row as usize)));
-            interleave(&[new.as_ref(), old.as_ref()], &sources.collect::<Vec<_>>()).map_err(broken)
-        });
-        RecordBatch::try_new(self.incoming.rows.schema(), columns.collect::<Result<_>>()?).map_err(broken)
+        let after = fold.compose(&images)?;
+        self.data.push(&after)?;
+        self.record(&after, "update_postimage")
     }
 }
 
-fn source(image: &Image, column: usize) -> Option<u32> {
-    match image {
-        Image::Whole(row) => Some(*row),
-        Image::Patched(sources) => sources.get(column).copied().flatten(),
+/// The hits before the row `end`, as rows of the batch that begins at `first`.
+fn until(hits: &mut Peekable<impl Iterator<Item = Hit>>, end: u64, first: u64) -> Result<Vec<(u32, After)>> {
+    let mut here = Vec::new();
+    while let Some(hit) = hits.next_if(|hit| hit.row < end) {
+        let at = u32::try_from(hit.row - first).map_err(|source| Error::internal("a row lies outside its batch").caused_by(source))?;
+        here.push((at, hit.after));
     }
-}
-
-fn broken(source: arrow::error::ArrowError) -> Error {
-    Error::internal("changed rows cannot be put together").caused_by(source)
+    Ok(here)
 }

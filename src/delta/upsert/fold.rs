@@ -1,102 +1,252 @@
-//! Decides what becomes of each key.
+//! Decides what becomes of each key, and puts the rows together that come of it.
 //!
 //! The events of a key are applied in the order in which they arrived, each one only if it is not older than the newest applied before,
 //! stored rows included. So it makes no difference how the events are cut into batches: the highest sequence wins, and of equal ones the
 //! later. A deleted key leaves no trace in the table, so an event that is older than the deletion and comes in a later batch adds the key again.
+//!
+//! Memory holds the keys, and the batches whose rows are still needed: `compact` lets go of the others.
 
-use super::super::contract::{RowCounts, UpsertSpec};
-use super::incoming::{Incoming, Key, Slot};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, RecordBatch};
+use arrow::compute::interleave;
+use arrow::row::Rows;
+
+use super::super::contract::RowCounts;
+use super::scatter::CHUNK;
+use super::shape::{Key, Place, Shape, broken};
+use crate::error::{Error, Result};
+
+/// A row of one of the batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Source {
+    batch: u32,
+    row: u32,
+}
 
 /// Where a row's values come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Image {
-    /// All from one incoming row.
-    Whole(u32),
-    /// For each column an incoming row, or what is stored.
-    Patched(Vec<Option<u32>>),
+    /// All from one row.
+    Whole(Source),
+    /// One for each column.
+    Patched(Box<[Source]>),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome<'a> {
     Nothing,
-    Insert(Image),
-    Update(Image),
+    Insert(&'a Image),
+    Update(&'a Image),
     Delete,
 }
 
-/// The outcome of every slot, in their order, and what it does to how many rows.
-pub(super) fn fold(incoming: &Incoming, spec: &UpsertSpec) -> (Vec<Outcome>, RowCounts) {
-    let mut counts = RowCounts::default();
-    let outcomes = incoming.slots.iter().map(|slot| {
-        let outcome = of_slot(incoming, spec, slot);
-        let given = i64::try_from(slot.events.len()).unwrap_or(i64::MAX);
-        match &outcome {
-            Outcome::Nothing => counts.ignored += 1,
-            Outcome::Insert(_) => counts.inserted += 1,
-            Outcome::Update(_) => counts.updated += 1,
-            Outcome::Delete => counts.deleted += 1,
-        }
-        // One row of a key takes effect at most; the others are superseded by it.
-        counts.ignored += given - 1;
-        outcome
-    });
-    let outcomes = outcomes.collect();
-    (outcomes, counts)
+/// All that is known of one key.
+#[derive(Default)]
+pub(super) struct Slot {
+    /// Where the key is stored.
+    pub place: Option<Place>,
+    /// More places, only if somebody broke the key before. The lowest place is updated, the others are removed.
+    pub twins: Vec<Place>,
+    /// The stored row, where rows are patched.
+    base: Option<Source>,
+    /// The highest sequence stored or applied.
+    newest: Option<Key>,
+    image: Option<Image>,
+    given: i64,
+    is_alive: bool,
+    is_touched: bool,
 }
 
-fn of_slot(incoming: &Incoming, spec: &UpsertSpec, slot: &Slot) -> Outcome {
-    let mut newest: Option<Key> = slot.newest.clone();
-    let mut image: Option<Image> = None;
-    let mut is_touched = false;
-    let mut is_alive = !slot.stored.is_empty();
-    for &event in &slot.events {
-        if let Some(sequence) = &incoming.sequence {
-            let sequence = sequence.row(event as usize);
-            if newest.as_ref().is_some_and(|newest| sequence.data() < newest.as_ref()) {
-                continue;
+pub(super) struct Fold {
+    shape: Arc<Shape>,
+    keys: HashMap<Key, u32>,
+    slots: Vec<Slot>,
+    batches: Vec<RecordBatch>,
+    /// So many of the batches hold stored rows, which are needed to the end.
+    stored: usize,
+    /// Bytes of the event batches that are held.
+    held: usize,
+}
+
+impl Fold {
+    pub(super) fn new(shape: Arc<Shape>) -> Self {
+        Self { shape, keys: HashMap::new(), slots: Vec::new(), batches: Vec::new(), stored: 0, held: 0 }
+    }
+
+    pub(super) fn knows(&self, key: &[u8]) -> bool {
+        self.keys.contains_key(key)
+    }
+
+    pub(super) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// The slots of a batch's keys, made where there are none.
+    pub(super) fn enter(&mut self, keys: &Rows) -> Result<Vec<u32>> {
+        let mut slots = Vec::with_capacity(keys.num_rows());
+        for key in keys {
+            let slot = match self.keys.get(key.data()) {
+                Some(slot) => *slot,
+                None => {
+                    let slot = number(self.slots.len())?;
+                    self.keys.insert(key.data().into(), slot);
+                    self.slots.push(Slot::default());
+                    slot
+                }
+            };
+            slots.push(slot);
+        }
+        Ok(slots)
+    }
+
+    /// Takes in stored rows. All of them must come before the first event.
+    pub(super) fn store(&mut self, stored: RecordBatch) -> Result<()> {
+        let slots = self.enter(&self.shape.clone().keys(&stored)?)?;
+        let sequences = self.shape.stored_sequences(&stored)?;
+        let batch = number(self.batches.len())?;
+        for ((row, slot), place) in slots.iter().enumerate().zip(Shape::places(&stored)?) {
+            let Some(slot) = self.slots.get_mut(*slot as usize) else { continue };
+            let sequence = sequences.as_ref().map(|sequences| Key::from(sequences.row(row).data()));
+            slot.newest = slot.newest.take().max(sequence);
+            slot.is_alive = true;
+            match slot.place {
+                Some(first) if first < place => slot.twins.push(place),
+                first => {
+                    slot.twins.extend(first);
+                    slot.place = Some(place);
+                    slot.base = Some(Source { batch, row: number(row)? });
+                }
             }
-            newest = Some(sequence.data().into());
         }
-        is_touched = true;
-        if incoming.is_delete(event) {
-            (is_alive, image) = (false, None);
-        } else {
-            let before = if is_alive { Before::Row(image) } else { Before::Absent };
-            image = Some(if spec.ignore_null_updates { patch(incoming, before, event) } else { Image::Whole(event) });
-            is_alive = true;
+        if self.shape.spec.ignore_null_updates {
+            self.batches.push(stored);
+            self.stored = self.batches.len();
         }
+        Ok(())
     }
-    match (is_touched, slot.stored.is_empty(), is_alive, image) {
-        (false, ..) | (true, true, false, _) => Outcome::Nothing,
-        (true, true, true, Some(image)) => Outcome::Insert(image),
-        (true, false, true, Some(image)) => Outcome::Update(image),
-        (true, false, false, _) => Outcome::Delete,
-        // A key that is alive after an event has the image of that event.
-        (true, _, true, None) => Outcome::Nothing,
+
+    /// Applies events, in the order of their arrival, to the slots that `enter` gave for them.
+    pub(super) fn apply(&mut self, events: RecordBatch, slots: &[u32]) -> Result<()> {
+        let sequences = self.shape.sequences(&events)?;
+        let deletes = self.shape.deletes(&events);
+        let batch = number(self.batches.len())?;
+        for (row, slot) in slots.iter().enumerate() {
+            let Some(slot) = self.slots.get_mut(*slot as usize) else { continue };
+            slot.given += 1;
+            if let Some(sequences) = &sequences {
+                let sequence = sequences.row(row);
+                if slot.newest.as_ref().is_some_and(|newest| sequence.data() < newest.as_ref()) {
+                    continue;
+                }
+                slot.newest = Some(sequence.data().into());
+            }
+            slot.is_touched = true;
+            if deletes.is_some_and(|deletes| deletes.is_valid(row) && deletes.value(row)) {
+                (slot.is_alive, slot.image) = (false, None);
+            } else {
+                let event = Source { batch, row: number(row)? };
+                let before = if slot.is_alive { slot.image.take().or(slot.base.map(Image::Whole)) } else { None };
+                slot.image = Some(match before {
+                    Some(before) if self.shape.spec.ignore_null_updates => patch(&before, &events, event, self.shape.rows.fields().len()),
+                    _ => Image::Whole(event),
+                });
+                slot.is_alive = true;
+            }
+        }
+        self.held += self.shape.weight(&events);
+        self.batches.push(events);
+        Ok(())
+    }
+
+    /// Lets go of events when they take more than so much memory, but for the rows that stand at this moment.
+    pub(super) fn compact(&mut self, memory_bytes: usize) -> Result<()> {
+        if self.held <= memory_bytes {
+            return Ok(());
+        }
+        let standing: Vec<u32> = (0_u32..).zip(&self.slots).filter(|(_, slot)| slot.image.is_some()).map(|(number, _)| number).collect();
+        let mut kept = Vec::new();
+        for slots in standing.chunks(CHUNK) {
+            let images: Vec<&Image> = slots.iter().filter_map(|slot| self.slots.get(*slot as usize)?.image.as_ref()).collect();
+            kept.push(self.compose(&images)?);
+        }
+        self.batches.truncate(self.stored);
+        let first = number(self.batches.len())?;
+        for (batch, slots) in (first..).zip(standing.chunks(CHUNK)) {
+            for (row, slot) in (0_u32..).zip(slots) {
+                if let Some(slot) = self.slots.get_mut(*slot as usize) {
+                    slot.image = Some(Image::Whole(Source { batch, row }));
+                }
+            }
+        }
+        self.batches.extend(kept);
+        self.held = 0;
+        Ok(())
+    }
+
+    /// What became of the slots, in all.
+    pub(super) fn counts(&self) -> RowCounts {
+        let mut counts = RowCounts::default();
+        for slot in self.slots.iter().filter(|slot| slot.given > 0) {
+            match slot.outcome() {
+                Outcome::Nothing => counts.ignored += 1,
+                Outcome::Insert(_) => counts.inserted += 1,
+                Outcome::Update(_) => counts.updated += 1,
+                Outcome::Delete => counts.deleted += 1,
+            }
+            // One row of a key takes effect at most; the others are superseded by it.
+            counts.ignored += slot.given - 1;
+        }
+        counts
+    }
+
+    /// The rows that images stand for.
+    pub(super) fn compose(&self, images: &[&Image]) -> Result<RecordBatch> {
+        let place = |source: &Source| (source.batch as usize, source.row as usize);
+        let whole = |image: &&Image| if let Image::Whole(source) = image { Some(place(source)) } else { None };
+        let whole: Option<Vec<(usize, usize)>> = images.iter().map(whole).collect();
+        // Without NULLs to ignore, a stored batch has other columns and is not held.
+        let columns = (0..self.shape.rows.fields().len()).map(|column| {
+            let arrays: Vec<&dyn Array> = self.batches.iter().map(|batch| batch.column(column).as_ref()).collect();
+            match &whole {
+                Some(places) => interleave(&arrays, places).map_err(broken),
+                None => {
+                    let source = |image: &&Image| match image {
+                        Image::Whole(source) => Some(place(source)),
+                        Image::Patched(sources) => sources.get(column).map(place),
+                    };
+                    interleave(&arrays, &images.iter().filter_map(source).collect::<Vec<_>>()).map_err(broken)
+                }
+            }
+        });
+        RecordBatch::try_new(self.shape.rows.clone(), columns.collect::<Result<_>>()?).map_err(broken)
     }
 }
 
-enum Before {
-    Absent,
-    /// The row as stored, or as an earlier event of this batch left it.
-    Row(Option<Image>),
+impl Slot {
+    pub(super) fn outcome(&self) -> Outcome<'_> {
+        match (self.is_touched, self.place, self.is_alive, &self.image) {
+            (false, ..) | (true, None, false, _) => Outcome::Nothing,
+            (true, None, true, Some(image)) => Outcome::Insert(image),
+            (true, Some(_), true, Some(image)) => Outcome::Update(image),
+            (true, Some(_), false, _) => Outcome::Delete,
+            // A key that is alive after an event has the image of that event.
+            (true, _, true, None) => Outcome::Nothing,
+        }
+    }
 }
 
 /// The row after an event whose NULLs keep what was there.
-fn patch(incoming: &Incoming, before: Before, event: u32) -> Image {
-    let before = match before {
-        Before::Absent => return Image::Whole(event),
-        Before::Row(image) => image,
-    };
-    let columns = incoming.rows.columns().iter().enumerate().map(|(index, column)| {
-        if !column.is_null(event as usize) {
-            return Some(event);
-        }
-        match &before {
-            None => None,
-            Some(Image::Whole(row)) => Some(*row),
-            Some(Image::Patched(sources)) => sources.get(index).copied().flatten(),
-        }
+fn patch(before: &Image, events: &RecordBatch, event: Source, width: usize) -> Image {
+    let sources = events.columns().iter().take(width).enumerate().map(|(index, column)| match before {
+        _ if !column.is_null(event.row as usize) => event,
+        Image::Whole(before) => *before,
+        Image::Patched(before) => before.get(index).copied().unwrap_or(event),
     });
-    Image::Patched(columns.collect())
+    Image::Patched(sources.collect())
+}
+
+fn number(count: usize) -> Result<u32> {
+    u32::try_from(count).map_err(|source| Error::internal("too many rows or keys at a time").caused_by(source))
 }

@@ -1,10 +1,22 @@
 //! Keyed writes: incoming rows meet the stored rows of their keys.
 //!
-//! `incoming` collects and groups the rows by key, `probe` finds their keys in the files, `fold` decides what becomes of each key, `apply`
-//! writes files and changes, `run` makes the commit. Memory is bounded by the incoming rows, not by the table.
+//! `intake` takes in the rows, and has `scatter` spread them over ranges of keys in a `spill` when they do not fit in memory; `sieve` and
+//! `probe` find their keys in the files, `fold` decides what becomes of each key, `apply` writes files and changes, `work` leads through
+//! all this, `run` makes the commit. `shape` knows the columns.
+//!
+//! Memory is bounded by `Scratch`, whatever the number of rows, keys and files: what grows with a run are the places of changed rows, a few
+//! bits each.
 
 mod apply;
 mod fold;
-mod incoming;
+mod intake;
 mod probe;
 mod run;
+mod scatter;
+mod shape;
+mod sieve;
+mod spill;
+mod work;
+
+#[cfg(test)]
+mod tests;

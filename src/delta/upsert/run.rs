@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use datafusion::execution::SendableRecordBatchStream;
+use futures::StreamExt;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::super::commit::{Draft, Reads};
 use super::super::contract::{Committed, Facts, Token, UpsertSpec};
-use super::super::failure::blocking_failed;
+use super::super::failure::{blocking_failed, plan_failed};
 use super::super::log::Action;
 use super::super::table::Table;
-use super::super::writer::{Purpose, Writer, WriterOptions};
-use super::apply::{Plan, touched};
-use super::fold::fold;
-use super::incoming::Incoming;
-use super::probe::probe;
+use super::intake::{Incoming, collect};
+use super::shape::Shape;
+use super::sieve::Bounds;
+use super::work::{Done, Spilled, Work};
 use crate::error::{Code, Error, Result};
 
 /// Facts of a commit that are known only when the last row was read.
@@ -24,6 +27,7 @@ impl Table {
     ///
     /// Of equal keys in the input the highest sequence wins, of equal sequences the later row; input older than the stored row is ignored.
     /// The counts add up to the rows given. Called again with the same token it reads no row and answers with the first commit.
+    /// Rows that do not fit in the scratch memory wait on disk; files in which no row changes stay as they are.
     ///
     /// # Errors
     /// `NotNullViolated` for a NULL key; `Conflict` when another writer changed the table meanwhile.
@@ -34,53 +38,62 @@ impl Table {
         token: Option<&Token>,
         facts: &FactsAtEnd<'_>,
     ) -> Result<Committed> {
+        self.upsert_measured(rows, spec, token, facts).await.map(|(committed, _)| committed)
+    }
+
+    /// Like `upsert`, and says what did not fit in memory.
+    pub(in crate::delta) async fn upsert_measured(
+        &self,
+        rows: SendableRecordBatchStream,
+        spec: &UpsertSpec,
+        token: Option<&Token>,
+        facts: &FactsAtEnd<'_>,
+    ) -> Result<(Committed, Spilled)> {
         let _turn = self.turn().await?;
         if let Some(done) = self.repeated(token).await? {
-            return Ok(done);
+            return Ok((done, Spilled::default()));
         }
         self.check_writable()?;
         let state = self.known();
-        let incoming = Incoming::collect(rows, spec, &state.schema).await?;
+        let shape = Arc::new(Shape::new(&rows.schema(), spec, &state.schema)?);
+        let (bounds, worker) = self.gather(rows, &shape).await?;
         let facts = &facts();
         let files = self.live_files(&*self.snapshot().await?).await?;
-        let stored_sequence = spec.sequence.as_deref().filter(|name| state.schema.field_with_name(name).is_ok());
-        let incoming = probe(incoming, &files, stored_sequence, &state.schema).await?;
-        let (outcomes, counts) = fold(&incoming, spec);
-        let changed = touched(&incoming, &outcomes, &files);
 
-        if !changed.is_empty() && state.metadata.is_set("delta.appendOnly") {
-            return Err(Error::new(Code::NotSupported, format!("table \"{}\" only takes new rows", self.location())));
-        }
-        let mut data = Writer::new(self.layout(), WriterOptions::default(), Purpose::Data)?;
-        let records_changes = !changed.is_empty() && state.metadata.is_set("delta.enableChangeDataFeed");
-        let mut changes = match records_changes {
-            // Without changed rows the added files are the changes.
-            false => None,
-            true => Some(Writer::new(self.layout(), WriterOptions::default(), Purpose::Changes)?),
+        let candidates = (0_u32..).zip(&files).filter(|(_, file)| file.stats.as_ref().is_none_or(|stats| bounds.may_hold(stats)));
+        let refusal = || Error::new(Code::NotSupported, format!("table \"{}\" only takes new rows", self.location()));
+        let stop = CancellationToken::new();
+        let work = Work {
+            shape,
+            layout: self.layout(),
+            scratch: self.scratch.clone(),
+            stop: stop.clone(),
+            candidates: candidates.map(|(number, _)| number).collect(),
+            files: files.iter().map(|file| file.data.clone()).collect(),
+            records_changes: state.metadata.is_set("delta.enableChangeDataFeed"),
+            refusal: state.metadata.is_set("delta.appendOnly").then(refusal),
         };
-        let plan = Plan { incoming, outcomes, files: changed, table: Arc::clone(&state.schema) };
-        let removed: Vec<u32> = plan.files.iter().map(|(number, _)| *number).collect();
-        let work = move || plan.apply(&mut data, changes.as_mut()).map(|()| (data, changes));
-        let (data, changes) = tokio::task::spawn_blocking(work).await.map_err(blocking_failed)??;
+        // Whoever gives up the write ends the work, too.
+        let _stop = stop.drop_guard();
+        let Done { output, rewritten, counts, spilled } = worker.finish(work).await?;
+        tracing::debug!(table = self.location(), rows = spilled.rows, ranges = spilled.ranges, cuts = spilled.cuts, "keyed write decided");
 
         let mut actions = Vec::new();
-        for number in removed {
+        for number in rewritten {
             if let Some(file) = files.get(number as usize) {
                 actions.push(file.remove(self.clock.now())?);
             }
         }
-        actions.extend(data.finish().await?.hand_over().into_iter().map(Action::Add));
-        if let Some(changes) = changes {
-            actions.extend(changes.finish().await?.hand_over().into_iter().map(|file| Action::Cdc(file.into())));
-        }
+        let written = output.data.finish().await?;
+        let changes = match output.changes {
+            Some(changes) => Some(changes.finish().await?),
+            None => None,
+        };
+        actions.extend(written.hand_over().into_iter().map(Action::Add));
+        actions.extend(changes.into_iter().flat_map(|changes| changes.hand_over()).map(|file| Action::Cdc(file.into())));
         if actions.is_empty() && token.is_none() {
-            return Ok(Committed {
-                version: state.version,
-                committed_at: state.committed_at,
-                repeated: false,
-                rows: counts,
-                facts: facts.clone(),
-            });
+            let (version, committed_at) = (state.version, state.committed_at);
+            return Ok((Committed { version, committed_at, repeated: false, rows: counts, facts: facts.clone() }, spilled));
         }
         let draft = Draft {
             actions,
@@ -90,6 +103,54 @@ impl Table {
             token,
             ..Draft::new("MERGE", facts)
         };
-        self.commit(draft).await
+        self.commit(draft).await.map(|committed| (committed, spilled))
+    }
+
+    /// Hands the rows to a thread of their own, and returns when it has the last one: the values of their keys, and the thread.
+    async fn gather(&self, mut rows: SendableRecordBatchStream, shape: &Arc<Shape>) -> Result<(Bounds, Worker)> {
+        let (batches, received) = mpsc::channel(1);
+        let (say_bounds, bounds) = oneshot::channel();
+        let (work, awaited) = oneshot::channel::<Work>();
+        let (shape, scratch) = (shape.clone(), self.scratch.clone());
+        let task = tokio::task::spawn_blocking(move || {
+            let Incoming { bounds, rows } = collect(received, &shape, &scratch)?;
+            let given_up = || Error::new(Code::Cancelled, "the write was given up");
+            say_bounds.send(bounds).map_err(|_| given_up())?;
+            awaited.blocking_recv().map_err(|_| given_up())?.run(rows)
+        });
+        while let Some(batch) = rows.next().await {
+            // Nobody receives when the thread failed, which it says itself.
+            if batches.send(batch.map_err(plan_failed)?).await.is_err() {
+                break;
+            }
+        }
+        drop((batches, rows));
+        let worker = Worker { work, task };
+        match bounds.await {
+            Ok(bounds) => Ok((bounds, worker)),
+            Err(_) => Err(worker.failure().await),
+        }
+    }
+}
+
+/// The thread that has the rows. It does all that takes memory: memory that one thread returns is not at once free for the next.
+struct Worker {
+    work: oneshot::Sender<Work>,
+    task: JoinHandle<Result<Done>>,
+}
+
+impl Worker {
+    async fn finish(self, work: Work) -> Result<Done> {
+        // Not sent means that the thread is gone, and it says why.
+        drop(self.work.send(work));
+        self.task.await.map_err(blocking_failed)?
+    }
+
+    async fn failure(self) -> Error {
+        drop(self.work);
+        match self.task.await.map_err(blocking_failed) {
+            Ok(Err(error)) | Err(error) => error,
+            Ok(Ok(_)) => Error::internal("a keyed write ended before it began"),
+        }
     }
 }

@@ -1,17 +1,19 @@
 //! Functions: DataFusion's own, JSON, the hub's pure ones, those that tools ask of a PostgreSQL server, and those of the session.
 
 mod catalog;
+mod checked;
 mod clients;
 mod server;
 mod session;
 mod sleep;
+mod sum;
 
 use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 use super::Scope;
 
@@ -20,6 +22,8 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
     for function in json() {
         state.register_udf(function)?;
     }
+    state.register_udaf(Arc::new(AggregateUDF::from(sum::Sum::new())))?;
+    state.register_function_rewrite(Arc::new(checked::CheckedArithmetic))?;
     for function in server::functions() {
         state.register_udf(Arc::new(function))?;
     }

@@ -274,7 +274,7 @@ fn settings(asked: &Asked<'_>) -> Result<Vec<Row>> {
     Ok(settings.into_iter().map(|(name, value)| vec![name.into(), value.into()]).collect())
 }
 
-fn options(_: &Asked<'_>) -> Result<Vec<Row>> {
+fn options(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     let mut add = |applies_to: &str, spec: &Spec| {
         for option in spec.options {
@@ -296,6 +296,9 @@ fn options(_: &Asked<'_>) -> Result<Vec<Row>> {
     }
     for format in formats::FORMATS {
         add("format", format.spec());
+    }
+    for (of, spec) in asked.engine.options.lock().iter() {
+        add(of, spec);
     }
     Ok(rows)
 }

@@ -19,7 +19,7 @@ use weir_sql::StatementKind;
 
 use super::{Engine, EngineLimits, Scope};
 use crate::clock::{Clock, Micros};
-use crate::delta::{Facts, Lake};
+use crate::delta::{Facts, Lake, Scratch};
 use crate::error::{Error, Result};
 
 /// 2026-01-01 00:00 UTC.
@@ -46,7 +46,9 @@ impl Bench {
             salted_password: vec![1],
         };
         store.put_role(&role).unwrap();
-        let lake = Lake::open(folder.path().join("lake").to_str().unwrap(), clock.clone()).unwrap();
+        let lake =
+            Lake::open(folder.path().join("lake").to_str().unwrap(), Scratch::of(folder.path().join("spill"), 256 << 20), clock.clone())
+                .unwrap();
         let limits = EngineLimits { memory_bytes: 256 << 20, spill_dir: folder.path().join("spill"), threads: 2 };
         let engine = Engine::open(store, lake, clock.clone(), limits).unwrap();
         let bench = Self { engine, clock, _folder: folder };

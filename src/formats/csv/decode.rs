@@ -2,17 +2,17 @@
 //!
 //! A value that fails marks its row; marked rows become rejects and leave the batch at the end, so good rows never pay for bad ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use arrow::array::{BinaryArray, BooleanArray, Int64Array};
 use bytes::Bytes;
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter};
 
 use super::dialect::Dialect;
 use super::split::{KEPT_OF_LONG, too_long};
 use super::tokens::{Found, Marks, Span};
 use crate::error::{Error, Result};
-use crate::formats::column::{Column, Failure, batch, projected};
+use crate::formats::column::{Column, Failure, Rest, batch, projected};
 use crate::formats::contract::{ColumnSpec, Decoded, Layout, Reject};
 
 /// Records of a block, taken apart.
@@ -25,6 +25,8 @@ pub(super) struct Table {
     rows: Vec<Row>,
     width: usize,
     rejects: Vec<Reject>,
+    /// Whether any of its texts may hold a zero byte.
+    has_zero: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -37,8 +39,9 @@ struct Row {
 impl Table {
     /// `width` None: as wide as the first record.
     pub(super) fn read(bytes: Bytes, marks: &Marks, width: Option<usize>, first_line: i64) -> Self {
-        let mut table =
-            Self { bytes, unescaped: Vec::new(), spans: Vec::new(), rows: Vec::new(), width: width.unwrap_or(0), rejects: Vec::new() };
+        let has_zero = memchr(0, &bytes).is_some();
+        let (unescaped, spans, rows, rejects) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut table = Self { bytes, unescaped, spans, rows, width: width.unwrap_or(0), rejects, has_zero };
         let is_utf8 = std::str::from_utf8(&table.bytes).is_ok();
         let bytes = table.bytes.clone();
         let (mut at, mut line) = (0, first_line);
@@ -149,7 +152,8 @@ impl<'a> Texts<'a> {
 pub(super) struct Mapping {
     /// Per column; None where the file has no such field.
     pub sources: Vec<Option<usize>>,
-    pub unknown: Vec<String>,
+    /// Fields that no column takes, with their place.
+    pub unknown: Vec<(usize, String)>,
     pub width: usize,
 }
 
@@ -157,19 +161,24 @@ impl Mapping {
     /// By name where there is a header (exactly, then whatever the case), otherwise by place.
     pub(super) fn new(columns: &[ColumnSpec], layout: Option<&Layout>) -> Self {
         let Some(fields) = layout.and_then(|layout| layout.fields.as_ref()) else {
-            return Self { sources: (0..columns.len()).map(Some).collect(), unknown: Vec::new(), width: columns.len() };
+            let mut places = 0..;
+            let sources = columns.iter().map(|column| if column.rescues { None } else { places.next() }).collect();
+            return Self { sources, unknown: Vec::new(), width: places.start };
         };
-        let sources: Vec<Option<usize>> = columns
-            .iter()
-            .map(|column| {
-                let name = column.field_name();
-                let exact = fields.iter().position(|field| field == name);
-                exact.or_else(|| fields.iter().position(|field| field.to_lowercase() == name.to_lowercase()))
-            })
-            .collect();
-        let is_taken = |index: usize| sources.contains(&Some(index));
-        let unknown = fields.iter().enumerate().filter(|(index, _)| !is_taken(*index)).map(|(_, name)| name.clone()).collect();
-        Self { sources, unknown, width: fields.len() }
+        let (mut exact, mut folded) = (HashMap::with_capacity(fields.len()), HashMap::with_capacity(fields.len()));
+        for (index, field) in fields.iter().enumerate() {
+            exact.entry(field.as_str()).or_insert(index);
+            folded.entry(field.to_lowercase()).or_insert(index);
+        }
+        let source = |column: &ColumnSpec| {
+            let name = column.field_name();
+            let found = exact.get(name).or_else(|| folded.get(&name.to_lowercase()));
+            found.copied().filter(|_| !column.rescues)
+        };
+        let sources: Vec<Option<usize>> = columns.iter().map(source).collect();
+        let taken: HashSet<usize> = sources.iter().flatten().copied().collect();
+        let unknown = fields.iter().enumerate().filter(|(index, _)| !taken.contains(index)).map(|(index, name)| (index, name.clone()));
+        Self { unknown: unknown.collect(), width: fields.len(), sources }
     }
 }
 
@@ -188,13 +197,19 @@ impl Job<'_> {
         let mut table = Table::read(bytes, &marks, Some(mapping.width), first_line);
         let mut failures: BTreeMap<usize, Failure> = BTreeMap::new();
         let mut arrays: Vec<Option<arrow::array::ArrayRef>> = vec![None; self.columns.len()];
+        let texts = table.texts();
+        let wanted: Option<HashSet<usize>> = self.projection.map(|wanted| wanted.iter().copied().collect());
         for (index, spec) in self.columns.iter().enumerate() {
-            let is_wanted = self.projection.is_none_or(|wanted| wanted.contains(&index));
+            let is_wanted = wanted.as_ref().is_none_or(|wanted| wanted.contains(&index));
             let mut column = Column::new(spec, &self.dialect.patterns, table.row_count())?;
-            if !is_wanted && column.is_text() && !spec.not_null {
+            if !is_wanted && (spec.rescues || (column.is_text() && !spec.not_null)) {
                 continue;
             }
-            self.fill(&mut column, table.texts(), mapping.sources.get(index).copied().flatten(), &mut failures);
+            if spec.rescues {
+                self.rescue(&mut column, texts, &mapping.unknown);
+            } else {
+                self.fill(&mut column, texts, mapping.sources.get(index).copied().flatten(), &mut failures);
+            }
             if is_wanted && let Some(slot) = arrays.get_mut(index) {
                 *slot = Some(column.finish());
             }
@@ -205,7 +220,23 @@ impl Job<'_> {
             Some(Reject { rule: failure.rule.clone(), error: failure.error.clone(), raw: table.raw(row).to_vec(), position: row.line })
         }));
         rejects.sort_by_key(|reject| reject.position);
-        self.assemble(&table, &failures, arrays, rejects, mapping.unknown)
+        let unknown = mapping.unknown.into_iter().map(|(_, name)| name).collect();
+        self.assemble(&table, &failures, arrays, rejects, unknown)
+    }
+
+    /// What the fields without a column hold, as text; those that hold nothing are left out.
+    fn rescue(&self, column: &mut Column<'_>, texts: Texts<'_>, unknown: &[(usize, String)]) {
+        let mut rest = Rest::default();
+        for row in 0..texts.table.row_count() {
+            for (index, name) in unknown {
+                let (text, is_quoted) = texts.field(row, *index);
+                let is_null = (text.is_empty() && !is_quoted) || (!is_quoted && self.dialect.nulls.iter().any(|null| null == text));
+                if !is_null {
+                    rest.text(name, text);
+                }
+            }
+            rest.put(column);
+        }
     }
 
     fn fill(&self, column: &mut Column<'_>, texts: Texts<'_>, source: Option<usize>, failures: &mut BTreeMap<usize, Failure>) {
@@ -223,7 +254,11 @@ impl Job<'_> {
                         (!only_empty && !is_quoted && self.dialect.nulls.iter().any(|null| null == text))
                             || (!is_text && text.trim_ascii().is_empty())
                     };
-                    if is_null { column.null() } else { column.text(text) }
+                    match (is_null, texts.table.has_zero) {
+                        (true, _) => column.null(),
+                        (false, false) => column.text(text),
+                        (false, true) => column.unchecked_text(text),
+                    }
                 }
             };
             if let Err(failure) = outcome {
@@ -236,7 +271,7 @@ impl Job<'_> {
         &self,
         table: &Table,
         failures: &BTreeMap<usize, Failure>,
-        mut arrays: Vec<Option<arrow::array::ArrayRef>>,
+        arrays: Vec<Option<arrow::array::ArrayRef>>,
         rejects: Vec<Reject>,
         unknown_fields: Vec<String>,
     ) -> Result<Decoded> {
@@ -244,10 +279,9 @@ impl Job<'_> {
         let good = (!failures.is_empty()).then(|| (0..rows).map(|row| Some(!failures.contains_key(&row))).collect::<BooleanArray>());
         let wanted: Vec<usize> = self.projection.map_or_else(|| (0..self.columns.len()).collect(), <[usize]>::to_vec);
         let mut taken = Vec::with_capacity(wanted.len());
-        for (place, index) in wanted.iter().enumerate() {
-            let again = wanted.iter().skip(place + 1).any(|later| later == index);
-            let slot = arrays.get_mut(*index);
-            let array = if again { slot.and_then(|slot| slot.clone()) } else { slot.and_then(Option::take) };
+        for index in wanted {
+            // One that is wanted twice shares its values.
+            let array = arrays.get(index).cloned().flatten();
             taken.push(array.ok_or_else(|| Error::internal("a projected column was not decoded"))?);
         }
         let specs = projected(self.columns, self.projection);

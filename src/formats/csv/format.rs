@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, SchemaRef};
 use bytes::Bytes;
 
 use super::decode::{Job, Mapping, Table};
@@ -19,6 +19,8 @@ use crate::spec::{Options, Spec};
 
 /// How much of a file is looked at to find its delimiter.
 const PROBE_BYTES: usize = 64 << 10;
+/// How much of a file is looked at to guess the types of new fields.
+const SAMPLE_BYTES: usize = 1 << 20;
 const CANDIDATES: &[u8] = b",;\t|";
 
 pub(in crate::formats) struct Csv;
@@ -54,6 +56,10 @@ impl CsvDecoder {
             let (_, next) = line(splitter.buffered(), 0);
             splitter.consume(next);
             splitter.fill(PROBE_BYTES)?;
+        }
+        if memchr::memchr(b'\n', splitter.buffered()).is_none() && memchr::memchr(b'\r', splitter.buffered().trim_ascii_end()).is_some() {
+            return Err(Error::new(Code::DataException, "the lines of the file end with a carriage return only")
+                .hint("Convert the file to line feeds: tr '\\r' '\\n' < OLD > NEW.".to_owned()));
         }
         let delimiter = self.dialect.delimiter.unwrap_or_else(|| self.probe(splitter.buffered()));
         let fields = if self.dialect.header { self.header(&mut splitter, delimiter)? } else { None };
@@ -132,12 +138,24 @@ impl Decoder for CsvDecoder {
         Ok(Arc::new(infer::schema(&tables, layout.fields.as_deref(), &self.dialect.nulls)))
     }
 
+    /// The header says what fields there are; a sample, what they hold.
+    fn new_fields(&self, input: Input, columns: &[ColumnSpec]) -> Result<Vec<Field>> {
+        if !self.dialect.header {
+            return Ok(Vec::new());
+        }
+        let schema = self.infer(input, SAMPLE_BYTES)?;
+        let names = schema.fields().iter().map(|field| field.name().clone()).collect();
+        let layout = Layout { fields: Some(names), delimiter: 0 };
+        let unknown = Mapping::new(columns, Some(&layout)).unknown;
+        Ok(unknown.iter().filter_map(|(index, _)| schema.fields().get(*index)).map(|field| field.as_ref().clone()).collect())
+    }
+
     fn blocks(&self, input: Input, columns: &[ColumnSpec], target_bytes: usize) -> Result<Box<dyn Iterator<Item = Result<Block>> + Send>> {
         let (mut splitter, layout) = self.begin(input, false)?;
         let mapping = Mapping::new(columns, Some(&layout));
         if layout.fields.is_some() && !columns.is_empty() && mapping.sources.iter().all(Option::is_none) {
             return Err(Error::new(Code::DataException, "the header names none of the declared columns")
-                .detail(format!("The header is: {}.", mapping.unknown.join(", ")))
+                .detail(format!("The header is: {}.", layout.fields.iter().flatten().cloned().collect::<Vec<_>>().join(", ")))
                 .hint("Check the delimiter, or set header = false in the FORMAT options.".to_owned()));
         }
         let marks = Marks::new(&self.dialect, layout.delimiter);

@@ -201,6 +201,15 @@ fn a_foreign_header_fails_the_file() {
 }
 
 #[test]
+fn lines_that_end_with_a_carriage_return_only_are_not_passed_over() {
+    let input = Input::Stream(Box::new(Cursor::new(b"id,name\r1,x\r2,y\r".to_vec())));
+    let error = decoder(&[]).blocks(input, &[column("id", DataType::Int64)], 1 << 20).err().unwrap();
+    assert!(error.message().contains("carriage return"), "{error}");
+    let (rows, _) = read(&[], b"id\r\n1\r\n2\r", &[column("id", DataType::Int64)]);
+    assert_eq!(rows, ["2: 1", "3: 2"]);
+}
+
+#[test]
 fn infers_types() {
     let text = b"i,f,b,d,t,z,s,code,e\n1,1.5,true,2024-01-01,2024-01-01 10:00,2024-01-01T10:00Z,x,007,\n2,2,false,2024-01-02,2024-01-02,2024-01-01T10:00+01,1,1,\n";
     let schema = decoder(&[]).infer(Input::Stream(Box::new(Cursor::new(text.to_vec()))), 1 << 20).unwrap();
@@ -292,4 +301,15 @@ proptest! {
 fn schema_carries_the_logical_type() {
     let spec = ColumnSpec { logical: Logical::Jsonb, ..column("v", DataType::Utf8) };
     assert_eq!(ColumnSpec::from_field(&spec.field()), spec);
+}
+
+#[test]
+fn a_zero_byte_costs_its_row() {
+    let columns = [column("id", DataType::Int64), column("name", DataType::Utf8), column("raw", DataType::Binary)];
+    let text = b"id,name,raw\n1,a,x\n2,b\0c,x\n\0,c,x\n4,d,x\0\n";
+    let (rows, rejects) = read_cut(&decoder(&[]), text, &columns, 1 << 20);
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    let rejected: Vec<_> = rejects.iter().map(|reject| (reject.position, reject.rule.as_str())).collect();
+    assert_eq!(rejected, [(3, "type:name"), (4, "type:id")]);
+    assert!(rejects.iter().all(|reject| !reject.error.contains('\0')), "{rejects:?}");
 }

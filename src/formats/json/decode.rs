@@ -1,14 +1,15 @@
 //! Records to columns.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use arrow::array::{BinaryArray, BooleanArray, Int64Array};
+use arrow::datatypes::{Field, Schema};
 
 use super::path::{self, Found, Step};
 use super::tape::{Kind, Tape, Value};
 use crate::error::Result;
-use crate::formats::column::{Column, Failure, Patterns, batch, projected};
+use crate::formats::column::{Column, Failure, Patterns, Rest, batch, projected};
 use crate::formats::contract::{ColumnSpec, Decoded, Reject};
 use crate::formats::types::Logical;
 
@@ -65,10 +66,13 @@ pub(in crate::formats) fn rows<'a>(
 
 struct Filler<'a> {
     columns: Vec<(Column<'a>, Vec<Step>)>,
+    /// The column that takes what no other takes, by its place.
+    rescuer: Option<usize>,
+    rest: Rest,
     /// The only column, when it takes the whole record unless the record has a field of its name.
     whole: Option<&'a str>,
     has_names: bool,
-    known: Vec<String>,
+    known: HashSet<String>,
     unknown: BTreeMap<String, ()>,
 }
 
@@ -82,16 +86,10 @@ impl<'a> Filler<'a> {
             };
             columns.push((Column::new(spec, patterns, rows)?, steps));
         }
-        let whole = match specs {
-            [only] if only.logical == Logical::Jsonb && only.path.is_none() => Some(only.name.as_str()),
-            _ => None,
-        };
-        let first = |(_, steps): &(Column<'_>, Vec<Step>)| match steps.first() {
-            Some(Step::Member(name)) => Some(name.clone()),
-            _ => None,
-        };
-        let known = columns.iter().filter_map(first).collect();
-        Ok(Self { columns, whole, has_names: specs.iter().any(|spec| spec.path.is_none()), known, unknown: BTreeMap::new() })
+        let rescuer = specs.iter().position(|spec| spec.rescues);
+        let has_names = specs.iter().any(|spec| spec.path.is_none() && !spec.rescues);
+        let known = known(specs)?;
+        Ok(Self { columns, rescuer, rest: Rest::default(), whole: whole(specs), has_names, known, unknown: BTreeMap::new() })
     }
 
     fn fits(&self, value: Value<'_>) -> Result<(), &'static str> {
@@ -107,14 +105,22 @@ impl<'a> Filler<'a> {
     }
 
     fn row(&mut self, value: Value<'_>) -> Option<Failure> {
-        if let (Some(name), Some((column, _))) = (self.whole, self.columns.first_mut())
+        if let Some(name) = self.whole
             && value.member(name).is_none()
         {
-            column.json(&value.compact());
+            for (place_of, (column, _)) in self.columns.iter_mut().enumerate() {
+                match self.rescuer == Some(place_of) {
+                    true => self.rest.put(column),
+                    false => column.json(&value.compact()),
+                }
+            }
             return None;
         }
         let mut failure = None;
-        for (column, steps) in &mut self.columns {
+        for (place_of, (column, steps)) in self.columns.iter_mut().enumerate() {
+            if self.rescuer == Some(place_of) {
+                continue;
+            }
             let outcome = match path::find(value, steps) {
                 Found::Absent => column.absent(),
                 Found::One(value) => place(column, value),
@@ -127,16 +133,63 @@ impl<'a> Filler<'a> {
                 failure.get_or_insert(wrong);
             }
         }
-        if self.whole.is_none() && self.unknown.len() < MAX_UNKNOWN {
-            for (name, _) in value.members() {
-                let name = name.meaning();
-                if !self.known.iter().any(|known| *known == name) {
-                    self.unknown.entry(name.into_owned()).or_insert(());
-                }
-            }
+        if self.whole.is_none() && (self.unknown.len() < MAX_UNKNOWN || self.rescuer.is_some()) {
+            self.see_unknown(value);
+        }
+        if let Some((column, _)) = self.rescuer.and_then(|rescuer| self.columns.get_mut(rescuer)) {
+            self.rest.put(column);
         }
         failure
     }
+
+    fn see_unknown(&mut self, value: Value<'_>) {
+        for (name, value) in value.members() {
+            let name = name.meaning();
+            if self.known.contains(name.as_ref()) {
+                continue;
+            }
+            if self.rescuer.is_some() {
+                self.rest.json(&name, &value.compact());
+            }
+            if self.unknown.len() < MAX_UNKNOWN {
+                self.unknown.entry(name.into_owned()).or_insert(());
+            }
+        }
+    }
+}
+
+/// The only column, when it takes the whole record.
+fn whole(specs: &[ColumnSpec]) -> Option<&str> {
+    let mut own = specs.iter().filter(|spec| !spec.rescues);
+    match (own.next(), own.next()) {
+        (Some(only), None) if only.logical == Logical::Jsonb && only.path.is_none() => Some(only.name.as_str()),
+        _ => None,
+    }
+}
+
+/// Members of a record that columns take, as a whole or in parts.
+fn known(specs: &[ColumnSpec]) -> Result<HashSet<String>> {
+    let mut known = HashSet::new();
+    for spec in specs.iter().filter(|spec| !spec.rescues) {
+        match &spec.path {
+            None => drop(known.insert(spec.name.clone())),
+            Some(path) => {
+                if let Some(Step::Member(name)) = path::parse(path)?.into_iter().next() {
+                    known.insert(name);
+                }
+            }
+        }
+    }
+    Ok(known)
+}
+
+/// Of the fields that records were found to have, those that no column takes.
+pub(super) fn new_fields(found: &Schema, columns: &[ColumnSpec]) -> Result<Vec<Field>> {
+    if whole(columns).is_some() {
+        return Ok(Vec::new());
+    }
+    let known = known(columns)?;
+    Ok(found.fields().iter().filter(|field| !known.contains(field.name())).map(|field| field.as_ref().clone()).collect())
 }
 
 fn place(column: &mut Column<'_>, value: Value<'_>) -> Result<(), Failure> {

@@ -3,10 +3,10 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use super::cut::Cutter;
-use super::decode::{Record, rows};
+use super::decode::{self, Record, rows};
 use super::infer;
 use super::path::{self, Step};
 use crate::error::{Code, Error, Result};
@@ -15,6 +15,9 @@ use crate::formats::contract::{Block, BlockContent, ColumnSpec, Decoded, Decoder
 use crate::formats::csv::{lines, unreadable};
 use crate::formats::encoding::{self, Encoding};
 use crate::spec::{Opt, Options, Spec};
+
+/// Held in memory while all records of a file are looked at.
+const BLOCK_BYTES: usize = 1 << 20;
 
 const JSON: Spec = Spec {
     name: "json",
@@ -103,6 +106,15 @@ impl JsonDecoder {
         })
     }
 
+    fn fields(&self, blocks: impl Iterator<Item = Result<Block>>) -> Result<Schema> {
+        let mut fields = infer::Fields::default();
+        for block in blocks {
+            let block = block?;
+            fields.see(self.records(&block.content, block.first_position).iter().map(|record| record.raw));
+        }
+        Ok(fields.schema())
+    }
+
     fn records<'a>(&self, content: &'a BlockContent, first: i64) -> Vec<Record<'a>> {
         match content {
             BlockContent::Records { bytes, ends } => {
@@ -130,9 +142,13 @@ impl Decoder for JsonDecoder {
             Input::File(path) => Box::new(std::fs::File::open(path).map_err(unreadable)?),
         };
         let blocks = self.cut(Input::Stream(Box::new(stream.take(max_bytes as u64))), max_bytes)?;
-        let contents = blocks.collect::<Result<Vec<_>>>()?;
-        let records = contents.iter().flat_map(|block| self.records(&block.content, block.first_position));
-        Ok(Arc::new(infer::schema(records.map(|record| record.raw))))
+        Ok(Arc::new(self.fields(blocks)?))
+    }
+
+    fn new_fields(&self, input: Input, columns: &[ColumnSpec]) -> Result<Vec<Field>> {
+        // Any record may be the first that has a field: nothing less than all of them tells.
+        let found = self.fields(self.cut(input, BLOCK_BYTES)?)?;
+        decode::new_fields(&found, columns)
     }
 
     fn blocks(&self, input: Input, columns: &[ColumnSpec], target_bytes: usize) -> Result<Box<dyn Iterator<Item = Result<Block>> + Send>> {

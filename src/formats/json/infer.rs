@@ -1,6 +1,6 @@
 //! Columns and types guessed from the first records: the union of their fields.
 
-use std::borrow::Cow;
+use std::collections::HashMap;
 
 use arrow::datatypes::{DataType, Field, Schema};
 
@@ -52,22 +52,38 @@ impl Guess {
     }
 }
 
-/// The fields of all records, in the order they were first met. Records that are no objects make one column `value`.
-pub(super) fn schema<'a>(records: impl Iterator<Item = &'a [u8]>) -> Schema {
-    let mut tape = Tape::default();
-    let mut fields: Vec<(String, Guess)> = Vec::new();
-    for record in records {
-        let Ok(text) = std::str::from_utf8(record) else { continue };
-        let Ok(value) = tape.parse(text) else { continue };
-        let mut see = |name: Cow<'_, str>, guess: Guess| match fields.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, known)) => *known = known.and(guess),
-            None => fields.push((name.into_owned(), guess)),
-        };
-        if value.kind() == Kind::Object {
-            value.members().for_each(|(name, value)| see(name.meaning(), Guess::of(value)));
-        } else {
-            see(Cow::Borrowed("value"), Guess::Jsonb);
+/// The fields of all records seen, in the order they were first met. Records that are no objects make one column `value`.
+#[derive(Default)]
+pub(super) struct Fields {
+    found: Vec<(String, Guess)>,
+    places: HashMap<String, usize>,
+}
+
+impl Fields {
+    pub(super) fn see<'a>(&mut self, records: impl Iterator<Item = &'a [u8]>) {
+        let mut tape = Tape::default();
+        for record in records {
+            let Ok(text) = std::str::from_utf8(record) else { continue };
+            let Ok(value) = tape.parse(text) else { continue };
+            if value.kind() == Kind::Object {
+                value.members().for_each(|(name, value)| self.field(&name.meaning(), Guess::of(value)));
+            } else {
+                self.field("value", Guess::Jsonb);
+            }
         }
     }
-    Schema::new(fields.iter().map(|(name, guess)| guess.field(name)).collect::<Vec<_>>())
+
+    fn field(&mut self, name: &str, guess: Guess) {
+        match self.places.get(name).and_then(|place| self.found.get_mut(*place)) {
+            Some((_, known)) => *known = known.and(guess),
+            None => {
+                self.places.insert(name.to_owned(), self.found.len());
+                self.found.push((name.to_owned(), guess));
+            }
+        }
+    }
+
+    pub(super) fn schema(&self) -> Schema {
+        Schema::new(self.found.iter().map(|(name, guess)| guess.field(name)).collect::<Vec<_>>())
+    }
 }

@@ -40,10 +40,12 @@ pub(super) fn convert(spec: &ColumnSpec, array: Option<&ArrayRef>, rows: usize) 
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
             let text = cast(&plain, &DataType::Utf8)?;
             let text = text.as_string::<i32>();
-            if spec.data_type == DataType::Utf8 && spec.logical == Logical::Plain && (!spec.not_null || text.null_count() == 0) {
+            let is_sound = memchr::memchr(0, text.value_data()).is_none();
+            if is_sound && spec.data_type == DataType::Utf8 && spec.logical == Logical::Plain && (!spec.not_null || text.null_count() == 0)
+            {
                 return Ok(Converted { array: Arc::new(text.clone()), failed: Vec::new() });
             }
-            by_text(spec, rows, |row, column| if text.is_null(row) { column.null() } else { column.text(text.value(row)) })
+            by_text(spec, rows, |row, column| if text.is_null(row) { column.null() } else { column.unchecked_text(text.value(row)) })
         }
         from if spec.logical == Logical::Jsonb || (is_nested(from) && spec.data_type == DataType::Utf8) => {
             let json = as_json(&plain)?;

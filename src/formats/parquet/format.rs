@@ -2,7 +2,7 @@
 //!
 //! Positions are row numbers from 1. A rejected row's raw form is the row as JSON, and a dead letter is read back from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection
 
 use super::convert::{Converted, convert, inferred};
 use crate::error::{Code, Error, Result};
-use crate::formats::column::{Failure, Patterns, batch, projected, refused};
+use crate::formats::column::{Column, Failure, Patterns, batch, projected, refused};
 use crate::formats::contract::{Block, BlockContent, ColumnSpec, Decoded, Decoder, Format, Input, Reject};
 use crate::formats::json::{Record, rows as json_rows};
 use crate::spec::{Options, Spec};
@@ -69,12 +69,22 @@ fn place(input: Input) -> Result<PathBuf> {
 
 /// Index of each column's field in the file.
 fn sources(columns: &[ColumnSpec], file: &Schema) -> Vec<Option<usize>> {
+    let (mut exact, mut folded) = (HashMap::new(), HashMap::new());
+    for (index, field) in file.fields().iter().enumerate() {
+        exact.entry(field.name().as_str()).or_insert(index);
+        folded.entry(field.name().to_lowercase()).or_insert(index);
+    }
     let find = |column: &ColumnSpec| {
         let name = column.field_name();
-        let exact = file.fields().iter().position(|field| field.name() == name);
-        exact.or_else(|| file.fields().iter().position(|field| field.name().to_lowercase() == name.to_lowercase()))
+        exact.get(name).or_else(|| folded.get(&name.to_lowercase())).copied().filter(|_| !column.rescues)
     };
     columns.iter().map(find).collect()
+}
+
+/// Fields that no column takes.
+fn unknown<'a>(sources: &[Option<usize>], file: &'a Schema) -> Vec<(usize, &'a Field)> {
+    let taken: HashSet<usize> = sources.iter().flatten().copied().collect();
+    file.fields().iter().enumerate().filter(|(index, _)| !taken.contains(index)).map(|(index, field)| (index, field.as_ref())).collect()
 }
 
 /// Rows of a row group; `wanted` are indices of top-level fields, None for all.
@@ -125,13 +135,19 @@ impl Slice {
     fn decode(&self, columns: &[ColumnSpec], projection: Option<&[usize]>, want_raw: bool) -> Result<Decoded> {
         let file_schema = open(&self.path)?.schema().clone();
         let sources = sources(columns, &file_schema);
+        let unknown = unknown(&sources, &file_schema);
+        let is_wanted = |index: usize| projection.is_none_or(|wanted| wanted.contains(&index));
         let mut wanted: Vec<usize> = sources.iter().flatten().copied().collect();
         wanted.sort_unstable();
         wanted.dedup();
         let read_batch = read(&self.path, self.group, self.first_row, self.rows, Some(&wanted))?;
         let mut failures: BTreeMap<usize, Failure> = BTreeMap::new();
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(columns.len());
-        for (spec, source) in columns.iter().zip(&sources) {
+        for (index, (spec, source)) in columns.iter().zip(&sources).enumerate() {
+            if spec.rescues && is_wanted(index) && !unknown.is_empty() {
+                arrays.push(self.rest(spec, &unknown)?);
+                continue;
+            }
             let array = source.and_then(|source| wanted.binary_search(&source).ok()).map(|index| read_batch.column(index));
             let Converted { array, failed } = guarded(|| convert(spec, array, self.rows))?;
             for (row, failure) in failed {
@@ -157,9 +173,23 @@ impl Slice {
                 .map(|(row, f)| Reject { rule: f.rule.clone(), error: f.error.clone(), raw: text(*row), position: position(*row) })
                 .collect();
         }
-        let unknown = file_schema.fields().iter().enumerate().filter(|(index, _)| !sources.contains(&Some(*index)));
-        let unknown_fields = unknown.map(|(_, field)| field.name().clone()).collect();
+        let unknown_fields = unknown.iter().map(|(_, field)| field.name().clone()).collect();
         Ok(Decoded { batch, positions: kept().map(position).collect::<Int64Array>(), raw, rejects, unknown_fields })
+    }
+
+    /// What the fields without a column hold, for the column that rescues them.
+    fn rest(&self, spec: &ColumnSpec, unknown: &[(usize, &Field)]) -> Result<ArrayRef> {
+        let wanted: Vec<usize> = unknown.iter().map(|(index, _)| *index).collect();
+        let rows = as_json(&read(&self.path, self.group, self.first_row, self.rows, Some(&wanted))?);
+        let patterns = Patterns::default();
+        let mut column = Column::new(spec, &patterns, self.rows)?;
+        for row in rows {
+            match std::str::from_utf8(&row) {
+                Ok(json) if json != "{}" => column.json(json),
+                _ => column.no_value(),
+            }
+        }
+        Ok(column.finish())
     }
 }
 
@@ -176,6 +206,12 @@ impl Decoder for ParquetDecoder {
         let builder = open(&place(input)?)?;
         let fields: Vec<Field> = builder.schema().fields().iter().map(|field| inferred(field)).collect();
         Ok(Arc::new(Schema::new(fields)))
+    }
+
+    fn new_fields(&self, input: Input, columns: &[ColumnSpec]) -> Result<Vec<Field>> {
+        let builder = open(&place(input)?)?;
+        let sources = sources(columns, builder.schema());
+        Ok(unknown(&sources, builder.schema()).into_iter().map(|(_, field)| inferred(field)).collect())
     }
 
     fn blocks(&self, input: Input, columns: &[ColumnSpec], _target_bytes: usize) -> Result<Box<dyn Iterator<Item = Result<Block>> + Send>> {
@@ -213,7 +249,7 @@ impl Decoder for ParquetDecoder {
             }
             BlockContent::Refused(reject) => refused(reject, columns, projection, want_raw),
             BlockContent::Bytes(bytes) => {
-                let path = |column: &ColumnSpec| Some(format!("$['{}']", column.field_name()));
+                let path = |column: &ColumnSpec| (!column.rescues).then(|| format!("$['{}']", column.field_name()));
                 let named: Vec<ColumnSpec> = columns.iter().map(|column| ColumnSpec { path: path(column), ..column.clone() }).collect();
                 let record = Record { raw: &bytes, position: first_position };
                 json_rows(std::iter::once(record), &named, projection, want_raw, &Patterns::default())

@@ -152,3 +152,35 @@ fn damage_is_an_error_or_a_reject_never_a_panic() {
     std::fs::write(&path, &sound[..sound.len() / 2]).unwrap();
     assert!(decoder().blocks(Input::File(path), &columns, 1).is_err());
 }
+
+#[test]
+fn a_zero_byte_costs_its_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("zero.parquet");
+    write(&path, vec![("name", Arc::new(StringArray::from(vec!["a", "b\0c", "d"])) as ArrayRef)], 10);
+    let (rows, rejects) = read(&path, &[column("name", DataType::Utf8)]);
+    assert_eq!(rows, ["1: a", "3: d"]);
+    assert_eq!(rejects, ["2 type:name {\"name\":\"b\\u0000c\"}"]);
+}
+
+#[test]
+fn fields_without_a_column_are_named_and_rescued() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("more.parquet");
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("id", Arc::new(Int64Array::from(vec![1, 2, 3]))),
+        ("more", Arc::new(Int64Array::from(vec![Some(7), None, Some(9)]))),
+        ("text", Arc::new(StringArray::from(vec![Some("a\"b"), None, None]))),
+    ];
+    write(&path, columns, 2);
+    let id = [column("ID", DataType::Int64)];
+    let new = decoder().new_fields(Input::File(path.clone()), &id).unwrap();
+    assert_eq!(
+        new.iter().map(|field| (field.name().as_str(), field.data_type())).collect::<Vec<_>>(),
+        [("more", &DataType::Int64), ("text", &DataType::Utf8)]
+    );
+    let rest = ColumnSpec { rescues: true, ..ColumnSpec::new("_rescued_data", DataType::Utf8, Logical::Jsonb) };
+    let (rows, rejects) = read(&path, &[rest, column("id", DataType::Int64)]);
+    assert_eq!(rows, [r#"1: {"more":7,"text":"a\"b"}|1"#, "2: ∅|2", r#"3: {"more":9}|3"#]);
+    assert!(rejects.is_empty());
+}

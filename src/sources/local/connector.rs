@@ -1,6 +1,8 @@
 //! The connector `local`: its options, and opening a source on it.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -14,7 +16,7 @@ use super::offer::Offer;
 use super::source::LocalSource;
 use crate::error::{Code, Error, Result};
 use crate::formats::{self, ColumnSpec, Decoder, Input, Logical};
-use crate::sources::columns::declared_columns;
+use crate::sources::columns::{declared_columns, evolved, rescue, schema_change};
 use crate::sources::contract::{Check, Connector, OpenRequest, RemoteRelation, Source};
 use crate::spec::{Opt, Options, Spec};
 use crate::stores::{Compression, Folder, Pattern, decompressed};
@@ -60,8 +62,9 @@ impl Connector for Local {
 
     async fn open(&self, request: OpenRequest) -> Result<Arc<dyn Source>> {
         let OpenRequest { source_id, name, connection, options, definition, found, store, clock } = request;
-        let CreateSource { format, envelope, incremental, include, verify, schema_change, .. } = &definition;
-        refuse_what_files_cannot(*envelope, incremental.is_some(), verify.is_some(), *schema_change)?;
+        let CreateSource { format, envelope, incremental, include, verify, .. } = &definition;
+        refuse_what_files_cannot(*envelope, incremental.is_some(), verify.is_some())?;
+        let schema_change = schema_change(&definition);
         let decoder = open_format(format.as_ref())?;
         let folder = Folder::new(connection.text("root").unwrap_or_default());
         let pattern = Pattern::new(options.text("path").unwrap_or_default())?;
@@ -74,8 +77,9 @@ impl Connector for Local {
             includes,
             compression: options.text("compression").unwrap_or("auto").to_owned(),
             max_decompressed: options.size("max_decompressed"),
-            unknown_fields_fail: *schema_change == Some(SchemaChange::Fail),
+            schema_change,
         };
+        let included = |name: &str| reading.includes.iter().any(|(_, include)| include == name);
         if columns.is_empty() {
             let schema = match found {
                 Some(found) => found,
@@ -84,10 +88,15 @@ impl Connector for Local {
                     blocking(move || infer(&reading, &pattern)).await?
                 }
             };
-            columns = schema.fields().iter().map(|field| ColumnSpec::from_field(field)).collect();
+            // INCLUDE columns are stored with the rest of the columns.
+            columns = evolved(&[], &schema, included).collect();
+        } else if let (SchemaChange::Evolve, Some(stored)) = (schema_change, &found) {
+            let new: Vec<ColumnSpec> = evolved(&columns, stored, included).collect();
+            columns.extend(new);
         }
-        // INCLUDE columns of an inferred source are found again with the rest of its columns.
-        columns.retain(|column| reading.includes.iter().all(|(_, name)| *name != column.name) || !definition.elements.is_empty());
+        if schema_change == SchemaChange::Rescue {
+            rescue(&mut columns)?;
+        }
         reading.columns = columns.into();
         let offer = Offer {
             source_id,
@@ -141,7 +150,7 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
     }
 }
 
-fn refuse_what_files_cannot(envelope: Option<Envelope>, incremental: bool, verify: bool, change: Option<SchemaChange>) -> Result<()> {
+fn refuse_what_files_cannot(envelope: Option<Envelope>, incremental: bool, verify: bool) -> Result<()> {
     let refused = |what: &str| Err(Error::new(Code::NotSupported, format!("{what} is not supported for files")));
     match envelope {
         None | Some(Envelope::None) => {}
@@ -154,11 +163,7 @@ fn refuse_what_files_cannot(envelope: Option<Envelope>, incremental: bool, verif
     if verify {
         return refused("VERIFY");
     }
-    match change {
-        None | Some(SchemaChange::Ignore | SchemaChange::Fail) => Ok(()),
-        Some(SchemaChange::Evolve) => refused("ON SCHEMA CHANGE EVOLVE"),
-        Some(SchemaChange::Rescue) => refused("ON SCHEMA CHANGE RESCUE"),
-    }
+    Ok(())
 }
 
 fn open_format(format: Option<&Format>) -> Result<Arc<dyn Decoder>> {
@@ -192,6 +197,32 @@ fn included(include: &Include) -> Result<(Meta, String)> {
     Ok((include.meta, include.alias.as_ref().map_or_else(|| name.to_owned(), |alias| alias.value.clone())))
 }
 
+fn input(reading: &Reading, path: &str, place: PathBuf, file: File) -> Result<Input> {
+    let compression = Compression::of(&reading.compression, path);
+    if compression == Compression::None {
+        return Ok(Input::File(place));
+    }
+    let plain = decompressed(file, compression, reading.max_decompressed);
+    let plain = plain.map_err(|error| Error::new(Code::DataException, format!("file \"{path}\" cannot be read")).caused_by(error))?;
+    Ok(Input::Stream(plain))
+}
+
+/// Fields of these files that no column takes. A file that cannot be read says nothing here; reading it will say why.
+pub(super) fn new_fields(reading: &Reading, paths: &[String]) -> Result<Vec<Field>> {
+    let mut merged = Schema::empty();
+    for path in paths {
+        let fields = reading.folder.open(path).and_then(|(place, file, _)| {
+            let input = input(reading, path, place, file)?;
+            reading.decoder.new_fields(input, &reading.columns)
+        });
+        match fields {
+            Ok(fields) => merged = widened(&merged, &Schema::new(fields)),
+            Err(error) => tracing::debug!(file = path, error = %error.chain(), "a file does not say what its fields are"),
+        }
+    }
+    Ok(merged.fields().iter().map(|field| field.as_ref().clone()).collect())
+}
+
 /// Columns of the first files that have any.
 fn infer(reading: &Reading, pattern: &Pattern) -> Result<SchemaRef> {
     let mut merged: Option<Schema> = None;
@@ -201,16 +232,7 @@ fn infer(reading: &Reading, pattern: &Pattern) -> Result<SchemaRef> {
     for listed in reading.folder.list(pattern)? {
         let path = listed.file.path;
         let (place, file, _) = reading.folder.open(&path)?;
-        let compression = Compression::of(&reading.compression, &path);
-        let input = match compression {
-            Compression::None => Input::File(place),
-            _ => {
-                let plain = decompressed(file, compression, reading.max_decompressed);
-                Input::Stream(
-                    plain.map_err(|error| Error::new(Code::DataException, format!("file \"{path}\" cannot be read")).caused_by(error))?,
-                )
-            }
-        };
+        let input = input(reading, &path, place, file)?;
         let schema = match reading.decoder.infer(input, INFER_BYTES) {
             Ok(schema) if schema.fields().is_empty() => {
                 silent = Some(format!("File \"{path}\" is empty."));
@@ -241,8 +263,9 @@ fn infer(reading: &Reading, pattern: &Pattern) -> Result<SchemaRef> {
 /// The columns of both, with types that hold the values of both.
 fn widened(one: &Schema, other: &Schema) -> Schema {
     let mut fields: Vec<Field> = one.fields().iter().map(|field| field.as_ref().clone()).collect();
+    let places: HashMap<&str, usize> = one.fields().iter().enumerate().map(|(place, field)| (field.name().as_str(), place)).collect();
     for new in other.fields() {
-        match fields.iter_mut().find(|field| field.name() == new.name()) {
+        match places.get(new.name().as_str()).and_then(|place| fields.get_mut(*place)) {
             None => fields.push(new.as_ref().clone()),
             Some(field) if field.data_type() == new.data_type() && Logical::of(field) == Logical::of(new) => {}
             Some(field) => {

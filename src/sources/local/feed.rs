@@ -9,11 +9,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::Sender;
-use weir_sql::statements::create_source::Meta;
+use weir_sql::statements::create_source::{Meta, SchemaChange};
 
 use crate::error::{Code, Error, Result};
 use crate::formats::{Block, BlockContent, ColumnSpec, Decoder, Input, Layout, Reject};
-use crate::sources::contract::RawRecord;
+use crate::sources::contract::{FileKey, RawRecord};
 use crate::stores::{Compression, Folder, decompressed};
 
 const BLOCK_BYTES: usize = 1 << 20;
@@ -28,7 +28,7 @@ pub(super) struct Reading {
     /// As in `Compression::of`.
     pub compression: String,
     pub max_decompressed: Option<u64>,
-    pub unknown_fields_fail: bool,
+    pub schema_change: SchemaChange,
 }
 
 /// What to read.
@@ -38,6 +38,8 @@ pub(super) enum Item {
         path: String,
         /// The version that was offered; None reads whatever is there.
         etag: Option<String>,
+        /// That version in the ledger.
+        entry: Option<FileKey>,
     },
     Record(RawRecord),
 }
@@ -45,6 +47,7 @@ pub(super) enum Item {
 /// A block and the file it comes from.
 pub(super) struct Work {
     pub source: Arc<str>,
+    pub entry: Option<FileKey>,
     pub block: Block,
 }
 
@@ -65,7 +68,7 @@ impl Feeder {
         let mut layouts: HashMap<&str, Option<Arc<Layout>>> = HashMap::new();
         for item in self.items.iter() {
             let outcome = match item {
-                Item::File { path, etag } => self.file(path, etag.as_deref()),
+                Item::File { path, etag, entry } => self.file(path, etag.as_deref(), *entry),
                 Item::Record(record) => {
                     let layout = layouts.entry(record.source.as_str()).or_insert_with(|| self.layout(&record.source)).clone();
                     self.record(record, layout)
@@ -83,14 +86,14 @@ impl Feeder {
         }
     }
 
-    fn send(&self, source: &Arc<str>, block: Block) -> Result<(), Stopped> {
-        self.sender.blocking_send(Ok(Work { source: source.clone(), block })).map_err(|_| Stopped)
+    fn send(&self, source: &Arc<str>, entry: Option<FileKey>, block: Block) -> Result<(), Stopped> {
+        self.sender.blocking_send(Ok(Work { source: source.clone(), entry, block })).map_err(|_| Stopped)
     }
 
-    fn file(&self, path: &str, etag: Option<&str>) -> Result<Result<(), Stopped>> {
+    fn file(&self, path: &str, etag: Option<&str>, entry: Option<FileKey>) -> Result<Result<(), Stopped>> {
         let source: Arc<str> = path.into();
         let outcome = match self.blocks(path, etag)? {
-            Ok(blocks) => self.pump(&source, blocks),
+            Ok(blocks) => self.pump(&source, entry, blocks),
             Err(error) => Err(error),
         };
         match outcome {
@@ -99,7 +102,7 @@ impl Feeder {
             Err(error) if error.code() == Code::DataException && self.keeps_rejects => {
                 // What looks like damage may be somebody writing: then the next try sees the new version.
                 self.check(path, etag)?;
-                return Ok(self.send(&source, refused_file(&error)));
+                return Ok(self.send(&source, entry, refused_file(&error)));
             }
             Err(error) => return Err(named(path, &error)),
         }
@@ -107,9 +110,14 @@ impl Feeder {
         Ok(Ok(()))
     }
 
-    fn pump(&self, source: &Arc<str>, blocks: Box<dyn Iterator<Item = Result<Block>> + Send>) -> Result<Result<(), Stopped>> {
+    fn pump(
+        &self,
+        source: &Arc<str>,
+        entry: Option<FileKey>,
+        blocks: Box<dyn Iterator<Item = Result<Block>> + Send>,
+    ) -> Result<Result<(), Stopped>> {
         for block in blocks {
-            if self.send(source, block?).is_err() {
+            if self.send(source, entry, block?).is_err() {
                 return Ok(Err(Stopped));
             }
         }
@@ -171,7 +179,7 @@ impl Feeder {
         } else {
             BlockContent::Bytes(raw.clone().into())
         };
-        Ok(self.send(&source.as_str().into(), Block { first_position: *position, layout, content }))
+        Ok(self.send(&source.as_str().into(), None, Block { first_position: *position, layout, content }))
     }
 }
 

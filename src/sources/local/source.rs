@@ -5,14 +5,17 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
-use weir_sql::statements::create_source::Meta;
+use weir_catalog::FileEntry;
+use weir_sql::statements::create_source::{Meta, SchemaChange};
 
-use super::connector::blocking;
+use super::connector::{blocking, new_fields};
 use super::feed::{Item, Reading};
 use super::offer::Offer;
 use super::table::FileTable;
 use crate::clock::Micros;
 use crate::error::{Code, Error, Result};
+use crate::formats::ColumnSpec;
+use crate::sources::columns::with_new;
 use crate::sources::contract::{BatchLimit, Position, Range, RawRecord, ScanRequest, Source, StartPoint};
 
 pub(super) struct LocalSource {
@@ -20,12 +23,15 @@ pub(super) struct LocalSource {
     name: String,
     reading: Arc<Reading>,
     offer: Arc<Offer>,
+    /// The columns of INCLUDE, which stand last.
+    included: Vec<Field>,
     schema: SchemaRef,
 }
 
 impl LocalSource {
     pub(super) fn new(name: String, reading: Arc<Reading>, offer: Arc<Offer>) -> Result<Self> {
-        let mut fields: Vec<Field> = reading.columns.iter().map(crate::formats::ColumnSpec::field).collect();
+        let mut fields: Vec<Field> = reading.columns.iter().map(ColumnSpec::field).collect();
+        let own = fields.len();
         for (meta, name) in &reading.includes {
             if fields.iter().any(|field| field.name() == name) {
                 return Err(Error::new(Code::InvalidDefinition, format!("column \"{name}\" is declared twice"))
@@ -38,7 +44,8 @@ impl LocalSource {
             };
             fields.push(Field::new(name, data_type, false));
         }
-        Ok(Self { name, reading, offer, schema: Arc::new(Schema::new(fields)) })
+        let included = fields.iter().skip(own).cloned().collect();
+        Ok(Self { name, reading, offer, included, schema: Arc::new(Schema::new(fields)) })
     }
 
     fn table(&self, items: Vec<Item>, request: ScanRequest) -> Arc<dyn TableProvider> {
@@ -57,16 +64,37 @@ impl Source for LocalSource {
         blocking(move || offer.next(&reading.folder, from.as_ref(), &limit)).await
     }
 
+    async fn grown(&self, range: &Range) -> Result<Option<SchemaRef>> {
+        if self.reading.schema_change != SchemaChange::Evolve {
+            return Ok(None);
+        }
+        let (offer, reading, range) = (self.offer.clone(), self.reading.clone(), range.clone());
+        let new = blocking(move || {
+            let paths: Vec<String> = offer.versions(&range)?.into_iter().map(|entry| entry.file.path).collect();
+            new_fields(&reading, &paths)
+        });
+        let new = new.await?;
+        if new.is_empty() {
+            return Ok(None);
+        }
+        with_new(&self.reading.columns, &new, &self.included, &format!("a file of source \"{}\"", self.name)).map(Some)
+    }
+
     async fn scan(&self, range: Option<Range>, request: ScanRequest) -> Result<Arc<dyn TableProvider>> {
         let (offer, reading) = (self.offer.clone(), self.reading.clone());
         let items = blocking(move || match range {
             None => {
                 let files = offer.list(&reading.folder)?;
-                Ok(files.into_iter().map(|file| Item::File { path: file.path, etag: None }).collect())
+                Ok(files.into_iter().map(|file| Item::File { path: file.path, etag: None, entry: None }).collect())
             }
             Some(range) => {
                 let entries = offer.versions(&range)?;
-                Ok(entries.into_iter().map(|entry| Item::File { path: entry.file.path, etag: Some(entry.file.etag) }).collect())
+                let item = |entry: FileEntry| Item::File {
+                    path: entry.file.path,
+                    etag: Some(entry.file.etag),
+                    entry: Some((offer.source_id, entry.seq)),
+                };
+                Ok(entries.into_iter().map(item).collect())
             }
         });
         Ok(self.table(items.await?, request))
@@ -74,6 +102,10 @@ impl Source for LocalSource {
 
     async fn decode_again(&self, records: Vec<RawRecord>, request: ScanRequest) -> Result<Arc<dyn TableProvider>> {
         Ok(self.table(records.into_iter().map(Item::Record).collect(), request))
+    }
+
+    async fn left_out(&self, _from: &Position) -> Result<Option<String>> {
+        Ok(None)
     }
 
     async fn release(&self, _to: &Position) -> Result<()> {

@@ -17,13 +17,13 @@ use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::{Mutex, mpsc};
-use weir_sql::statements::create_source::Meta;
+use weir_sql::statements::create_source::{Meta, SchemaChange};
 
 use super::connector::blocking;
 use super::feed::{Feeder, Item, Reading, Work};
 use crate::error::{Code, Error, Result};
 use crate::formats::Decoded;
-use crate::sources::contract::{RejectSink, ScanRequest, SourceReject};
+use crate::sources::contract::{FileKey, RejectSink, ScanRequest, SourceReject};
 use crate::sources::{POSITION_COLUMN, SOURCE_COLUMN};
 
 /// Blocks read but not yet decoded.
@@ -192,6 +192,11 @@ impl Job {
     async fn receive(&self) -> Option<Result<Work>> {
         let mut feed = self.feed.lock().await;
         if let Feed::Waiting = *feed {
+            if let Some(sink) = &self.rejects {
+                // A file without a record is read as well.
+                let entries = self.items.iter().filter_map(|item| if let Item::File { entry, .. } = item { *entry } else { None });
+                entries.for_each(|entry| sink.count_file(entry, 0));
+            }
             let (sender, receiver) = mpsc::channel(WAITING_BLOCKS);
             let feeder = Feeder { reading: self.reading.clone(), items: self.items.clone(), keeps_rejects: self.rejects.is_some(), sender };
             // It ends by itself when the receiver is dropped.
@@ -205,24 +210,27 @@ impl Job {
     }
 
     async fn decode(self: Arc<Self>, work: Result<Work>) -> Result<RecordBatch> {
-        let Work { source, block } = work?;
+        let Work { source, entry, block } = work?;
         let job = self.clone();
         let decoded = blocking(move || {
             let want_raw = job.origins.iter().any(|origin| matches!(origin, Origin::Raw));
             job.reading.decoder.decode(block, &job.reading.columns, Some(&job.wanted), want_raw)
         });
-        self.assemble(&source, decoded.await?)
+        self.assemble(&source, entry, decoded.await?)
     }
 
-    fn assemble(&self, source: &Arc<str>, decoded: Decoded) -> Result<RecordBatch> {
+    fn assemble(&self, source: &Arc<str>, entry: Option<FileKey>, decoded: Decoded) -> Result<RecordBatch> {
         let Decoded { batch, positions, raw, rejects, unknown_fields } = decoded;
-        if let (true, Some(field)) = (self.reading.unknown_fields_fail, unknown_fields.first()) {
+        if let (true, Some(field)) = (self.reading.schema_change == SchemaChange::Fail, unknown_fields.first()) {
             return Err(Error::new(Code::DataException, format!("file \"{source}\" has a new field \"{field}\""))
                 .hint("Declare the column, or use ON SCHEMA CHANGE IGNORE.".to_owned()));
         }
         let rows = batch.num_rows();
         if let Some(sink) = &self.rejects {
             sink.count_read(rows + rejects.len());
+            if let Some(entry) = entry {
+                sink.count_file(entry, rows + rejects.len());
+            }
             for reject in rejects {
                 sink.push(SourceReject { source: source.to_string(), reject });
             }

@@ -17,7 +17,7 @@ use super::source::PostgresSource;
 use super::types::RemoteColumn;
 use crate::error::{Code, Error, Result};
 use crate::formats::{ColumnSpec, Logical};
-use crate::sources::columns::declared_columns;
+use crate::sources::columns::{declared_columns, evolved, rescue, schema_change};
 use crate::sources::contract::{Check, Connector, OpenRequest, RemoteRelation, Source};
 use crate::spec::{Opt, Options, Spec};
 
@@ -69,11 +69,19 @@ impl Connector for Postgres {
         refuse_what_tables_cannot(&definition)?;
         let declared = declared_columns(&definition)?;
         declared.iter().try_for_each(check_declared)?;
-        let columns = match found {
+        let schema_change = schema_change(&definition);
+        let mut columns = match (found, schema_change) {
+            (Some(found), SchemaChange::Evolve) => {
+                let new: Vec<ColumnSpec> = evolved(&declared, &found, |_| false).collect();
+                Some(declared.into_iter().chain(new).collect())
+            }
             _ if !declared.is_empty() => Some(declared),
-            Some(found) => Some(found.fields().iter().map(|field| ColumnSpec::from_field(field)).collect()),
-            None => None,
+            (Some(found), _) => Some(evolved(&[], &found, |_| false).collect()),
+            (None, _) => None,
         };
+        if let (Some(columns), SchemaChange::Rescue) = (&mut columns, schema_change) {
+            rescue(columns)?;
+        }
         let is_known = columns.is_some();
         let source = PostgresSource {
             name,
@@ -84,7 +92,7 @@ impl Connector for Postgres {
             target: Target::new(&connection)?,
             relation: relation(&options)?,
             cursor: definition.incremental.as_ref().map(Cursor::new).transpose()?,
-            refuses_new_columns: definition.schema_change == Some(SchemaChange::Fail),
+            schema_change,
             columns: RwLock::new(columns.filter(|columns: &Vec<ColumnSpec>| !columns.is_empty())),
         };
         if !is_known {
@@ -144,7 +152,7 @@ fn relation(options: &Options) -> Result<Relation> {
 }
 
 fn refuse_what_tables_cannot(definition: &CreateSource) -> Result<()> {
-    let CreateSource { format, envelope, include, verify, schema_change, .. } = definition;
+    let CreateSource { format, envelope, include, verify, .. } = definition;
     if format.is_some() {
         return Err(Error::new(Code::InvalidDefinition, "tables of PostgreSQL have columns of their own and take no FORMAT"));
     }
@@ -157,10 +165,6 @@ fn refuse_what_tables_cannot(definition: &CreateSource) -> Result<()> {
     }
     if verify.is_some() {
         return Err(Error::new(Code::InvalidDefinition, "VERIFY is for webhooks"));
-    }
-    if matches!(schema_change, Some(SchemaChange::Evolve | SchemaChange::Rescue)) {
-        return Err(Error::new(Code::NotSupported, "this ON SCHEMA CHANGE is not built yet for PostgreSQL")
-            .hint("Use IGNORE, which is what happens when it is left out, or FAIL.".to_owned()));
     }
     Ok(())
 }

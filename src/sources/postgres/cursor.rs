@@ -2,7 +2,7 @@
 //!
 //! A position is `{"value": text}`, the largest cursor value read so far; `{"value": text, "inclusive": true}` is one a user named, whose own
 //! rows are still to come. Rows whose cursor is NULL, NaN or infinite stand outside the order: only the range from the very beginning has
-//! them, and with STARTING AT none. A row that appears later with a smaller cursor value is seen only within LOOKBACK.
+//! them, and with STARTING AT none. `"outside"` counts those that were read; a run says how many more there are. A row that appears later with a smaller cursor value is seen only within LOOKBACK.
 
 use serde_json::json;
 use sqlparser::ast;
@@ -27,17 +27,28 @@ pub(super) struct Cursor {
 pub(super) struct Point {
     pub(super) value: String,
     pub(super) is_inclusive: bool,
+    /// Rows outside the order that the range from the very beginning had.
+    pub(super) outside: i64,
 }
 
 impl Point {
     pub(super) fn read(position: &Position) -> Result<Self> {
         let value = position.get("value").and_then(|value| value.as_str());
         let value = value.ok_or_else(|| Error::internal("an offset of a PostgreSQL source has no value"))?;
-        Ok(Self { value: value.to_owned(), is_inclusive: position.get("inclusive").and_then(serde_json::Value::as_bool) == Some(true) })
+        let is_inclusive = position.get("inclusive").and_then(serde_json::Value::as_bool) == Some(true);
+        let outside = position.get("outside").and_then(serde_json::Value::as_i64).unwrap_or(0);
+        Ok(Self { value: value.to_owned(), is_inclusive, outside })
     }
 
     pub(super) fn position(&self) -> Position {
-        if self.is_inclusive { json!({ "value": self.value, "inclusive": true }) } else { json!({ "value": self.value }) }
+        let mut position = json!({ "value": self.value });
+        if self.is_inclusive {
+            position["inclusive"] = json!(true);
+        }
+        if self.outside > 0 {
+            position["outside"] = json!(self.outside);
+        }
+        position
     }
 
     fn operator(&self) -> &'static str {
@@ -98,7 +109,7 @@ impl Cursor {
 
     /// Where reading begins when nothing has been read.
     pub(super) fn start(&self) -> Option<Point> {
-        self.starting_at.clone().map(|value| Point { value, is_inclusive: true })
+        self.starting_at.clone().map(|value| Point { value, is_inclusive: true, outside: 0 })
     }
 }
 
@@ -109,6 +120,15 @@ impl Placed {
             "date" | "timestamp" | "timestamptz" => format!("{} < 'infinity'", self.column),
             "numeric" => format!("({0} < 'NaN' AND {0}::text <> 'Infinity')", self.column),
             _ => format!("{} IS NOT NULL", self.column),
+        }
+    }
+
+    /// True for the others; written so that an index serves it.
+    pub(super) fn out_of_order(&self) -> String {
+        match self.cast {
+            "date" | "timestamp" | "timestamptz" => format!("({0} IS NULL OR {0} = 'infinity')", self.column),
+            "numeric" => format!("({0} IS NULL OR {0} = 'NaN' OR {0} = 'Infinity')", self.column),
+            _ => format!("{} IS NULL", self.column),
         }
     }
 

@@ -210,7 +210,7 @@ impl Job {
     async fn check_unchanged(&self, link: &Link) -> Result<()> {
         let shape = &self.shape;
         let now = describe::again(&shape.target, link, &shape.from, &shape.label).await?;
-        let same = self.columns.iter().all(|fitted| {
+        let same = self.columns.iter().filter(|fitted| !fitted.spec.rescues).all(|fitted| {
             let remote = now.iter().find(|remote| remote.name == fitted.remote);
             remote.and_then(|remote| fit(fitted.spec.clone(), remote).ok()).as_ref() == Some(fitted)
         });

@@ -179,14 +179,14 @@ impl Translation<'_> {
     }
 
     fn column(&self, name: &str) -> Option<(&Fitted, String, Class)> {
-        let fitted = self.table.iter().find(|fitted| fitted.spec.name == name)?;
+        let fitted = self.table.iter().find(|fitted| fitted.spec.name == name && !fitted.spec.rescues)?;
         Some((fitted, fitted.select.around(&format!("r.{}", quoted(&fitted.remote))), Class::of(fitted)?))
     }
 
     /// A column of any type, for what does not depend on its values.
     fn any_column(&self, expr: &Expr) -> Option<String> {
         let Expr::Column(column) = expr else { return None };
-        let fitted = self.table.iter().find(|fitted| fitted.spec.name == column.name)?;
+        let fitted = self.table.iter().find(|fitted| fitted.spec.name == column.name && !fitted.spec.rescues)?;
         // Jsonb makes 'null' of no value; NULL stays NULL. A failing value is NULL only where the source says so.
         (fitted.spec.on_error == OnError::Reject).then(|| format!("r.{}", quoted(&fitted.remote)))
     }

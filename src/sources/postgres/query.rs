@@ -10,7 +10,7 @@ use super::describe::quoted;
 use super::filter;
 use super::link::{Link, Target};
 use super::refusal;
-use super::types::Fitted;
+use super::types::{Fitted, Select};
 use crate::error::Result;
 use crate::sources::contract::Range;
 
@@ -61,6 +61,14 @@ pub(super) struct Wanted<'a> {
     pub(super) limit: Option<usize>,
 }
 
+/// All of a row but what columns take, as an object; NULL when that is nothing.
+fn rest(table: &[Fitted], binder: &mut Binder) -> String {
+    let element = |fitted: &Fitted| format!("\"{}\"", fitted.remote.replace('\\', "\\\\").replace('"', "\\\""));
+    let taken: Vec<String> = table.iter().filter(|fitted| fitted.select != Select::Rest).map(element).collect();
+    let taken = binder.bind(&format!("{{{}}}", taken.join(",")), "text[]");
+    format!("nullif(to_jsonb(r) - {taken}, '{{}}'::jsonb)")
+}
+
 /// A statement and its values.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Copy {
@@ -73,8 +81,13 @@ impl Copy {
     /// A range that is not one of a cursor.
     pub(super) fn new(wanted: &Wanted<'_>) -> Result<Self> {
         let mut binder = Binder::by_settings();
-        let columns: Vec<String> =
-            wanted.columns.iter().map(|fitted| fitted.select.around(&format!("r.{}", quoted(&fitted.remote)))).collect();
+        let mut columns = Vec::with_capacity(wanted.columns.len());
+        for fitted in wanted.columns {
+            columns.push(match fitted.select {
+                Select::Rest => rest(wanted.table, &mut binder),
+                select => select.around(&format!("r.{}", quoted(&fitted.remote))),
+            });
+        }
         let mut conditions = Vec::new();
         if let (Some(range), Some(cursor)) = (wanted.range, wanted.cursor) {
             conditions.push(cursor.within(range, &mut binder)?);

@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use parking_lot::RwLock;
 use tokio_postgres::types::{ToSql, Type};
+use weir_sql::statements::create_source::SchemaChange;
 
 use super::again::Again;
 use super::cursor::{Cursor, Placed, Point};
@@ -18,10 +19,11 @@ use super::link::{Link, Target};
 use super::query::Binder;
 use super::refusal;
 use super::table::{PostgresTable, Shape, schema_of};
-use super::types::{RemoteColumn, fit};
+use super::types::{Fitted, RemoteColumn, fit};
 use crate::clock::Micros;
 use crate::error::{Code, Error, Result};
 use crate::formats::ColumnSpec;
+use crate::sources::columns::{rescue, with_new};
 use crate::sources::contract::{BatchLimit, Position, Range, RawRecord, ScanRequest, Source, StartPoint};
 
 pub(super) struct PostgresSource {
@@ -32,8 +34,8 @@ pub(super) struct PostgresSource {
     pub(super) target: Target,
     pub(super) relation: Relation,
     pub(super) cursor: Option<Cursor>,
-    /// A column on the server that is not among ours is an error.
-    pub(super) refuses_new_columns: bool,
+    /// What becomes of a column on the server that is not among ours.
+    pub(super) schema_change: SchemaChange,
     /// Declared or found; None until the server was asked.
     pub(super) columns: RwLock<Option<Vec<ColumnSpec>>>,
 }
@@ -43,14 +45,18 @@ impl PostgresSource {
     pub(super) async fn look(&self) -> Result<(Arc<Shape>, Link)> {
         let link = self.target.dial().await?;
         let described = describe(&self.target, &link, &self.relation).await?;
-        let columns = self.columns.write().get_or_insert_with(|| described.columns.iter().map(RemoteColumn::found).collect()).clone();
+        let columns = self.known_or(&described.columns)?;
         let mut fitted = Vec::with_capacity(columns.len());
         for spec in columns {
+            if spec.rescues {
+                fitted.push(Fitted::rest(spec));
+                continue;
+            }
             let remote = described.columns.iter().find(|remote| remote.name == spec.field_name());
             fitted.push(fit(spec.clone(), remote.ok_or_else(|| missing(&spec, &described.label, &described.columns))?)?);
         }
-        if let (true, Some(new)) =
-            (self.refuses_new_columns, described.columns.iter().find(|remote| fitted.iter().all(|fitted| fitted.remote != remote.name)))
+        if let (SchemaChange::Fail, Some(new)) =
+            (self.schema_change, described.columns.iter().find(|remote| fitted.iter().all(|fitted| fitted.remote != remote.name)))
         {
             return Err(Error::new(Code::DataException, format!("{} has a new column \"{}\"", described.label, new.name))
                 .hint("Declare the column, or use ON SCHEMA CHANGE IGNORE.".to_owned()));
@@ -65,6 +71,20 @@ impl PostgresSource {
             is_utf8: link.is_utf8,
         };
         Ok((Arc::new(shape), link))
+    }
+
+    /// The columns of ours; found from those of the server when none were known.
+    fn known_or(&self, remote: &[RemoteColumn]) -> Result<Vec<ColumnSpec>> {
+        let mut columns = self.columns.write();
+        if let Some(known) = columns.as_ref() {
+            return Ok(known.clone());
+        }
+        let mut found: Vec<ColumnSpec> = remote.iter().map(RemoteColumn::found).collect();
+        if self.schema_change == SchemaChange::Rescue {
+            rescue(&mut found)?;
+        }
+        *columns = Some(found.clone());
+        Ok(found)
     }
 
     fn provenance(&self, label: &str) -> String {
@@ -107,17 +127,47 @@ where
     }
 }
 
+/// What a row takes when the server does not know.
+const ROW_BYTES: i64 = 256;
+
+/// How many rows one batch may have, by what the server's statistics say a row takes; None for no limit.
+async fn limit_rows(shape: &Shape, link: &Link, limit: &BatchLimit) -> Result<Option<i64>> {
+    let Ok(bytes) = i64::try_from(limit.bytes) else { return Ok(None) };
+    let mut binder = Binder::by_parameters();
+    let text = format!(
+        "SELECT (pg_catalog.pg_relation_size(c.oid) / greatest(c.reltuples, 1))::bigint FROM pg_catalog.pg_class c \
+         WHERE c.oid = pg_catalog.to_regclass({}) AND c.reltuples > 0",
+        binder.bind(&shape.from, "text")
+    );
+    let row = ask::<i64>(shape, link, &text, &binder).await?.filter(|row| *row > 0).unwrap_or(ROW_BYTES);
+    Ok(Some((bytes / row).max(1)))
+}
+
+/// How many rows stand outside the cursor's order.
+async fn outside(shape: &Shape, link: &Link, placed: &Placed) -> Result<i64> {
+    let binder = Binder::by_parameters();
+    let text = format!("SELECT count(*) FROM {} AS r WHERE {}", shape.from, placed.out_of_order());
+    Ok(ask::<i64>(shape, link, &text, &binder).await?.unwrap_or(0))
+}
+
 impl PostgresSource {
-    /// The largest cursor value behind `from`.
-    async fn newest(&self, shape: &Shape, link: &Link, placed: &Placed, from: Option<&Point>) -> Result<Option<Point>> {
+    /// The largest cursor value behind `from`; of the next so many rows, if there is a limit.
+    async fn newest(&self, shape: &Shape, link: &Link, placed: &Placed, from: Option<&Point>, rows: Option<i64>) -> Result<Option<Point>> {
         let mut binder = Binder::by_parameters();
         let mut condition = placed.in_order();
         if let Some(from) = from {
             condition = format!("{condition} AND {}", placed.after(from, &mut binder));
         }
-        let text = format!("SELECT max({})::text FROM {} AS r WHERE {condition}", placed.column, shape.from);
+        let text = match rows {
+            None => format!("SELECT max({})::text FROM {} AS r WHERE {condition}", placed.column, shape.from),
+            // Rows that share the last value come along.
+            Some(rows) => format!(
+                "SELECT max(c)::text FROM (SELECT {0} AS c FROM {1} AS r WHERE {condition} ORDER BY {0} LIMIT {rows}) AS next",
+                placed.column, shape.from
+            ),
+        };
         let value = ask::<String>(shape, link, &text, &binder).await?;
-        Ok(value.map(|value| Point { value, is_inclusive: false }))
+        Ok(value.map(|value| Point { value, is_inclusive: false, outside: 0 }))
     }
 }
 
@@ -127,10 +177,32 @@ impl Source for PostgresSource {
         schema_of(self.columns.read().iter().flatten(), false)
     }
 
-    async fn next(&self, from: Option<&Position>, _limit: &BatchLimit) -> Result<Option<Position>> {
+    async fn next(&self, from: Option<&Position>, limit: &BatchLimit) -> Result<Option<Position>> {
         let from = from.map(Point::read).transpose()?.or_else(|| self.cursor.as_ref().and_then(Cursor::start));
         let (shape, placed, link) = self.follow().await?;
-        Ok(self.newest(&shape, &link, &placed, from.as_ref()).await?.map(|point| point.position()))
+        let rows = limit_rows(&shape, &link, limit).await?;
+        let Some(mut point) = self.newest(&shape, &link, &placed, from.as_ref(), rows).await? else { return Ok(None) };
+        // The range from the very beginning has the rows outside the order as well; those that come later are told from them by their number.
+        point.outside = match &from {
+            None => outside(&shape, &link, &placed).await?,
+            Some(from) => from.outside,
+        };
+        Ok(Some(point.position()))
+    }
+
+    async fn grown(&self, _range: &Range) -> Result<Option<SchemaRef>> {
+        if self.schema_change != SchemaChange::Evolve {
+            return Ok(None);
+        }
+        let link = self.target.dial().await?;
+        let described = describe(&self.target, &link, &self.relation).await?;
+        let columns = self.known_or(&described.columns)?;
+        let is_new = |remote: &&RemoteColumn| columns.iter().all(|column| column.field_name() != remote.name);
+        let new: Vec<Field> = described.columns.iter().filter(is_new).map(|remote| remote.found().field()).collect();
+        if new.is_empty() {
+            return Ok(None);
+        }
+        with_new(&columns, &new, &[], &described.label).map(Some)
     }
 
     async fn scan(&self, range: Option<Range>, request: ScanRequest) -> Result<Arc<dyn TableProvider>> {
@@ -149,6 +221,19 @@ impl Source for PostgresSource {
         Again { columns, records, request }.table()
     }
 
+    async fn left_out(&self, from: &Position) -> Result<Option<String>> {
+        let read = Point::read(from)?.outside;
+        let (shape, placed, link) = self.follow().await?;
+        let missed = outside(&shape, &link, &placed).await? - read;
+        let column = &self.cursor()?.column;
+        Ok((missed > 0).then(|| {
+            format!(
+                "{missed} rows of {} are not read, because their value of the cursor column \"{column}\" has no place in its order",
+                shape.label
+            )
+        }))
+    }
+
     async fn release(&self, _to: &Position) -> Result<()> {
         Ok(())
     }
@@ -160,7 +245,7 @@ impl Source for PostgresSource {
         }
         let (shape, placed, link) = self.follow().await?;
         let StartPoint::At(value) = point else {
-            return Ok(self.newest(&shape, &link, &placed, None).await?.map(|point| point.position()));
+            return Ok(self.newest(&shape, &link, &placed, None, None).await?.map(|point| point.position()));
         };
         let mut binder = Binder::by_parameters();
         let text = format!("SELECT ({})::text", binder.bind(value, placed.cast));
@@ -170,7 +255,7 @@ impl Source for PostgresSource {
             }
             Error::new(Code::InvalidParameter, format!("\"{value}\" is not a value of type {}", placed.cast)).caused_by(error)
         })?;
-        Ok(value.map(|value| Point { value, is_inclusive: true }.position()))
+        Ok(value.map(|value| Point { value, is_inclusive: true, outside: 0 }.position()))
     }
 
     async fn oldest_unread(&self, from: Option<&Position>) -> Result<Option<Micros>> {

@@ -39,6 +39,8 @@ pub(super) enum Select {
     Int8,
     Int8Array,
     Jsonb,
+    /// Not a column: all of the row that no column takes.
+    Rest,
 }
 
 impl Select {
@@ -50,6 +52,8 @@ impl Select {
             Select::Int8 => format!("{column}::int8"),
             Select::Int8Array => format!("{column}::int8[]"),
             Select::Jsonb => format!("to_jsonb({column})"),
+            // The statement knows what is taken; see `Copy::new`.
+            Select::Rest => "NULL::jsonb".to_owned(),
         }
     }
 }
@@ -194,6 +198,11 @@ pub(super) fn fit(spec: ColumnSpec, remote: &RemoteColumn) -> Result<Fitted> {
 }
 
 impl Fitted {
+    /// The column that takes what no other takes.
+    pub(super) fn rest(spec: ColumnSpec) -> Self {
+        Self { spec, remote: String::new(), wire: Wire::Jsonb, select: Select::Rest, is_exact: false }
+    }
+
     /// Whether every value of the server becomes a value here.
     pub(super) fn never_fails(&self) -> bool {
         let same = match (&self.wire, &self.spec.data_type) {

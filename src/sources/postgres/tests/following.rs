@@ -23,7 +23,8 @@ async fn new_rows_are_read_once_and_in_order() {
         .await;
     let source = server.source("t", "", "INCREMENTAL BY at LOOKBACK '1 day'").await;
     let first = source.next(None, &LIMIT).await.unwrap().unwrap();
-    assert_eq!(first, json!({"value": "2024-01-03 00:00:00+00"}));
+    assert_eq!(first, json!({"value": "2024-01-03 00:00:00+00", "outside": 1}));
+    assert_eq!(source.left_out(&first).await.unwrap(), None);
     assert_eq!(source.next(Some(&first), &LIMIT).await.unwrap(), None);
     let range = Range { from: None, to: first.clone() };
     server.run("INSERT INTO t VALUES (4, '2024-01-04 00:00+00'), (5, '2024-01-02 12:00+00'), (6, '2024-01-01 12:00+00')").await;
@@ -32,6 +33,12 @@ async fn new_rows_are_read_once_and_in_order() {
     let second = source.next(Some(&first), &LIMIT).await.unwrap().unwrap();
     assert_eq!(ids(&source, &Range { from: Some(first.clone()), to: second.clone() }).await, [2, 5, 3, 4]);
     assert_eq!(source.next(Some(&second), &LIMIT).await.unwrap(), None);
+    // One that comes later is in no range: it is said.
+    assert_eq!(source.left_out(&second).await.unwrap(), None);
+    server.run("INSERT INTO t VALUES (10, NULL), (11, 'infinity')").await;
+    let said = source.left_out(&second).await.unwrap().unwrap();
+    assert!(said.starts_with("2 rows of weir_cursor.t are not read") && said.contains("\"at\""), "{said}");
+    server.run("DELETE FROM t WHERE id > 9").await;
 
     assert_eq!(source.oldest_unread(Some(&first)).await.unwrap(), Some(1_704_326_400_000_000));
     assert_eq!(source.oldest_unread(Some(&second)).await.unwrap(), None);
@@ -88,4 +95,58 @@ async fn what_cannot_be_followed_says_so() {
     assert_eq!(code_of(next("INCREMENTAL BY id LOOKBACK '1 day'").await), Code::InvalidDefinition);
     assert_eq!(next("INCREMENTAL BY id").await.unwrap(), None);
     assert_eq!(code_of(server.try_source("", "INCREMENTAL BY id STARTING AT now() WITH (table = 't')").await), Code::NotSupported);
+}
+
+#[tokio::test]
+async fn new_columns_are_grown_into_or_rescued() {
+    let Some(server) = Server::with_schema("weir_grown").await else { return };
+    server.run(r#"CREATE TABLE t (id int, x text); INSERT INTO t VALUES (1, 'a')"#).await;
+    let source = server.source("t", "", "INCREMENTAL BY id").await;
+    let range = Range { from: None, to: source.next(None, &LIMIT).await.unwrap().unwrap() };
+    assert_eq!(source.grown(&range).await.unwrap(), None);
+    server.run(r#"ALTER TABLE t ADD "a ""b\c" jsonb, ADD n numeric(6,2); INSERT INTO t VALUES (2, 'b', '{"k":null}', 1.5), (3, 'c', NULL, NULL)"#).await;
+    let grown = source.grown(&range).await.unwrap().unwrap();
+    let names: Vec<&str> = grown.fields().iter().map(|field| field.name().as_str()).collect();
+    assert_eq!(names, ["id", "x", "a \"b\\c", "n"]);
+    // Until the new columns are stored, and in every attempt at an older run, the source is what it was.
+    assert_eq!(source.schema().fields().len(), 2);
+    assert_eq!(ids(&source, &range).await, [1]);
+
+    for clauses in ["ON SCHEMA CHANGE IGNORE", "ON SCHEMA CHANGE RESCUE"] {
+        let source = server.source("t", "(id int)", &format!("INCREMENTAL BY id {clauses}")).await;
+        assert_eq!(source.grown(&range).await.unwrap(), None, "{clauses}");
+    }
+    let rescuing = server.source("t", "(id int, x text)", "INCREMENTAL BY id ON SCHEMA CHANGE RESCUE").await;
+    let rescued = super::read(&rescuing, |frame| frame.sort_by(vec![datafusion::prelude::col("id")]).unwrap()).await;
+    assert_eq!(
+        rescued,
+        [r#"1|a|{"n": null, "a \"b\\c": null}"#, r#"2|b|{"n": 1.50, "a \"b\\c": {"k": null}}"#, r#"3|c|{"n": null, "a \"b\\c": null}"#,]
+    );
+    // A condition on what is rescued is not one on a column of the server.
+    let filtered = super::read(&rescuing, |frame| frame.filter(datafusion::prelude::col("_rescued_data").is_null()).unwrap()).await;
+    assert!(filtered.is_empty(), "{filtered:?}");
+    let exact = server.source("t", "(id int, x text, n numeric(6,2), b jsonb PATH 'a \"b\\c')", "ON SCHEMA CHANGE RESCUE").await;
+    assert_eq!(
+        super::read(&exact, |frame| frame.filter(datafusion::prelude::col("id").eq(datafusion::prelude::lit(1))).unwrap()).await,
+        ["1|a|-|-|-"]
+    );
+}
+
+#[tokio::test]
+async fn a_batch_ends_where_its_limit_says() {
+    let Some(server) = Server::with_schema("weir_batches").await else { return };
+    server.run("CREATE TABLE t (id int, at date); INSERT INTO t SELECT i, date '2024-01-01' + i / 10 FROM generate_series(0, 999) i; ANALYZE t").await;
+    let source = server.source("t", "", "INCREMENTAL BY at").await;
+    let limit = BatchLimit { files: 1, bytes: 4000 };
+    let (mut from, mut seen, mut batches) = (None, Vec::new(), 0);
+    while let Some(to) = source.next(from.as_ref(), &limit).await.unwrap() {
+        let batch = ids(&source, &Range { from, to: to.clone() }).await;
+        assert!(batch.len() < 200, "{} rows", batch.len());
+        seen.extend(batch);
+        batches += 1;
+        from = Some(to);
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, (0..1000).collect::<Vec<_>>());
+    assert!(batches > 5, "{batches} batches");
 }

@@ -1,0 +1,85 @@
+//! Takes in the rows of a keyed write: in memory while they fit, on disk when they do not.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use tokio::sync::mpsc::Receiver;
+
+use super::scatter::{Scatter, Scattered, Side, splitters};
+use super::shape::Shape;
+use super::sieve::{Bounds, Filter};
+use crate::delta::lake::Scratch;
+use crate::error::Result;
+
+/// The rows of one keyed write.
+pub(super) struct Incoming {
+    /// The values of their keys.
+    pub bounds: Bounds,
+    pub rows: Rows,
+}
+
+pub(super) enum Rows {
+    Held(Vec<RecordBatch>),
+    Spilled { events: Scattered, filter: Filter },
+}
+
+struct Intake {
+    shape: Arc<Shape>,
+    scratch: Scratch,
+    held: Vec<RecordBatch>,
+    weight: usize,
+    spilled: Option<(Scatter, Filter, Bounds)>,
+}
+
+/// Takes batches until there are no more.
+///
+/// # Errors
+/// `NotNullViolated` for a key that is NULL.
+pub(super) fn collect(mut batches: Receiver<RecordBatch>, shape: &Arc<Shape>, scratch: &Scratch) -> Result<Incoming> {
+    let mut intake = Intake { shape: shape.clone(), scratch: scratch.clone(), held: Vec::new(), weight: 0, spilled: None };
+    while let Some(batch) = batches.blocking_recv() {
+        let events = shape.take_in(&batch)?;
+        intake.weight += shape.weight(&events);
+        intake.held.push(events);
+        if intake.weight > scratch.memory_bytes {
+            intake.spill()?;
+        }
+    }
+    intake.finish()
+}
+
+impl Intake {
+    /// Moves what is held to the disk.
+    fn spill(&mut self) -> Result<()> {
+        let held = std::mem::take(&mut self.held);
+        self.weight = 0;
+        let bounds = Bounds::of(&self.shape, &held)?;
+        let (scatter, filter) = match &mut self.spilled {
+            Some((scatter, filter, known)) => {
+                known.join(bounds);
+                (scatter, filter)
+            }
+            none => {
+                let cuts = splitters(&self.shape, &held)?;
+                let scatter = Scatter::new(self.shape.clone(), Side::Events, cuts, &self.scratch)?;
+                let (scatter, filter, _) = none.insert((scatter, Filter::new(), bounds));
+                (scatter, filter)
+            }
+        };
+        for events in held {
+            self.shape.keys(&events)?.iter().for_each(|key| filter.enter(key.data()));
+            scatter.push(events)?;
+        }
+        scatter.flush()
+    }
+
+    fn finish(mut self) -> Result<Incoming> {
+        if self.spilled.is_some() {
+            self.spill()?;
+        }
+        Ok(match self.spilled {
+            None => Incoming { bounds: Bounds::of(&self.shape, &self.held)?, rows: Rows::Held(self.held) },
+            Some((scatter, filter, bounds)) => Incoming { bounds, rows: Rows::Spilled { events: scatter.finish()?, filter } },
+        })
+    }
+}

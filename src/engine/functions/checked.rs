@@ -1,0 +1,143 @@
+//! Whole-number and decimal arithmetic that fails where DataFusion's would wrap around: a wrong number is worse than an error.
+//!
+//! The operators stay in the syntax tree until types are known and then become functions over the checked kernels. Everything else
+//! (floats, dates, intervals) is left to DataFusion.
+
+use arrow::compute::kernels::numeric::{add, mul, sub};
+use arrow::datatypes::{DataType, FieldRef};
+use arrow::error::ArrowError;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue};
+use datafusion::logical_expr::expr::{BinaryExpr, ScalarFunction};
+use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
+use datafusion::logical_expr::type_coercion::binary::BinaryTypeCoercer;
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ExprSchemable, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    cast,
+};
+use datafusion::physical_expr_common::datum::apply;
+
+use crate::error::{Code, Error};
+
+/// Puts the functions in the place of the operators.
+#[derive(Debug)]
+pub(in crate::engine) struct CheckedArithmetic;
+
+impl FunctionRewrite for CheckedArithmetic {
+    fn name(&self) -> &'static str {
+        "checked_arithmetic"
+    }
+
+    fn rewrite(&self, expr: Expr, schema: &DFSchema, _: &ConfigOptions) -> Result<Transformed<Expr>> {
+        let (left, op, right) = match &expr {
+            Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::Plus | Operator::Minus | Operator::Multiply), right }) => {
+                (left.as_ref().clone(), *op, right.as_ref().clone())
+            }
+            Expr::Negative(inner) if !matches!(inner.as_ref(), Expr::Literal(..)) => match inner.get_type(schema) {
+                Ok(data_type) if data_type.is_signed_integer() => {
+                    (Expr::Literal(ScalarValue::new_zero(&data_type)?, None), Operator::Minus, inner.as_ref().clone())
+                }
+                _ => return Ok(Transformed::no(expr)),
+            },
+            _ => return Ok(Transformed::no(expr)),
+        };
+        // A type that is not known yet is left to the planner's own coercion.
+        let (Ok(left_type), Ok(right_type)) = (left.get_type(schema), right.get_type(schema)) else { return Ok(Transformed::no(expr)) };
+        let Ok((left_as, right_as)) = BinaryTypeCoercer::new(&left_type, &op, &right_type).get_input_types() else {
+            return Ok(Transformed::no(expr));
+        };
+        if !(is_exact(&left_as) && is_exact(&right_as)) {
+            return Ok(Transformed::no(expr));
+        }
+        let taken_as = |expr: Expr, from: &DataType, to: DataType| if *from == to { expr } else { cast(expr, to) };
+        let args = vec![taken_as(left, &left_type, left_as), taken_as(right, &right_type, right_as)];
+        Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction::new_udf(ScalarUDF::from(Checked::new(op)).into(), args))))
+    }
+}
+
+fn is_exact(data_type: &DataType) -> bool {
+    data_type.is_integer() || matches!(data_type, DataType::Decimal128(..) | DataType::Decimal256(..))
+}
+
+/// One operator as a function of two values of the same kind.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Checked {
+    op: Operator,
+    signature: Signature,
+}
+
+impl Checked {
+    fn new(op: Operator) -> Self {
+        Self { op, signature: Signature::any(2, Volatility::Immutable) }
+    }
+
+    fn shown(&self, args: &[Expr], shown: &dyn Fn(&Expr) -> String) -> String {
+        let args: Vec<String> = args.iter().map(shown).collect();
+        args.join(&format!(" {} ", self.op))
+    }
+}
+
+impl ScalarUDFImpl for Checked {
+    fn name(&self) -> &'static str {
+        match self.op {
+            Operator::Plus => "checked_add",
+            Operator::Minus => "checked_subtract",
+            _ => "checked_multiply",
+        }
+    }
+
+    /// As the operator looks.
+    fn display_name(&self, args: &[Expr]) -> Result<String> {
+        Ok(self.shown(args, &Expr::to_string))
+    }
+
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        Ok(self.shown(args, &|arg| arg.schema_name().to_string()))
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, args: &[DataType]) -> Result<DataType> {
+        match args {
+            [left, right] => BinaryTypeCoercer::new(left, &self.op, right).get_result_type(),
+            _ => Err(DataFusionError::Internal(format!("\"{}\" takes two values", self.op))),
+        }
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        let types: Vec<DataType> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
+        let is_nullable = args.arg_fields.iter().any(|field| field.is_nullable());
+        Ok(arrow::datatypes::Field::new(self.name(), self.return_type(&types)?, is_nullable).into())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [left, right] = args.args.as_slice() else {
+            return Err(DataFusionError::Internal(format!("\"{}\" takes two values", self.op)));
+        };
+        let kernel = match self.op {
+            Operator::Plus => add,
+            Operator::Minus => sub,
+            _ => mul,
+        };
+        apply(left, right, kernel).map_err(|error| out_of_range(error, args.return_field.data_type()))
+    }
+}
+
+/// In the words of PostgreSQL.
+pub(super) fn out_of_range(error: DataFusionError, data_type: &DataType) -> DataFusionError {
+    let kind = match data_type {
+        DataType::Int16 => "smallint",
+        DataType::Int32 => "integer",
+        DataType::Int64 => "bigint",
+        _ => "value",
+    };
+    match error {
+        DataFusionError::ArrowError(inner, _) if matches!(*inner, ArrowError::ArithmeticOverflow(_)) => {
+            DataFusionError::External(Box::new(Error::new(Code::NumericOutOfRange, format!("{kind} out of range"))))
+        }
+        other => other,
+    }
+}
