@@ -61,13 +61,13 @@ async fn one_client_ends_what_another_does() {
         admin.query_one(list, &[&process, &wanted]).await.expect("the list").get::<_, i64>(0) == 1
     };
     until(async || is("active").await).await;
-    let done = admin.query_one("SELECT pg_cancel_backend($1)", &[&i64::from(pid)]).await.expect("the cancel");
+    let done = admin.query_one("SELECT pg_cancel_backend($1::bigint)", &[&i64::from(pid)]).await.expect("the cancel");
     assert!(done.get::<_, bool>(0));
     let (one, cancelled) = sleeping.await.expect("the other goes on");
     assert_eq!(cancelled, "57014");
     one.batch_execute("BEGIN").await.expect("a transaction");
     until(async || is("idle in transaction").await).await;
-    admin.query_one("SELECT pg_terminate_backend($1)", &[&i64::from(pid)]).await.expect("the end");
+    admin.query_one("SELECT pg_terminate_backend($1::bigint)", &[&i64::from(pid)]).await.expect("the end");
     until(async || one.is_closed()).await;
     let left = admin.query_one("SELECT count(*) FROM pg_stat_activity", &[]).await.expect("the list");
     assert_eq!(left.get::<_, i64>(0), 1);
@@ -75,7 +75,7 @@ async fn one_client_ends_what_another_does() {
     let (one, _) = hub.connect().await;
     let pid: i32 = one.query_one("SELECT pg_backend_pid()", &[]).await.expect("a number").get(0);
     let sleeping = tokio::spawn(async move { one.batch_execute("SELECT pg_sleep(600)").await.expect_err("the end") });
-    admin.query_one("SELECT pg_terminate_backend($1)", &[&i64::from(pid)]).await.expect("the end");
+    admin.query_one("SELECT pg_terminate_backend($1::bigint)", &[&i64::from(pid)]).await.expect("the end");
     let error = tokio::time::timeout(Duration::from_secs(20), sleeping).await.expect("in time").expect("no panic");
     assert!(["57P01", "57014", ""].contains(&state(&error).as_str()), "{error:?}");
 }

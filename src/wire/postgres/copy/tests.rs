@@ -148,3 +148,16 @@ fn what_is_wrong_is_named_by_its_line() {
     }
     assert_eq!(read("no signature", &binary).unwrap_err().code().sqlstate(), "22P04");
 }
+
+#[test]
+fn the_binary_signature_comes_with_the_first_row() {
+    let binary = CopyStyle::new(CopyForm::Binary);
+    let mut writer = Writer::new(&schema(), binary).unwrap();
+    let mut out = BytesMut::new();
+    writer.begin(&mut out).unwrap();
+    assert!(out.is_empty());
+    let rows = Rows::new(&batch(&[row(1, "a")]), &writer.columns, &Zone::UTC).unwrap();
+    writer.put(&rows, 0, &mut out).unwrap();
+    assert_eq!(&out[5..16], b"PGCOPY\n\xff\r\n\0");
+    assert_eq!(&out[24..26], [0, 2]);
+}

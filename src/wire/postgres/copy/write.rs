@@ -18,14 +18,17 @@ pub(super) struct Writer {
     names: Vec<String>,
     force_quote: Vec<bool>,
     cell: BytesMut,
+    /// The binary form's signature is still to be sent. It goes with the first message, where clients look for it.
+    is_unsigned: bool,
 }
 
 impl Writer {
     pub(super) fn new(schema: &SchemaRef, style: CopyStyle) -> Result<Self> {
-        let format = if style.form == CopyForm::Binary { 1 } else { 0 };
+        let is_unsigned = style.form == CopyForm::Binary;
+        let format = i16::from(is_unsigned);
         let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
         let force_quote = names.iter().map(|name| style.force_quote.includes(name)).collect();
-        Ok(Self { columns: columns(schema.fields(), &[format])?, style, names, force_quote, cell: BytesMut::new() })
+        Ok(Self { columns: columns(schema.fields(), &[format])?, style, names, force_quote, cell: BytesMut::new(), is_unsigned })
     }
 
     pub(super) fn is_binary(&self) -> bool {
@@ -34,13 +37,7 @@ impl Writer {
 
     /// What comes before the rows.
     pub(super) fn begin(&self, out: &mut BytesMut) -> Result<()> {
-        if self.is_binary() {
-            return data(out, |out| {
-                out.put_slice(SIGNATURE);
-                Ok(())
-            });
-        }
-        if self.style.header == Header::No {
+        if self.is_binary() || self.style.header == Header::No {
             return Ok(());
         }
         data(out, |out| {
@@ -59,6 +56,7 @@ impl Writer {
             return Ok(());
         }
         data(out, |out| {
+            self.sign(out);
             out.put_slice(TRAILER);
             Ok(())
         })
@@ -69,14 +67,24 @@ impl Writer {
         let start = out.len();
         let mut cell = std::mem::take(&mut self.cell);
         let done = data(out, |out| match self.is_binary() {
-            true => rows.put_tuple(row, out),
+            true => {
+                self.sign(out);
+                rows.put_tuple(row, out)
+            }
             false => self.put_line(rows, row, &mut cell, out),
         });
         self.cell = cell;
         if done.is_err() {
             out.truncate(start);
         }
+        self.is_unsigned = false;
         done
+    }
+
+    fn sign(&self, out: &mut BytesMut) {
+        if self.is_unsigned {
+            out.put_slice(SIGNATURE);
+        }
     }
 
     fn put_line(&self, rows: &Rows, row: usize, cell: &mut BytesMut, out: &mut BytesMut) -> Result<()> {
