@@ -27,6 +27,10 @@ pub fn row_error_text(error: &DataFusionError) -> String {
         DataFusionError::Execution(text) => text.clone(),
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => row_error_text(inner),
         DataFusionError::Shared(inner) => row_error_text(inner),
+        DataFusionError::External(inner) => match inner.downcast_ref::<crate::error::Error>() {
+            Some(error) => error.message().to_owned(),
+            None => inner.to_string(),
+        },
         other => other.to_string(),
     }
 }
