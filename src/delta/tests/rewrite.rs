@@ -136,7 +136,7 @@ async fn files_that_cannot_match_are_not_read() {
             append(&table, &[(first, "a"), (first, "m")]).await;
         }
         // Only what is read is missed.
-        let files = table.live_files(&*table.snapshot().await.unwrap()).await.unwrap();
+        let files = table.live_files(&table.snapshot().await.unwrap()).await.unwrap();
         assert_eq!(files.len(), 3);
         let away = |number: usize| files[number].data.path.with_extension("away");
         let place = |number: usize| files[number].data.path.clone();
