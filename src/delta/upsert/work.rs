@@ -196,7 +196,8 @@ impl Work {
         }
         let writer = |options, purpose| Writer::new(self.layout.clone(), options, purpose);
         // Two writers and a reader work at once. Changes are read from one end to the other, so their row groups may be small.
-        let sized = |row_group_bytes| WriterOptions { row_group_bytes, ..WriterOptions::default() };
+        // What an open row group takes grows with its rows, too.
+        let sized = |row_group_bytes| WriterOptions { row_group_bytes, row_group_rows: 1 << 18, ..WriterOptions::default() };
         let changes = if may_change && self.records_changes { Some(writer(sized(4 << 20), Purpose::Changes)?) } else { None };
         Ok(Output { data: writer(sized(16 << 20), Purpose::Data)?, changes })
     }
