@@ -71,7 +71,24 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "fs4",
         ],
     ),
-    ("udfs", &["datafusion-expr", "datafusion-common", "arrow", "sha2", "rand", "uuid", "hmac", "md-5", "sha1", "serde_json", "chrono"]),
+    (
+        "udfs",
+        &[
+            "datafusion-expr",
+            "datafusion-common",
+            "arrow",
+            "sha2",
+            "rand",
+            "uuid",
+            "hmac",
+            "md-5",
+            "sha1",
+            "serde",
+            "serde_json",
+            "chrono",
+            "regex",
+        ],
+    ),
 ];
 
 #[test]

@@ -45,6 +45,10 @@ impl Hub {
         self.folder.path().join("files")
     }
 
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }

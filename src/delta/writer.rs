@@ -51,7 +51,7 @@ pub struct WriterOptions {
 
 impl Default for WriterOptions {
     fn default() -> Self {
-        Self { schema: None, target_file_bytes: 128 << 20, row_group_rows: 1 << 20, row_group_bytes: 16 << 20 }
+        Self { schema: None, target_file_bytes: 128 << 20, row_group_rows: 1 << 18, row_group_bytes: 16 << 20 }
     }
 }
 

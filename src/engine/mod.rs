@@ -24,6 +24,7 @@ mod rewrite;
 mod snapshot;
 mod state;
 mod streams;
+mod subqueries;
 mod system;
 mod types;
 mod version;

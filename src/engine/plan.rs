@@ -20,7 +20,7 @@ use super::position::Place;
 use super::resolve::{Ask, Misplaced, Moment, Target, walk};
 use super::{
     Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, constant, definition, errors, output_names, parameters, rewrite, state,
-    system,
+    subqueries, system,
 };
 use crate::clock::Micros;
 use crate::error::{Code, Error, Result};
@@ -72,15 +72,13 @@ impl Engine {
         reads: &mut Reads,
     ) -> Result<LogicalPlan> {
         let place = Place::query(query);
-        self.bind_tree((*query.ast).clone(), &query.temporals, Some(&query.text), &place, state, context, reads).await
+        self.bind_tree((*query.ast).clone(), &query.temporals, &place, state, context, reads).await
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of a statement, each borrowed from another owner")]
     pub(super) async fn bind_tree(
         &self,
         mut tree: Query,
         temporals: &[Temporal],
-        text: Option<&str>,
         place: &Place<'_>,
         state: &SessionState,
         context: &Context<'_>,
@@ -92,12 +90,9 @@ impl Engine {
         };
         output_names::name(&mut tree);
         let mut tree = rewrite::query(tree);
-        let mut found = walk(&mut tree, temporals, context.scope, context.definitions).map_err(misplaced)?;
-        if found.about_catalog
-            && let Some(mut again) = text.and_then(rewrite::catalog_query)
-        {
-            found = walk(&mut again, temporals, context.scope, context.definitions).map_err(misplaced)?;
-            tree = again;
+        let found = walk(&mut tree, temporals, context.scope, context.definitions).map_err(misplaced)?;
+        if found.about_catalog {
+            tree = rewrite::catalog_query(tree);
         }
         let catalog = MemoryCatalogProvider::new();
         for ask in &found.asks {
@@ -120,7 +115,7 @@ impl Engine {
             errors::error(e).at(position)
         })?;
         only_reads(&plan)?;
-        Ok(plan)
+        subqueries::aggregated(plan).map_err(errors::error)
     }
 
     async fn provider(

@@ -6,10 +6,13 @@ use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, TypePlanner};
-use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF};
+use datafusion::logical_expr::{Expr, ExprSchemable, Operator, ScalarUDF, binary_expr, cast};
 use datafusion_functions_json::udfs::{json_as_text_udf, json_contains_udf, json_get_json_udf};
 use datafusion_pg_catalog::pg_catalog::oid_type_planner::PgOidTypePlanner;
 use sqlparser::ast::{BinaryOperator, DataType as SqlType, ExactNumberInfo, ObjectNamePart, TimezoneInfo};
+use weir_udfs::row::is_json;
+
+use super::functions::array_in;
 
 /// SQL types to Arrow types, with casts to `timestamptz` read in one time zone.
 #[derive(Debug)]
@@ -52,7 +55,7 @@ impl TypePlanner for Types {
     }
 }
 
-/// `->`, `->>`, `#>`, `#>>`, `?`, `@>` and `<@` on JSON text.
+/// The operators of JSON: `->`, `->>`, `#>`, `#>>`, `?`, `@>` and `<@` on any text, the others where one side is known to be a document.
 #[derive(Debug)]
 pub(super) struct JsonOperators;
 
@@ -71,16 +74,61 @@ impl ExprPlanner for JsonOperators {
                 return Ok(PlannerResult::Planned(weir_udfs::jsonb_contains().call(vec![expr.right, expr.left])));
             }
             BinaryOperator::Question => (json_contains_udf(), false),
-            _ => return Ok(PlannerResult::Original(expr)),
+            _ => return Ok(of_documents(expr, schema)),
         };
         let steps = match is_path {
             false => vec![expr.right.clone()],
             true => match path_steps(&expr.right) {
                 Some(steps) => steps,
-                None => return Ok(PlannerResult::Original(expr)),
+                None => {
+                    let make = if matches!(expr.op, BinaryOperator::HashArrow) { "jsonb_at_path" } else { "jsonb_text_at_path" };
+                    return Ok(called(make, expr));
+                }
             },
         };
         Ok(PlannerResult::Planned(get(function, expr.left, steps)))
+    }
+}
+
+fn of_documents(expr: RawBinaryExpr, schema: &DFSchema) -> PlannerResult<RawBinaryExpr> {
+    if matches!(expr.op, BinaryOperator::Eq | BinaryOperator::NotEq) {
+        return of_arrays(expr, schema);
+    }
+    let is_document = |side: &Expr| side.to_field(schema).is_ok_and(|(_, field)| is_json(&field));
+    let (left, right) = (is_document(&expr.left), is_document(&expr.right));
+    match expr.op {
+        BinaryOperator::StringConcat if left || right => called("jsonb_concat", expr),
+        BinaryOperator::Minus if left => called("jsonb_delete", expr),
+        BinaryOperator::HashMinus if left => called("jsonb_delete_path", expr),
+        BinaryOperator::QuestionPipe => called("jsonb_exists_any", expr),
+        BinaryOperator::QuestionAnd => called("jsonb_exists_all", expr),
+        _ => PlannerResult::Original(expr),
+    }
+}
+
+/// `array = '{a,b}'`: a literal beside an array is an array.
+fn of_arrays(expr: RawBinaryExpr, schema: &DFSchema) -> PlannerResult<RawBinaryExpr> {
+    let list = |side: &Expr| side.get_type(schema).ok().filter(|data_type| matches!(data_type, DataType::List(_)));
+    let read = |written: &Expr, like: &Expr| {
+        let is_text = matches!(written, Expr::Literal(ScalarValue::Utf8(Some(_)), _));
+        list(like).filter(|_| is_text).map(|data_type| cast(array_in().call(vec![written.clone()]), data_type))
+    };
+    let (left, right) = (read(&expr.left, &expr.right), read(&expr.right, &expr.left));
+    match (left, right) {
+        (None, None) => PlannerResult::Original(expr),
+        (left, right) => {
+            let (left, right) = (left.unwrap_or(expr.left), right.unwrap_or(expr.right));
+            let op = if matches!(expr.op, BinaryOperator::Eq) { Operator::Eq } else { Operator::NotEq };
+            PlannerResult::Planned(binary_expr(left, op, right))
+        }
+    }
+}
+
+/// The operator as a call of one of the hub's own functions.
+fn called(name: &str, expr: RawBinaryExpr) -> PlannerResult<RawBinaryExpr> {
+    match weir_udfs::FUNCTIONS.iter().map(|make| make()).find(|function| function.name() == name) {
+        Some(function) => PlannerResult::Planned(function.call(vec![expr.left, expr.right])),
+        None => PlannerResult::Original(expr),
     }
 }
 

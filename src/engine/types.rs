@@ -48,18 +48,95 @@ pub(super) fn pg_type(field: &Field) -> PgType {
 }
 
 fn array_of(item: PgType) -> PgType {
-    match item.short {
-        "bool" => pg(1000, "boolean[]", "_bool", -1),
-        "int2" => pg(1005, "smallint[]", "_int2", -1),
-        "int4" => pg(1007, "integer[]", "_int4", -1),
-        "int8" => pg(1016, "bigint[]", "_int8", -1),
-        "float4" => pg(1021, "real[]", "_float4", -1),
-        "float8" => pg(1022, "double precision[]", "_float8", -1),
-        "numeric" => pg(1231, "numeric[]", "_numeric", -1),
-        "date" => pg(1182, "date[]", "_date", -1),
-        "timestamp" => pg(1115, "timestamp without time zone[]", "_timestamp", -1),
-        "timestamptz" => pg(1185, "timestamp with time zone[]", "_timestamptz", -1),
-        _ => pg(1009, "text[]", "_text", -1),
+    let short = format!("_{}", item.short);
+    TYPES.iter().find(|known| known.short == short).copied().unwrap_or(pg(1009, "text[]", "_text", -1))
+}
+
+/// The types that a value can have or a client can name.
+const TYPES: &[PgType] = &[
+    pg(16, "boolean", "bool", 1),
+    pg(17, "bytea", "bytea", -1),
+    pg(18, "\"char\"", "char", 1),
+    pg(19, "name", "name", 64),
+    pg(20, "bigint", "int8", 8),
+    pg(21, "smallint", "int2", 2),
+    pg(22, "int2vector", "int2vector", -1),
+    pg(23, "integer", "int4", 4),
+    pg(25, "text", "text", -1),
+    pg(26, "oid", "oid", 4),
+    pg(30, "oidvector", "oidvector", -1),
+    pg(114, "json", "json", -1),
+    pg(700, "real", "float4", 4),
+    pg(701, "double precision", "float8", 8),
+    pg(1042, "character", "bpchar", -1),
+    pg(1043, "character varying", "varchar", -1),
+    pg(1082, "date", "date", 4),
+    pg(1083, "time without time zone", "time", 8),
+    pg(1114, "timestamp without time zone", "timestamp", 8),
+    pg(1184, "timestamp with time zone", "timestamptz", 8),
+    pg(1186, "interval", "interval", 16),
+    pg(1266, "time with time zone", "timetz", 12),
+    pg(1700, "numeric", "numeric", -1),
+    pg(2205, "regclass", "regclass", 4),
+    pg(2206, "regtype", "regtype", 4),
+    pg(2249, "record", "record", -1),
+    pg(2278, "void", "void", 4),
+    pg(2950, "uuid", "uuid", 16),
+    pg(3802, "jsonb", "jsonb", -1),
+    pg(4089, "regnamespace", "regnamespace", 4),
+    pg(4096, "regrole", "regrole", 4),
+    pg(199, "json[]", "_json", -1),
+    pg(1000, "boolean[]", "_bool", -1),
+    pg(1001, "bytea[]", "_bytea", -1),
+    pg(1003, "name[]", "_name", -1),
+    pg(1005, "smallint[]", "_int2", -1),
+    pg(1007, "integer[]", "_int4", -1),
+    pg(1009, "text[]", "_text", -1),
+    pg(1015, "character varying[]", "_varchar", -1),
+    pg(1016, "bigint[]", "_int8", -1),
+    pg(1021, "real[]", "_float4", -1),
+    pg(1022, "double precision[]", "_float8", -1),
+    pg(1028, "oid[]", "_oid", -1),
+    pg(1115, "timestamp without time zone[]", "_timestamp", -1),
+    pg(1182, "date[]", "_date", -1),
+    pg(1183, "time without time zone[]", "_time", -1),
+    pg(1185, "timestamp with time zone[]", "_timestamptz", -1),
+    pg(1187, "interval[]", "_interval", -1),
+    pg(1231, "numeric[]", "_numeric", -1),
+    pg(2951, "uuid[]", "_uuid", -1),
+    pg(3807, "jsonb[]", "_jsonb", -1),
+];
+
+/// Other names of types.
+const ALIASES: &[(&str, &str)] = &[
+    ("int", "int4"),
+    ("decimal", "numeric"),
+    ("char", "bpchar"),
+    ("float", "float8"),
+    ("time with time zone", "timetz"),
+    ("time", "time"),
+    ("timestamp", "timestamp"),
+];
+
+pub(super) fn type_of_oid(oid: i64) -> Option<PgType> {
+    TYPES.iter().find(|known| known.oid == oid).copied()
+}
+
+/// The type of that name: `int4`, `integer`, `pg_catalog.int4`, `text[]`.
+pub(super) fn named_type(name: &str) -> Option<PgType> {
+    let lower = name.trim().to_lowercase();
+    let plain = lower.strip_prefix("pg_catalog.").unwrap_or(&lower);
+    let (base, is_array) = match plain.strip_suffix("[]") {
+        Some(base) => (base.trim(), true),
+        None => (plain, false),
+    };
+    let base = base.split('(').next().unwrap_or(base).trim();
+    let known = |wanted: &str| TYPES.iter().find(|known| known.short == wanted || known.name == wanted).copied();
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == base).map(|(_, short)| *short);
+    let found = alias.and_then(known).or_else(|| known(base.trim_matches('"')))?;
+    match is_array {
+        true => TYPES.iter().find(|known| known.short.strip_prefix('_') == Some(found.short)).copied(),
+        false => Some(found),
     }
 }
 

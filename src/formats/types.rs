@@ -4,9 +4,10 @@
 //! for DataFusion's casts, so a value keeps ten digits after the point wherever it goes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, TimeUnit};
-use sqlparser::ast::{self, ExactNumberInfo, TimezoneInfo};
+use sqlparser::ast::{self, ArrayElemTypeDef, ExactNumberInfo, TimezoneInfo};
 
 use crate::error::{Code, Error, Result};
 
@@ -88,9 +89,17 @@ pub fn arrow_type(declared: &ast::DataType) -> Result<DataType> {
         T::Text | T::String(None) | T::Varchar(_) | T::CharacterVarying(_) | T::CharVarying(_) => DataType::Utf8,
         T::Char(_) | T::Character(_) | T::Clob(_) | T::JSON | T::JSONB | T::Uuid => DataType::Utf8,
         T::Bytea | T::Bytes(_) | T::Blob(_) | T::Binary(_) | T::Varbinary(_) => DataType::Binary,
+        T::Array(ArrayElemTypeDef::SquareBracket(element, None) | ArrayElemTypeDef::Parenthesis(element)) if is_plain(element) => {
+            DataType::List(Arc::new(Field::new_list_field(arrow_type(element)?, true)))
+        }
         T::Custom(name, arguments) if arguments.is_empty() => return custom(&name.to_string(), declared),
         _ => return Err(unsupported(declared)),
     })
+}
+
+/// Arrays have one dimension, and elements that Arrow alone describes.
+fn is_plain(element: &ast::DataType) -> bool {
+    logical_type(element) == Logical::Plain && !matches!(element, ast::DataType::Array(_))
 }
 
 /// The logical type of a declared type.

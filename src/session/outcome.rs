@@ -12,6 +12,8 @@ use super::copy::{CopyIn, CopyStyle};
 pub struct Description {
     /// Types of `$1`, `$2`, ..; Utf8 when nothing tells.
     pub parameters: Vec<DataType>,
+    /// Parameters, by their number from 1, that are `uuid`, `jsonb` or `oid`: Arrow knows them as text and numbers.
+    pub marks: Vec<(usize, &'static str)>,
     /// None when it returns no rows.
     pub columns: Option<SchemaRef>,
 }

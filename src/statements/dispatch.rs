@@ -106,7 +106,7 @@ pub(super) fn describe_kind<'a>(
             StatementKind::Query(query) => query::describe(session, query, hints).await,
             StatementKind::Dml(dml) => dml::describe(session, dml, hints).await,
             StatementKind::Execute(execute) => prepared::describe(session, execute).await,
-            other => Ok(Description { parameters: Vec::new(), columns: columns(session, other).await? }),
+            other => Ok(Description { columns: columns(session, other).await?, ..Description::default() }),
         }
     }
     .boxed()

@@ -10,7 +10,7 @@ use sqlparser::ast::{self, AssignmentTarget, Expr, FromTable, SelectItem, SetExp
 use weir_catalog::{Kind, TableBody};
 use weir_sql::{Dml, Ident, Name};
 
-use super::{columns, names, query};
+use super::{columns, marks, names, query};
 use crate::engine::DmlKind;
 use crate::error::Result;
 use crate::session::{Description, Notice, Outcome, Session};
@@ -18,7 +18,9 @@ use crate::session::{Description, Notice, Outcome, Session};
 pub(super) async fn describe(session: &Session, dml: &Dml, hints: &[Option<DataType>]) -> Result<Description> {
     let columns = target(&dml.ast).map(|target| target_columns(session, dml, target)).transpose()?.flatten();
     let found = parameters(&dml.ast, columns.as_ref());
-    Ok(Description { parameters: query::parameters(&found, hints), columns: None })
+    let mut marks = marks::of_casts(dml.ast.as_ref());
+    marks.extend(marks::of_columns(columns.as_ref(), |schema| parameters(&dml.ast, Some(schema))));
+    Ok(Description { parameters: query::parameters(&found, hints), marks, columns: None })
 }
 
 pub(super) async fn execute(session: &Session, dml: &Dml, parameters: Vec<ScalarValue>) -> Result<Outcome> {

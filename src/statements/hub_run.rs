@@ -39,7 +39,7 @@ pub(super) fn call(query: &Query) -> Option<Vec<&Expr>> {
 pub(super) fn describe(arguments: &[&Expr], hints: &[Option<DataType>]) -> Description {
     let numbers = arguments.iter().filter_map(|expr| placeholder(expr)).map(|number| (number, Some(DataType::Utf8)));
     let found: Vec<(usize, Option<DataType>)> = numbers.collect();
-    Description { parameters: query::parameters(&found, hints), columns: Some(run_pipeline::report_columns()) }
+    Description { parameters: query::parameters(&found, hints), columns: Some(run_pipeline::report_columns()), ..Description::default() }
 }
 
 pub(super) async fn execute(session: &Session, query: &Query, arguments: &[&Expr], parameters: &[ScalarValue]) -> Result<Outcome> {

@@ -29,6 +29,7 @@ mod explain;
 mod explain_pipeline;
 mod hub_run;
 mod import_foreign_schema;
+mod marks;
 mod names;
 mod notify;
 mod prepared;

@@ -26,7 +26,7 @@ pub(super) fn prepare(session: &Session, statement: &Prepare) -> Result<Outcome>
 pub(super) async fn describe(session: &Session, statement: &Execute) -> Result<Description> {
     let prepared = session.prepared(&statement.name.value)?;
     let inner = dispatch::describe_kind(session, &prepared.statement.kind, &prepared.types).await?;
-    Ok(Description { parameters: Vec::new(), columns: inner.columns })
+    Ok(Description { columns: inner.columns, ..Description::default() })
 }
 
 pub(super) async fn execute(session: &Session, statement: &Execute) -> Result<Outcome> {

@@ -8,7 +8,7 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use weir_sql::Query;
 
-use super::hub_run;
+use super::{hub_run, marks};
 use crate::engine::{Engine, Planned};
 use crate::error::Result;
 use crate::session::{Description, Notice, Outcome, Session};
@@ -18,6 +18,10 @@ pub(super) async fn describe(session: &Session, query: &Query, hints: &[Option<D
         return Ok(hub_run::describe(&arguments, hints));
     }
     let planned = session.hub().engine().plan(query, &session.scope(Vec::new()), &*session.definitions(), None).await?;
+    let fields = planned.plan.get_parameter_fields().map_err(Engine::error)?;
+    let known = fields.iter().filter_map(|(id, field)| Some((id.as_str(), field.as_ref()?.as_ref())));
+    let mut marks = marks::of_fields(known);
+    marks.extend(marks::of_casts(query.ast.as_ref()));
     let mut found = planned.plan.get_parameter_types().map_err(Engine::error)?;
     for (id, data_type) in cast_types(&planned.plan)? {
         let known = found.entry(id).or_default();
@@ -32,7 +36,7 @@ pub(super) async fn describe(session: &Session, query: &Query, hints: &[Option<D
         nulls => planned.plan.with_param_values(nulls).map_err(Engine::error)?,
     };
     let columns = Arc::new(plan.schema().as_arrow().clone());
-    Ok(Description { parameters, columns: Some(columns) })
+    Ok(Description { parameters, marks, columns: Some(columns) })
 }
 
 /// What parameters are cast to: the planner itself learns types from comparisons only.

@@ -1,27 +1,38 @@
-//! `jsonb_build_object(key, value, ..) -> jsonb`: an object of the given members.
+//! `jsonb_build_object(key, value, ..) -> jsonb` and `jsonb_build_array(value, ..) -> jsonb`. Values that are JSON stay what they are.
 
 use arrow::datatypes::DataType;
-use datafusion_common::{DataFusionError, ScalarValue};
+use datafusion_common::{DataFusionError, Result, ScalarValue};
 use datafusion_expr::{ScalarUDF, Signature, TypeSignature, Volatility};
 use serde_json::{Map, Value};
 
 use crate::json::to_value;
-use crate::row::{RowFunction, text};
+use crate::row::{RowFunction, is_json, text};
+
+fn any(name: &str) -> RowFunction {
+    let signature = Signature::one_of(vec![TypeSignature::VariadicAny, TypeSignature::Nullary], Volatility::Immutable);
+    RowFunction::new(name, signature, DataType::Utf8).marked("jsonb").takes_null()
+}
 
 pub fn jsonb_build_object() -> ScalarUDF {
-    let signature = Signature::one_of(vec![TypeSignature::VariadicAny, TypeSignature::Nullary], Volatility::Immutable);
-    RowFunction::new("jsonb_build_object", signature, DataType::Utf8).alias("json_build_object").marked("jsonb").takes_null().body(|args| {
+    any("jsonb_build_object").alias("json_build_object").body_with_fields(|args, fields| {
         let mut members = Map::new();
-        for pair in args.chunks(2) {
-            let [key, value] = pair else {
-                return Err(DataFusionError::Execution("jsonb_build_object takes keys and values in pairs".to_owned()));
+        for (pair, fields) in args.chunks(2).zip(fields.chunks(2)) {
+            let ([key, value], [_, field]) = (pair, fields) else {
+                return Err(DataFusionError::Execution("argument list must have even number of elements".to_owned()));
             };
             if key.is_null() {
                 return Err(DataFusionError::Execution("a key of jsonb_build_object must not be NULL".to_owned()));
             }
             let key = text(key).map_or_else(|_| key.to_string(), str::to_owned);
-            members.insert(key, to_value(value)?);
+            members.insert(key, to_value(value, is_json(field))?);
         }
         Ok(ScalarValue::Utf8(Some(Value::Object(members).to_string())))
+    })
+}
+
+pub fn jsonb_build_array() -> ScalarUDF {
+    any("jsonb_build_array").alias("json_build_array").body_with_fields(|args, fields| {
+        let items = args.iter().zip(fields).map(|(value, field)| to_value(value, is_json(field)));
+        Ok(ScalarValue::Utf8(Some(Value::Array(items.collect::<Result<_>>()?).to_string())))
     })
 }

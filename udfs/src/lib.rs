@@ -5,17 +5,24 @@
 
 pub mod age;
 mod encodings;
+mod format;
 mod hmac;
 mod json;
 mod jsonb_array_length;
 mod jsonb_build_object;
 mod jsonb_contains;
+mod jsonb_operators;
 mod jsonb_set;
+mod jsonb_sets;
 mod jsonb_typeof;
+mod numbers;
+mod regexes;
 pub mod row;
 pub mod timestamps;
 mod to_bytea;
 mod to_char;
+mod to_char_number;
+mod to_timestamp;
 mod to_uuid;
 
 use datafusion_expr::ScalarUDF;
@@ -31,12 +38,44 @@ pub const FUNCTIONS: &[fn() -> ScalarUDF] = &[
     jsonb_contains::jsonb_contains,
     jsonb_typeof::jsonb_typeof,
     jsonb_array_length::jsonb_array_length,
+    jsonb_build_object::jsonb_build_array,
+    jsonb_operators::jsonb_concat,
+    jsonb_operators::jsonb_delete,
+    jsonb_operators::jsonb_delete_path,
+    jsonb_operators::jsonb_exists_any,
+    jsonb_operators::jsonb_exists_all,
+    jsonb_operators::jsonb_at_path,
+    jsonb_operators::jsonb_text_at_path,
+    jsonb_operators::jsonb_extract_path,
+    jsonb_operators::jsonb_extract_path_text,
+    jsonb_operators::to_jsonb,
+    jsonb_operators::jsonb_strip_nulls,
+    jsonb_operators::jsonb_pretty,
+    jsonb_sets::jsonb_elements,
+    jsonb_sets::jsonb_elements_text,
+    jsonb_sets::jsonb_keys,
+    jsonb_sets::jsonb_members,
+    jsonb_sets::jsonb_members_text,
+    jsonb_sets::jsonb_collect,
+    jsonb_sets::jsonb_collect_members,
+    encodings::convert_from,
+    encodings::convert_to,
+    format::format,
+    format::quote_literal,
+    format::quote_nullable,
+    format::like_escape,
+    format::pg_size_pretty,
+    numbers::div,
+    numbers::width_bucket,
+    regexes::regexp_all_matches,
+    regexes::regexp_split_to_array,
+    regexes::regexp_substr,
+    to_timestamp::to_timestamp,
+    to_timestamp::to_date,
     to_uuid::to_uuid,
     to_bytea::to_bytea,
     to_char::to_char,
     hmac::hmac,
-    encodings::convert_from,
-    encodings::convert_to,
 ];
 
 #[cfg(test)]

@@ -11,7 +11,16 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion_common::{DataFusionError, Result, ScalarValue};
 use datafusion_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
-type Body = Arc<dyn Fn(&[ScalarValue]) -> Result<ScalarValue> + Send + Sync>;
+type Body = Arc<dyn Fn(&[ScalarValue], &[FieldRef]) -> Result<ScalarValue> + Send + Sync>;
+
+/// Key of the field metadata that says more about a type than Arrow does.
+const TYPE_KEY: &str = "weir.type";
+
+/// Whether the text of this argument is a JSON document.
+#[must_use]
+pub fn is_json(field: &Field) -> bool {
+    matches!(field.metadata().get(TYPE_KEY).map(String::as_str), Some("jsonb" | "json"))
+}
 
 /// A function in the making.
 pub struct RowFunction {
@@ -69,6 +78,11 @@ impl RowFunction {
     }
 
     pub fn body(self, body: impl Fn(&[ScalarValue]) -> Result<ScalarValue> + Send + Sync + 'static) -> ScalarUDF {
+        self.body_with_fields(move |args, _| body(args))
+    }
+
+    /// For a function that must know what the fields of its arguments say.
+    pub fn body_with_fields(self, body: impl Fn(&[ScalarValue], &[FieldRef]) -> Result<ScalarValue> + Send + Sync + 'static) -> ScalarUDF {
         ScalarUDF::new_from_impl(PerRow { function: self, body: Arc::new(body) })
     }
 }
@@ -116,7 +130,7 @@ impl ScalarUDFImpl for PerRow {
     }
 
     fn return_field_from_args(&self, _: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        let mark = self.function.mark.map(|mark| ("weir.type".to_owned(), mark.to_owned()));
+        let mark = self.function.mark.map(|mark| (TYPE_KEY.to_owned(), mark.to_owned()));
         let metadata: HashMap<String, String> = mark.into_iter().collect();
         Ok(Arc::new(Field::new(&self.function.name, self.function.returns.clone(), true).with_metadata(metadata)))
     }
@@ -125,11 +139,11 @@ impl ScalarUDFImpl for PerRow {
         let null = ScalarValue::try_new_null(&self.function.returns)?;
         let call = |values: &[ScalarValue]| match !self.function.takes_null && values.iter().any(ScalarValue::is_null) {
             true => Ok(null.clone()),
-            false => (self.body)(values),
+            false => (self.body)(values, &args.arg_fields),
         };
         if args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_))) && self.function.signature.volatility != Volatility::Volatile
         {
-            let values: Vec<ScalarValue> = args.args.into_iter().filter_map(scalar).collect();
+            let values: Vec<ScalarValue> = args.args.iter().filter_map(scalar).collect();
             return Ok(ColumnarValue::Scalar(call(&values)?));
         }
         let mut results = Vec::with_capacity(args.number_rows);
@@ -151,9 +165,9 @@ impl ScalarUDFImpl for PerRow {
     }
 }
 
-fn scalar(value: ColumnarValue) -> Option<ScalarValue> {
+fn scalar(value: &ColumnarValue) -> Option<ScalarValue> {
     match value {
-        ColumnarValue::Scalar(value) => Some(value),
+        ColumnarValue::Scalar(value) => Some(value.clone()),
         ColumnarValue::Array(_) => None,
     }
 }

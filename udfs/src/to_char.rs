@@ -1,6 +1,6 @@
 //! `to_char(timestamp, pattern) -> text` with PostgreSQL's patterns: YYYY, MM, DD, HH24, MI, SS, MS, US, Mon, Day, ..
 //!
-//! FM takes padding away; text in double quotes is copied. Numbers are not formatted yet.
+//! FM takes padding away; text in double quotes is copied. Numbers have patterns of their own: `to_char_number`.
 
 use arrow::datatypes::{DataType, TimeUnit};
 use chrono::{DateTime, Datelike, NaiveDateTime, Timelike};
@@ -8,11 +8,15 @@ use datafusion_common::{DataFusionError, Result, ScalarValue};
 use datafusion_expr::{ScalarUDF, Signature, TypeSignature, Volatility};
 
 use crate::row::{RowFunction, text};
+use crate::to_char_number;
 
 pub fn to_char() -> ScalarUDF {
     let any = TypeSignature::Any(2);
     RowFunction::new("to_char", Signature::one_of(vec![any], Volatility::Immutable), DataType::Utf8).body(|args| {
         let [value, pattern] = args else { return Ok(ScalarValue::Utf8(None)) };
+        if value.data_type().is_numeric() {
+            return Ok(ScalarValue::Utf8(Some(to_char_number::format(value, text(pattern)?)?)));
+        }
         let local = local_time(value)?;
         Ok(ScalarValue::Utf8(Some(format(&local, text(pattern)?))))
     })

@@ -136,7 +136,7 @@ impl Engine {
     ) -> Result<Chosen> {
         let query = select(table.clone(), selection.cloned(), values)?;
         let context = Context { scope: ask.scope, definitions: ask.definitions, relations: None, views: Vec::new(), pinned: None };
-        let plan = self.bind_tree(query, ask.temporals, None, &ask.place, state, &context, &mut Reads::default()).await?;
+        let plan = self.bind_tree(query, ask.temporals, &ask.place, state, &context, &mut Reads::default()).await?;
         let plan = parameters::fill(plan, ask.scope)?;
         let lost = || Error::internal("the condition of the statement was lost while planning");
         let LogicalPlan::Projection(projection) = plan else { return Err(lost()) };

@@ -51,7 +51,7 @@ impl Engine {
         let source = without_defaults(source, &listed)?;
         let context = Context { scope: ask.scope, definitions: ask.definitions, relations: None, views: Vec::new(), pinned: None };
         let mut reads = Reads::default();
-        let plan = self.bind_tree(source, ask.temporals, None, &ask.place, state, &context, &mut reads).await?;
+        let plan = self.bind_tree(source, ask.temporals, &ask.place, state, &context, &mut reads).await?;
         let plan = parameters::fill(plan, ask.scope)?;
         let given = plan.schema().fields().len();
         let wanted = if insert.columns.is_empty() { listed.get(..given.min(listed.len())).unwrap_or(&listed) } else { listed.as_slice() };

@@ -1,10 +1,13 @@
 //! Functions: DataFusion's own, JSON, the hub's pure ones, those that tools ask of a PostgreSQL server, and those of the session.
 
+mod arrays;
 mod catalog;
 mod checked;
 mod clients;
+mod reg;
 mod server;
 mod session;
+mod single_value;
 mod sleep;
 mod sum;
 
@@ -17,6 +20,9 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 use super::Scope;
 
+pub(super) use arrays::array_in;
+pub(super) use single_value::single_value;
+
 /// Registers what does not depend on the session.
 pub(super) fn register(state: &mut SessionState) -> Result<()> {
     for function in json() {
@@ -24,7 +30,7 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
     }
     state.register_udaf(Arc::new(AggregateUDF::from(sum::Sum::new())))?;
     state.register_function_rewrite(Arc::new(checked::CheckedArithmetic))?;
-    for function in server::functions() {
+    for function in server::functions().into_iter().chain(arrays::functions()) {
         state.register_udf(Arc::new(function))?;
     }
     for make in weir_udfs::FUNCTIONS {

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
-use datafusion::common::Result as PlanResult;
-use datafusion::logical_expr::TableType;
+use datafusion::common::{Column, DFSchema, Result as PlanResult};
+use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder, TableType, cast};
 use datafusion_pg_catalog::pg_catalog::catalog_info::CatalogInfo;
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::{PG_CATALOG_TABLES, PgCatalogSchemaProvider, PgCatalogStaticTables};
 
 use super::super::errors;
+use super::super::functions::array_in;
 use crate::error::{Error, Result};
 
 /// Whether pg_catalog has a table of that name that is not one of ours.
@@ -28,10 +30,88 @@ impl Fixed {
     }
 
     pub(in crate::engine) fn table(&self, name: &str) -> Result<Arc<dyn TableProvider>> {
+        let table = self.whole(name)?;
+        match EMPTY.contains(&name) {
+            true => Ok(nothing(&table)),
+            false => Ok(table),
+        }
+    }
+
+    fn whole(&self, name: &str) -> Result<Arc<dyn TableProvider>> {
         let table = self.0.build_table_by_name(name).map_err(errors::error)?;
         let table = table.ok_or_else(|| Error::internal(format!("pg_catalog.{name} is listed but missing")))?;
-        table.try_into_table_provider().map_err(errors::error)
+        with_arrays(table.try_into_table_provider().map_err(errors::error)?).map_err(errors::error)
     }
+}
+
+/// Tables without a row. The planner is told so: whatever is asked about their rows need not be planned.
+const EMPTY: &[&str] = &[
+    "pg_db_role_setting",
+    "pg_default_acl",
+    "pg_enum",
+    "pg_event_trigger",
+    "pg_inherits",
+    "pg_largeobject",
+    "pg_largeobject_metadata",
+    "pg_partitioned_table",
+    "pg_policy",
+    "pg_publication",
+    "pg_publication_namespace",
+    "pg_publication_rel",
+    "pg_seclabel",
+    "pg_sequence",
+    "pg_shdepend",
+    "pg_statistic_ext",
+    "pg_subscription",
+    "pg_trigger",
+    "pg_user_mapping",
+];
+
+fn nothing(like: &Arc<dyn TableProvider>) -> Arc<dyn TableProvider> {
+    match DFSchema::try_from(like.schema()) {
+        Ok(schema) => {
+            let empty = EmptyRelation { produce_one_row: false, schema: Arc::new(schema) };
+            Arc::new(ViewTable::new(LogicalPlan::EmptyRelation(empty), None))
+        }
+        Err(_) => Arc::clone(like),
+    }
+}
+
+/// Columns that are arrays and come as text, by the end of their names.
+const TEXT_ARRAYS: &[&str] = &["acl", "options", "config", "evttags", "proargnames", "proargmodes", "stxkind", "extcondition", "stxexprs"];
+const NUMBER_ARRAYS: &[&str] = &["polroles", "extconfig", "prattrs", "proallargtypes", "protrftypes", "partattrs", "stxkeys", "tgattr"];
+
+/// Columns by the name that the next version of PostgreSQL gave them, and by that of the version that is spoken here.
+const RENAMED: &[(&str, &str)] = &[("colllocale", "colliculocale")];
+
+/// The same table, its arrays as arrays.
+fn with_arrays(table: Arc<dyn TableProvider>) -> PlanResult<Arc<dyn TableProvider>> {
+    let schema = table.schema();
+    let ends = |field: &Field, names: &[&str]| names.iter().any(|end| field.name().ends_with(end));
+    let is_text = |field: &Field| matches!(field.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+    let renamed = schema.fields().iter().filter_map(|field| RENAMED.iter().find(|(now, _)| now == field.name()));
+    let renamed: Vec<Expr> = renamed.map(|(now, then)| Expr::Column(Column::from_name(*now)).alias(*then)).collect();
+    let is_array = |field: &Field| is_text(field) && (ends(field, TEXT_ARRAYS) || ends(field, NUMBER_ARRAYS));
+    if renamed.is_empty() && !schema.fields().iter().any(|field| is_array(field)) {
+        return Ok(table);
+    }
+    let list = |of: DataType| DataType::List(Arc::new(Field::new_list_field(of, true)));
+    let columns: Vec<Expr> = schema
+        .fields()
+        .iter()
+        .map(|field| {
+            let column = Expr::Column(Column::from_name(field.name()));
+            let array = || array_in().call(vec![column.clone()]);
+            match is_text(field) {
+                true if ends(field, TEXT_ARRAYS) => array().alias(field.name()),
+                true if ends(field, NUMBER_ARRAYS) => cast(array(), list(DataType::Int32)).alias(field.name()),
+                _ => column,
+            }
+        })
+        .chain(renamed)
+        .collect();
+    let plan = LogicalPlanBuilder::scan("fixed", provider_as_source(table), None)?.project(columns)?.build()?;
+    Ok(Arc::new(ViewTable::new(plan, None)))
 }
 
 /// A catalog without objects: ours are listed by our own tables.

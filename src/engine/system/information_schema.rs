@@ -4,6 +4,7 @@ use arrow::datatypes::DataType;
 
 use super::super::state::database;
 use super::super::types::pg_type;
+use super::constraints::defaults;
 use super::pg_relations::{Relation, relations, schema_oids, view_text};
 use super::table::{Asked, Cell, Kind, Row, Rows, SystemTable};
 use crate::error::Result;
@@ -121,6 +122,7 @@ fn columns(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for relation in relations(asked)? {
         let Some(columns) = &relation.columns else { continue };
+        let defaults = defaults(&relation);
         for (number, field) in (1i64..).zip(columns.fields()) {
             let kind = pg_type(field);
             let (precision, radix, scale) = numbers(field.data_type());
@@ -131,7 +133,7 @@ fn columns(asked: &Asked<'_>) -> Result<Vec<Row>> {
                 relation.name.as_str().into(),
                 field.name().as_str().into(),
                 number.into(),
-                Cell::Null,
+                defaults.get(&number).cloned().into(),
                 if field.is_nullable() { "YES" } else { "NO" }.into(),
                 if kind.short.starts_with('_') { "ARRAY" } else { kind.name }.into(),
                 Cell::Null,

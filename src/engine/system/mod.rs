@@ -4,9 +4,12 @@
 //! one list.
 
 mod activity;
+mod constraints;
 mod definitions;
+mod empty;
 mod fixed;
 mod history;
+mod information_keys;
 mod information_schema;
 mod pg_catalog;
 mod pg_relations;
@@ -14,8 +17,9 @@ mod runs;
 mod status;
 mod table;
 
+pub(super) use constraints::{Constraint, constraints};
 pub(super) use fixed::{Fixed, is_fixed};
-pub(super) use pg_relations::{Relation, is_visible, relations, view_text};
+pub(super) use pg_relations::{Relation, catalog_oid, is_visible, relations, schema_oids, view_text};
 pub(super) use table::{Asked, SystemTable, provider};
 
 /// Every system table.
@@ -27,7 +31,10 @@ static TABLES: &[&[SystemTable]] = &[
     pg_catalog::TABLES,
     activity::TABLES,
     pg_relations::TABLES,
+    constraints::TABLES,
+    empty::TABLES,
     information_schema::TABLES,
+    information_keys::TABLES,
 ];
 
 /// The system table of that name.

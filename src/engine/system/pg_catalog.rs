@@ -8,6 +8,7 @@ use super::super::state::database;
 use super::pg_relations::{SCHEMAS, role_oids};
 use super::table::{Asked, Cell, Kind, Row, Rows, SystemTable};
 use crate::error::Result;
+use crate::sources;
 
 pub(super) const TABLES: &[SystemTable] = &[
     SystemTable {
@@ -52,9 +53,18 @@ pub(super) const TABLES: &[SystemTable] = &[
             ("unit", Kind::Text),
             ("category", Kind::Text),
             ("short_desc", Kind::Text),
+            ("extra_desc", Kind::Text),
             ("context", Kind::Text),
             ("vartype", Kind::Text),
             ("source", Kind::Text),
+            ("min_val", Kind::Text),
+            ("max_val", Kind::Text),
+            ("enumvals", Kind::Array),
+            ("boot_val", Kind::Text),
+            ("reset_val", Kind::Text),
+            ("sourcefile", Kind::Text),
+            ("sourceline", Kind::Int),
+            ("pending_restart", Kind::Bool),
         ],
         rows: Rows::Now(pg_settings),
     },
@@ -76,22 +86,24 @@ pub(super) const TABLES: &[SystemTable] = &[
     },
     SystemTable {
         schema: "pg_catalog",
-        name: "pg_locks",
-        comment: "Nothing: readers never wait.",
-        columns: PG_LOCKS,
-        rows: Rows::Now(none),
+        name: "pg_foreign_data_wrapper",
+        comment: "Types of connections.",
+        columns: &[
+            ("oid", Kind::Oid),
+            ("fdwname", Kind::Text),
+            ("fdwowner", Kind::Oid),
+            ("fdwhandler", Kind::Oid),
+            ("fdwvalidator", Kind::Oid),
+            ("fdwacl", Kind::Array),
+            ("fdwoptions", Kind::Array),
+        ],
+        rows: Rows::Now(pg_foreign_data_wrapper),
     },
     SystemTable {
         schema: "pg_catalog",
-        name: "pg_indexes",
-        comment: "Nothing: lake tables have no indexes.",
-        columns: &[
-            ("schemaname", Kind::Text),
-            ("tablename", Kind::Text),
-            ("indexname", Kind::Text),
-            ("tablespace", Kind::Text),
-            ("indexdef", Kind::Text),
-        ],
+        name: "pg_locks",
+        comment: "Nothing: readers never wait.",
+        columns: PG_LOCKS,
         rows: Rows::Now(none),
     },
 ];
@@ -220,12 +232,35 @@ fn pg_settings(asked: &Asked<'_>) -> Result<Vec<Row>> {
             Cell::Null,
             "Session".into(),
             "".into(),
+            Cell::Null,
             "user".into(),
             "string".into(),
             "session".into(),
+            Cell::Null,
+            Cell::Null,
+            Cell::Null,
+            Cell::Null,
+            Cell::Null,
+            Cell::Null,
+            Cell::Null,
+            false.into(),
         ]
     };
     Ok(asked.scope.settings.iter().map(row).collect())
+}
+
+/// Types of connections are numbered from here, in the order of their list.
+const FIRST_WRAPPER_OID: i64 = 12_000;
+
+fn wrappers() -> impl Iterator<Item = (i64, &'static str)> {
+    (FIRST_WRAPPER_OID..).zip(sources::CONNECTORS.iter().map(|connector| connector.spec().name))
+}
+
+fn pg_foreign_data_wrapper(_: &Asked<'_>) -> Result<Vec<Row>> {
+    let row = |(oid, name): (i64, &str)| -> Row {
+        vec![oid.into(), name.into(), Cell::Int(10), Cell::Int(0), Cell::Int(0), Cell::Null, Cell::Null]
+    };
+    Ok(wrappers().map(row).collect())
 }
 
 fn pg_foreign_server(asked: &Asked<'_>) -> Result<Vec<Row>> {
@@ -234,11 +269,12 @@ fn pg_foreign_server(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let row = |connection: weir_catalog::Object| -> Row {
         let kind = definition::connection(&connection).ok().map(|definition| definition.connection_type.value);
         let owner = roles.get(&connection.owner).copied().unwrap_or(10);
+        let wrapper = wrappers().find(|(_, name)| kind.as_deref() == Some(*name)).map_or(0, |(oid, _)| oid);
         vec![
             connection.id.0.into(),
             connection.full_name().into(),
             owner.into(),
-            Cell::Int(0),
+            wrapper.into(),
             kind.into(),
             Cell::Null,
             Cell::Null,

@@ -8,14 +8,60 @@ use weir_catalog::{Kind as Noun, Object, RelationBody, TableBody};
 use super::super::errors::catalog_error;
 use super::super::types::{pg_type, type_modifier};
 use super::super::{definition, resolve};
+use super::constraints::{Constraint, Sort, constraints, defaults};
 use super::table::{Asked, Cell, Kind, Row, Rows, SystemTable};
 use crate::error::Result;
 
 /// Fixed oids of the schemas that are not objects of the catalog.
 pub(super) const SCHEMAS: &[(&str, i64)] = &[("pg_catalog", 11), ("hub", 12), ("information_schema", 13)];
 
-/// System tables are numbered from here, in the order of the list.
+/// System tables that PostgreSQL does not number for us are numbered from here, in the order of the list.
 const FIRST_SYSTEM_OID: i64 = 13_000;
+
+/// PostgreSQL's own numbers of the catalogs that clients name with `'..'::regclass` or `tableoid`.
+const CATALOGS: &[(&str, i64)] = &[
+    ("pg_am", 2601),
+    ("pg_attrdef", 2604),
+    ("pg_attribute", 1249),
+    ("pg_authid", 1260),
+    ("pg_cast", 2605),
+    ("pg_class", 1259),
+    ("pg_collation", 3456),
+    ("pg_constraint", 2606),
+    ("pg_conversion", 2607),
+    ("pg_database", 1262),
+    ("pg_description", 2609),
+    ("pg_event_trigger", 3466),
+    ("pg_extension", 3079),
+    ("pg_foreign_data_wrapper", 2328),
+    ("pg_foreign_server", 1417),
+    ("pg_foreign_table", 3118),
+    ("pg_index", 2610),
+    ("pg_language", 2612),
+    ("pg_largeobject", 2613),
+    ("pg_namespace", 2615),
+    ("pg_opclass", 2616),
+    ("pg_operator", 2617),
+    ("pg_opfamily", 2753),
+    ("pg_policy", 3256),
+    ("pg_proc", 1255),
+    ("pg_publication", 6104),
+    ("pg_rewrite", 2618),
+    ("pg_statistic_ext", 3381),
+    ("pg_subscription", 6100),
+    ("pg_tablespace", 1213),
+    ("pg_trigger", 2620),
+    ("pg_ts_config", 3602),
+    ("pg_ts_dict", 3600),
+    ("pg_ts_parser", 3601),
+    ("pg_ts_template", 3764),
+    ("pg_type", 1247),
+];
+
+/// The number by which other catalogs refer to this one.
+pub(in crate::engine) fn catalog_oid(name: &str) -> Option<i64> {
+    CATALOGS.iter().find(|(own, _)| *own == name).map(|(_, oid)| *oid)
+}
 
 /// One relation as pg_catalog sees it.
 pub(in crate::engine) struct Relation {
@@ -58,7 +104,7 @@ fn of_object(object: Object) -> Relation {
 
 pub(in crate::engine) fn system_relations() -> impl Iterator<Item = Relation> {
     (FIRST_SYSTEM_OID..).zip(super::all()).map(|(oid, table)| Relation {
-        oid,
+        oid: catalog_oid(table.name).filter(|_| table.schema == "pg_catalog").unwrap_or(oid),
         schema: table.schema.to_owned(),
         name: table.name.to_owned(),
         kind: "v",
@@ -153,9 +199,13 @@ const PG_CLASS: &[(&str, Kind)] = &[
 fn pg_class(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let schemas = schema_oids(asked)?;
     let roles = role_oids(asked)?;
+    let constraints = constraints(asked)?;
     let zero = || Cell::Int(0);
     let row = |relation: Relation| -> Row {
         let columns = relation.columns.as_ref().map_or(0, |columns| columns.fields().len());
+        let own = || constraints.iter().filter(|constraint| constraint.table_oid == relation.oid);
+        let checks = own().filter(|constraint| matches!(constraint.sort, Sort::Check { .. })).count();
+        let has_key = own().any(|constraint| constraint.index.is_some());
         vec![
             relation.oid.into(),
             relation.name.into(),
@@ -163,19 +213,23 @@ fn pg_class(asked: &Asked<'_>) -> Result<Vec<Row>> {
             zero(),
             zero(),
             roles.get(&relation.owner).copied().unwrap_or(10).into(),
-            if relation.kind == "r" { Cell::Int(2) } else { zero() },
+            Cell::Int(match relation.kind {
+                "r" => HEAP,
+                "i" => BTREE,
+                _ => 0,
+            }),
             zero(),
             zero(),
             zero(),
             Cell::Double(-1.0),
             zero(),
             zero(),
-            false.into(),
+            has_key.into(),
             false.into(),
             "p".into(),
             relation.kind.into(),
             Cell::Int(i64::try_from(columns).unwrap_or(0)),
-            zero(),
+            Cell::Int(i64::try_from(checks).unwrap_or(0)),
             (relation.kind == "v").into(),
             false.into(),
             false.into(),
@@ -192,7 +246,29 @@ fn pg_class(asked: &Asked<'_>) -> Result<Vec<Row>> {
             Cell::Null,
         ]
     };
-    Ok(relations(asked)?.into_iter().map(row).collect())
+    let mut indexes: Vec<Relation> = constraints.iter().filter_map(index_of_key).collect();
+    let mut all = relations(asked)?;
+    for index in &mut indexes {
+        let table = constraints.iter().find(|constraint| constraint.index == Some(index.oid)).map(|constraint| constraint.table_oid);
+        let owner = table.and_then(|oid| all.iter().find(|relation| relation.oid == oid)).map(|relation| relation.owner.clone());
+        index.owner = owner.unwrap_or_default();
+    }
+    all.append(&mut indexes);
+    Ok(all.into_iter().map(row).collect())
+}
+
+/// What clients are told of a key besides the constraint.
+fn index_of_key(constraint: &Constraint) -> Option<Relation> {
+    Some(Relation {
+        oid: constraint.index?,
+        schema: constraint.schema.clone(),
+        name: constraint.name.clone(),
+        kind: "i",
+        owner: String::new(),
+        columns: None,
+        comment: None,
+        object: None,
+    })
 }
 
 const PG_ATTRIBUTE: &[(&str, Kind)] = &[
@@ -228,6 +304,7 @@ fn pg_attribute(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for relation in relations(asked)? {
         let Some(columns) = &relation.columns else { continue };
+        let defaults = defaults(&relation);
         for (number, field) in (1i64..).zip(columns.fields()) {
             let kind = pg_type(field);
             let by_value = (1..=8).contains(&kind.length) && kind.short != "timestamptz";
@@ -246,7 +323,7 @@ fn pg_attribute(asked: &Asked<'_>) -> Result<Vec<Row>> {
                 if kind.length < 0 { "x" } else { "p" }.into(),
                 "".into(),
                 (!field.is_nullable()).into(),
-                false.into(),
+                defaults.contains_key(&number).into(),
                 false.into(),
                 "".into(),
                 "".into(),
@@ -278,7 +355,12 @@ const PG_TABLES: &[(&str, Kind)] = &[
 fn pg_tables(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let tables = relations(asked)?.into_iter().filter(|relation| relation.kind == "r");
     let no = || Cell::Bool(false);
-    Ok(tables.map(|table| vec![table.schema.into(), table.name.into(), table.owner.into(), Cell::Null, no(), no(), no(), no()]).collect())
+    let keyed: Vec<i64> = constraints(asked)?.iter().filter(|own| own.index.is_some()).map(|own| own.table_oid).collect();
+    let row = |table: Relation| {
+        let has_key = keyed.contains(&table.oid).into();
+        vec![table.schema.into(), table.name.into(), table.owner.into(), Cell::Null, has_key, no(), no(), no()]
+    };
+    Ok(tables.map(row).collect())
 }
 
 const PG_VIEWS: &[(&str, Kind)] =
@@ -298,6 +380,10 @@ pub(in crate::engine) fn view_text(object: &Object) -> Option<String> {
     definition::view(object).ok().map(|view| view.query.text)
 }
 
+/// Access methods, as pg_am numbers them.
+const HEAP: i64 = 2;
+const BTREE: i64 = 403;
+
 /// pg_class's own oid, which comments on relations refer to.
 const CLASS_OF_RELATIONS: i64 = 1259;
 const CLASS_OF_SCHEMAS: i64 = 2615;
@@ -305,6 +391,12 @@ const CLASS_OF_SCHEMAS: i64 = 2615;
 fn pg_description(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for relation in relations(asked)? {
+        for (number, field) in (1i64..).zip(relation.columns.iter().flat_map(|columns| columns.fields())) {
+            if let Some(comment) = field.metadata().get("comment") {
+                let comment = comment.as_str().into();
+                rows.push(vec![relation.oid.into(), Cell::Int(CLASS_OF_RELATIONS), number.into(), comment]);
+            }
+        }
         if let Some(comment) = relation.comment {
             rows.push(vec![relation.oid.into(), Cell::Int(CLASS_OF_RELATIONS), Cell::Int(0), comment.into()]);
         }

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Float64Builder, Int16Builder, Int32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
+    ArrayRef, BooleanBuilder, Float64Builder, Int16Builder, Int32Builder, Int64Builder, ListBuilder, StringBuilder,
+    TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -48,14 +49,24 @@ pub(in crate::engine) enum Kind {
     Time,
     /// An object identifier, kept as PostgreSQL's catalogs are read: 32 bits.
     Oid,
-    /// A PostgreSQL array in its text form.
+    /// An array of texts; a text alone is an array of one.
     Array,
+    /// An array of small numbers: columns by their place.
+    Places,
+    /// An array of object identifiers.
+    Oids,
+    /// The same two in the form that pg_index has, which clients split at its blanks.
+    PlaceVector,
+    OidVector,
 }
 
 impl Kind {
     pub(in crate::engine) fn field(self, name: &str) -> Field {
         let data_type = match self {
-            Kind::Text | Kind::Uuid | Kind::Json | Kind::Array => DataType::Utf8,
+            Kind::Text | Kind::Uuid | Kind::Json => DataType::Utf8,
+            Kind::Array => list(DataType::Utf8),
+            Kind::Places | Kind::PlaceVector => list(DataType::Int16),
+            Kind::Oids | Kind::OidVector => list(DataType::Int32),
             Kind::Bool => DataType::Boolean,
             Kind::Small => DataType::Int16,
             Kind::Int | Kind::Oid => DataType::Int32,
@@ -66,11 +77,16 @@ impl Kind {
         let mark = match self {
             Kind::Uuid => Some("uuid"),
             Kind::Json => Some("jsonb"),
+            Kind::PlaceVector | Kind::OidVector => Some("vector"),
             _ => None,
         };
         let metadata: HashMap<String, String> = mark.map(|mark| ("weir.type".to_owned(), mark.to_owned())).into_iter().collect();
         Field::new(name, data_type, true).with_metadata(metadata)
     }
+}
+
+fn list(of: DataType) -> DataType {
+    DataType::List(Arc::new(Field::new_list_field(of, true)))
 }
 
 /// Gives the rows.
@@ -102,6 +118,7 @@ pub(in crate::engine) enum Cell {
     Int(i64),
     Double(f64),
     Time(Micros),
+    Numbers(Vec<i64>),
 }
 
 impl From<&str> for Cell {
@@ -264,9 +281,18 @@ fn column<'a>(kind: Kind, cells: impl Iterator<Item = Option<&'a Cell>>, count: 
         }};
     }
     match kind {
-        Kind::Text | Kind::Uuid | Kind::Json | Kind::Array => {
+        Kind::Text | Kind::Uuid | Kind::Json => {
             build!(StringBuilder::with_capacity(count, count * 16), Cell::Text(text) => text)
         }
+        Kind::Array => build!(ListBuilder::new(StringBuilder::new()), Cell::Text(text) => [Some(text)]),
+        Kind::Places | Kind::PlaceVector => build!(
+            ListBuilder::new(Int16Builder::new()),
+            Cell::Numbers(numbers) => numbers.iter().map(|number| i16::try_from(*number).ok())
+        ),
+        Kind::Oids | Kind::OidVector => build!(
+            ListBuilder::new(Int32Builder::new()),
+            Cell::Numbers(numbers) => numbers.iter().map(|number| i32::try_from(*number).ok())
+        ),
         Kind::Bool => build!(BooleanBuilder::with_capacity(count), Cell::Bool(flag) => *flag),
         Kind::Small => build!(Int16Builder::with_capacity(count), Cell::Int(number) => i16::try_from(*number).ok()?),
         Kind::Int | Kind::Oid => build!(Int32Builder::with_capacity(count), Cell::Int(number) => i32::try_from(*number).ok()?),

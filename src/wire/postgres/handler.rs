@@ -186,7 +186,7 @@ impl Handler {
             Some(statement) => check!(self.line.describe(statement, &hints).await?),
             None => Description::default(),
         };
-        let parameters = check!(params::types(&description.parameters, oids));
+        let parameters = check!(params::types(&description, oids));
         self.names.put_statement(name, Prepared { statement, parameters, description });
         Ok(Ok(self.line.connection.put(&PgWireBackendMessage::ParseComplete(ParseComplete::new()))?))
     }

@@ -17,13 +17,15 @@ use uuid::Uuid;
 use super::encode::{EPOCH_DAYS, EPOCH_MICROS, MICROS_PER_DAY, Zone, parse_numeric};
 use super::frontend::{Bind, Body, utf8};
 use super::portal::Prepared;
-use super::types::{Format, Kind, PgType};
+use super::types::{Format, Kind, PgType, TYPE_KEY};
 use crate::error::{Code, Error, Result};
+use crate::session::Description;
 
 const MAX_PARAMETERS: usize = 65_535;
 
 /// The types announced for `$1`, `$2`, ..: the client's where it named one, otherwise what the statement needs.
-pub(super) fn types(needed: &[DataType], oids: &[u32]) -> Result<Vec<PgType>> {
+pub(super) fn types(description: &Description, oids: &[u32]) -> Result<Vec<PgType>> {
+    let needed = &description.parameters;
     let count = needed.len().max(oids.len());
     if count > MAX_PARAMETERS {
         return Err(Error::new(Code::NotSupported, "a statement can have at most 65535 parameters"));
@@ -34,7 +36,17 @@ pub(super) fn types(needed: &[DataType], oids: &[u32]) -> Result<Vec<PgType>> {
             (Some(oid), _) => PgType::of_oid(oid).ok_or_else(|| {
                 Error::new(Code::NotSupported, format!("parameter ${} has a type of oid {oid}, which is not supported", index + 1))
             }),
-            (None, Some(needed)) => Ok(PgType::of_field(&Field::new("", needed.clone(), true))),
+            (None, Some(needed)) => {
+                let is_oid = description.marks.contains(&(index + 1, "oid"));
+                match needed {
+                    DataType::Int32 if is_oid => return Ok(PgType { kind: Kind::Oid(Type::OID.oid()), is_array: false }),
+                    DataType::List(_) if is_oid => return Ok(PgType { kind: Kind::Oid(Type::OID.oid()), is_array: true }),
+                    _ => {}
+                }
+                let mark = description.marks.iter().find(|(number, _)| *number == index + 1).map(|(_, word)| (*word).to_owned());
+                let metadata = mark.filter(|_| *needed == DataType::Utf8).map(|word| (TYPE_KEY.to_owned(), word));
+                Ok(PgType::of_field(&Field::new("", needed.clone(), true).with_metadata(metadata.into_iter().collect())))
+            }
             (None, None) => Ok(PgType { kind: Kind::Text, is_array: false }),
         }
     };

@@ -9,7 +9,7 @@ use pgwire::messages::data::{FieldDescription, RowDescription};
 use crate::error::{Code, Error, Result};
 
 /// Says what a text field really holds: `jsonb` or `uuid`.
-const TYPE_KEY: &str = "weir.type";
+pub(super) const TYPE_KEY: &str = "weir.type";
 /// How the catalog tables mark object ids (`oid`, `regclass`, ..) and the one-byte `"char"`.
 const OID_ALIAS_KEY: &str = "pg.oid_alias";
 const CHAR_KEY: &str = "pg.char";
@@ -165,6 +165,8 @@ impl Kind {
             Some("jsonb") => return Self::Jsonb,
             Some("json") => return Self::Json,
             Some("uuid") => return Self::Uuid,
+            // int2vector and oidvector: clients split their text.
+            Some("vector") => return Self::Text,
             _ => {}
         }
         if metadata.contains_key(CHAR_KEY) {

@@ -124,7 +124,10 @@ pub(super) fn put_sized(out: &mut BytesMut, extra: usize, body: impl FnOnce(&mut
 fn column_cells(array: &ArrayRef, column: &Column, zone: &Zone) -> Result<Box<dyn Cells>> {
     let PgType { kind, is_array } = column.pg_type;
     if !is_array {
-        return value_cells(array, kind, column.format, zone);
+        return match (kind, array.data_type()) {
+            (Kind::Text, DataType::List(_)) => value_cells(&vector(array)?, kind, column.format, zone),
+            _ => value_cells(array, kind, column.format, zone),
+        };
     }
     let item = item_type(array.data_type()).ok_or_else(|| Error::internal("an array column is not a list"))?;
     let array = lower(array, &DataType::List(Arc::new(Field::new_list_field(item, true))))?;
@@ -140,6 +143,18 @@ fn column_cells(array: &ArrayRef, column: &Column, zone: &Zone) -> Result<Box<dy
             put: move |list: &ListArray, row, out: &mut BytesMut| binary::put_array(items.as_ref(), kind.oid(), range(list, row), out),
         }),
     })
+}
+
+/// Numbers with blanks between, as int2vector is written.
+fn vector(array: &ArrayRef) -> Result<ArrayRef> {
+    let lists = lower(array, &DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true))))?;
+    let lists = lists.as_list_opt::<i32>().ok_or_else(|| Error::internal("a list did not become a list"))?;
+    let joined = lists.iter().map(|numbers| {
+        let numbers = numbers?;
+        let numbers = numbers.as_string_opt::<i32>()?;
+        Some(numbers.iter().flatten().collect::<Vec<_>>().join(" "))
+    });
+    Ok(Arc::new(joined.collect::<StringArray>()))
 }
 
 fn range(list: &ListArray, row: usize) -> std::ops::Range<usize> {

@@ -122,7 +122,7 @@ impl Backend for TestBackend {
             hint.or_else(|| types.get(&format!("${index}")).cloned().flatten()).unwrap_or(DataType::Utf8)
         });
         let parameters = parameters.collect();
-        Ok(Description { parameters, columns: Some(Arc::new(plan.schema().as_arrow().clone())) })
+        Ok(Description { parameters, columns: Some(Arc::new(plan.schema().as_arrow().clone())), ..Description::default() })
     }
 
     async fn execute(&self, statement: &Statement, parameters: Vec<ScalarValue>) -> Result<Outcome> {

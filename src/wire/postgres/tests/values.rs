@@ -313,7 +313,7 @@ fn values_with_parts_are_json() {
 }
 
 fn decoded(ty: &Type, format: i16, bytes: &[u8], zone: &Zone) -> Result<ScalarValue> {
-    let parameters = params::types(&[], &[ty.oid()])?;
+    let parameters = params::types(&Description::default(), &[ty.oid()])?;
     let prepared = Prepared { statement: None, parameters, description: Description::default() };
     let parameters = vec![Some(Bytes::copy_from_slice(bytes))];
     let bind =
@@ -385,7 +385,7 @@ fn texts_of_parameters_are_read_as_postgres_reads_them() {
         assert_eq!(text(&ty, wrong).unwrap_err().code(), code, "{ty} {wrong}");
     }
     assert_eq!(text(&Type::TEXT_ARRAY, r#"{a, "b,\"c", NULL,"null"}"#).unwrap().to_string(), r#"[a, b,"c, , null]"#);
-    assert!(params::types(&[], &[Type::POINT.oid()]).is_err());
+    assert!(params::types(&Description::default(), &[Type::POINT.oid()]).is_err());
 }
 
 proptest! {

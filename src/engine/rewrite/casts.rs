@@ -1,0 +1,101 @@
+//! Casts that the planner cannot make by itself become functions.
+//!
+//! Casts to `json`, `jsonb` and `uuid` check the text and mark the column, since a cast cannot carry the mark. Casts to `regclass` and its kin
+//! look names up. A parameter keeps its cast, from which its type is learnt.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{CastKind, DataType, Expr, Function, FunctionArguments, TimezoneInfo, Value, ValueWithSpan, VisitorMut};
+
+use super::{call, last_name, named};
+
+/// Prefix of the functions that stand for a cast to `regclass` and its kin; see `functions/reg.rs`.
+const REG: &[&str] =
+    &["regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regrole", "regoper", "regoperator", "regconfig", "regcollation"];
+
+pub(super) struct Casts;
+
+impl VisitorMut for Casts {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let replacement = match expr {
+            Expr::TypedString(typed) => checked_by(&typed.data_type).map(|function| call(function, vec![Expr::Value(typed.value.clone())])),
+            Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr: inner, data_type, .. } => cast(inner, data_type),
+            _ => None,
+        };
+        if let Some(replacement) = replacement {
+            *expr = replacement;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn cast(inner: &Expr, data_type: &DataType) -> Option<Expr> {
+    let type_name = type_name(data_type);
+    if let Some(found) = reg_call(inner)
+        && let Some(name) = &type_name
+    {
+        // `x::regclass::oid` is the number, `x::regclass::text` the name, whatever `x` is.
+        let kind = found.0.split('_').next().unwrap_or(found.0.as_str()).to_owned();
+        return match name.as_str() {
+            "oid" | "int4" | "integer" | "int" | "int8" | "bigint" => Some(renamed(found.1, &format!("{kind}_oid"))),
+            "text" | "name" | "varchar" => Some(renamed(found.1, &format!("{kind}_name"))),
+            _ => None,
+        };
+    }
+    if let Some(reg) = type_name.as_deref().and_then(|name| REG.iter().find(|reg| **reg == name)) {
+        return Some(call(reg, vec![inner.clone()]));
+    }
+    match checked_by(data_type)? {
+        "timestamp" | "timestamptz" | "to_bytea" if is_parameter(inner) => None,
+        function => Some(call(function, vec![inner.clone()])),
+    }
+}
+
+fn is_parameter(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(ValueWithSpan { value: Value::Placeholder(_), .. }))
+}
+
+/// A call that an inner cast has become.
+fn reg_call(expr: &Expr) -> Option<(String, &Function)> {
+    let Expr::Function(function) = expr else { return None };
+    let name = last_name(&function.name)?;
+    let is_one = REG.contains(&name.as_str()) && matches!(&function.args, FunctionArguments::List(list) if list.args.len() == 1);
+    is_one.then_some((name, function))
+}
+
+fn renamed(function: &Function, name: &str) -> Expr {
+    Expr::Function(Function { name: named(name), ..function.clone() })
+}
+
+fn type_name(data_type: &DataType) -> Option<String> {
+    match data_type {
+        DataType::Custom(name, arguments) if arguments.is_empty() => last_name(name),
+        DataType::Regclass => Some("regclass".to_owned()),
+        DataType::Text => Some("text".to_owned()),
+        DataType::Varchar(None) | DataType::CharacterVarying(None) => Some("varchar".to_owned()),
+        DataType::Int(None) | DataType::Integer(None) | DataType::Int4(None) => Some("int4".to_owned()),
+        DataType::BigInt(None) | DataType::Int8(None) => Some("int8".to_owned()),
+        _ => None,
+    }
+}
+
+fn checked_by(data_type: &DataType) -> Option<&'static str> {
+    match data_type {
+        DataType::JSON => Some("json"),
+        DataType::JSONB => Some("jsonb"),
+        DataType::Uuid => Some("to_uuid"),
+        DataType::Bytea => Some("to_bytea"),
+        DataType::Timestamp(_, TimezoneInfo::Tz | TimezoneInfo::WithTimeZone) => Some("timestamptz"),
+        DataType::Timestamp(_, _) => Some("timestamp"),
+        DataType::Custom(name, arguments) if arguments.is_empty() => match last_name(name)?.as_str() {
+            "json" => Some("json"),
+            "jsonb" => Some("jsonb"),
+            "uuid" => Some("to_uuid"),
+            "bytea" => Some("to_bytea"),
+            _ => None,
+        },
+        _ => None,
+    }
+}

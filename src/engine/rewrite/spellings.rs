@@ -1,0 +1,435 @@
+//! Forms of expressions that have another name in the planner: set-returning calls in a select list, `ARRAY(SELECT ..)`, `LIKE .. ESCAPE`,
+//! `(row).field`, `COLLATE "C"`.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    AccessExpr, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList, FunctionArguments, OrderBy,
+    OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins, UnaryOperator, Value, ValueWithSpan, VisitMut,
+    VisitorMut,
+};
+
+use super::{call, last_name, named, text};
+
+/// A function that gives rows, and the one that gives the same as an array.
+const SETS: &[(&str, &str)] = &[
+    ("generate_series", "series_array"),
+    ("generate_subscripts", "array_subscripts"),
+    ("_pg_expandarray", "pg_expandarray"),
+    ("jsonb_array_elements", "jsonb_elements"),
+    ("json_array_elements", "jsonb_elements"),
+    ("jsonb_array_elements_text", "jsonb_elements_text"),
+    ("json_array_elements_text", "jsonb_elements_text"),
+    ("jsonb_object_keys", "jsonb_keys"),
+    ("json_object_keys", "jsonb_keys"),
+    ("jsonb_each", "jsonb_members"),
+    ("json_each", "jsonb_members"),
+    ("jsonb_each_text", "jsonb_members_text"),
+    ("json_each_text", "jsonb_members_text"),
+    ("regexp_matches", "regexp_all_matches"),
+    ("regexp_split_to_table", "regexp_split_to_array"),
+    ("string_to_table", "string_to_array"),
+];
+
+pub(super) struct Spellings;
+
+impl VisitorMut for Spellings {
+    type Break = ();
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        for item in &mut select.projection {
+            if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+                let _ = expr.visit(&mut Sets { queries: 0 });
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        rows_of(factor);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let replacement = match expr {
+            Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
+                if let Some(escape) = escape_char.take() {
+                    **pattern = call("like_escape", vec![(**pattern).clone(), Expr::Value(escape)]);
+                }
+                None
+            }
+            Expr::Function(function) => array_of_rows(function).or_else(|| documents(function)).or_else(|| plain_name(function)),
+            Expr::Substring { expr: whole, substring_from: Some(from), substring_for: None, .. } => match from.as_ref() {
+                Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(_), .. }) => {
+                    Some(call("regexp_substr", vec![(**whole).clone(), (**from).clone()]))
+                }
+                _ => None,
+            },
+            Expr::Identifier(name) if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("localtimestamp") => {
+                Some(call("timestamp", vec![call("now", Vec::new())]))
+            }
+            Expr::CompoundFieldAccess { root, access_chain } => field_of(root, access_chain),
+            Expr::Collate { expr: inner, collation } => match last_name(collation).as_deref() {
+                // Text is compared by its bytes.
+                Some("default" | "C" | "POSIX" | "c" | "posix" | "ucs_basic") => Some((**inner).clone()),
+                _ => None,
+            },
+            Expr::UnaryOp { op: UnaryOperator::PGSquareRoot, expr: inner } => Some(call("sqrt", vec![(**inner).clone()])),
+            Expr::UnaryOp { op: UnaryOperator::PGCubeRoot, expr: inner } => Some(call("cbrt", vec![(**inner).clone()])),
+            Expr::UnaryOp { op: UnaryOperator::PGAbs, expr: inner } => Some(call("abs", vec![(**inner).clone()])),
+            _ => None,
+        };
+        if let Some(replacement) = replacement {
+            *expr = replacement;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// In a select list a set becomes `unnest(array)`. Queries inside have a list of their own.
+struct Sets {
+    queries: usize,
+}
+
+impl VisitorMut for Sets {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.queries += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.queries -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if self.queries > 0 {
+            return ControlFlow::Continue(());
+        }
+        if let Expr::Function(function) = expr
+            && let Some(array) = as_array(&function.name)
+            && function.over.is_none()
+        {
+            let inner = Expr::Function(Function { name: named(array), ..function.clone() });
+            *expr = call("unnest", vec![inner]);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn as_array(name: &sqlparser::ast::ObjectName) -> Option<&'static str> {
+    let name = last_name(name)?;
+    SETS.iter().find(|(set, _)| *set == name).map(|(_, array)| *array)
+}
+
+/// `FROM jsonb_array_elements(x) AS e`: a query whose list unnests. `generate_series` the planner has.
+fn rows_of(factor: &mut TableFactor) {
+    if let Some(none) = never(factor) {
+        *factor = none;
+        return;
+    }
+    let (array, alias, columns) = match factor {
+        TableFactor::Table { name, args: Some(args), alias, .. } => {
+            let Some(last) = last_name(name) else { return };
+            let Some(array) = as_array(name).filter(|_| last != "generate_series") else { return };
+            let inner = call_with(array, args.args.clone());
+            (inner, alias.take(), columns_of(&last))
+        }
+        TableFactor::Function { name, args, alias, .. } => {
+            let Some(last) = last_name(name) else { return };
+            let Some(array) = as_array(name).filter(|_| last != "generate_series") else { return };
+            (call_with(array, args.clone()), alias.take(), columns_of(&last))
+        }
+        _ => return,
+    };
+    // Of another relation's columns: the planner says that it cannot, which is better than not to find the column.
+    let lateral = refers(&array);
+    let item = |expr: Expr, name: &str| SelectItem::ExprWithAlias { expr, alias: sqlparser::ast::Ident::with_quote('"', name) };
+    let rows = call("unnest", vec![array]);
+    let projection = match columns {
+        [one] => {
+            let own = alias.as_ref().filter(|alias| alias.columns.is_empty()).map(|alias| super::super::resolve::folded(&alias.name));
+            let name = if *one == "value" { "value".to_owned() } else { own.unwrap_or_else(|| (*one).to_owned()) };
+            vec![item(rows, &name)]
+        }
+        several => several.iter().map(|field| item(call("get_field", vec![rows.clone(), text(field)]), field)).collect(),
+    };
+    let Some(mut subquery) = bare_select() else { return };
+    if let SetExpr::Select(select) = subquery.body.as_mut() {
+        select.projection = projection;
+    }
+    *factor = TableFactor::Derived { lateral, subquery, alias, sample: None };
+}
+
+/// Whether a column is named.
+fn refers(expr: &Expr) -> bool {
+    struct Names;
+    impl sqlparser::ast::Visitor for Names {
+        type Break = ();
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            match expr {
+                Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    sqlparser::ast::Visit::visit(expr, &mut Names).is_break()
+}
+
+/// Options and grants as rows: the arrays that they would be taken from are never there.
+fn never(factor: &TableFactor) -> Option<TableFactor> {
+    let (name, alias) = match factor {
+        TableFactor::Table { name, args: Some(_), alias, .. } | TableFactor::Function { name, alias, .. } => (name, alias),
+        _ => return None,
+    };
+    let columns = match last_name(name)?.as_str() {
+        "pg_options_to_table" => "NULL::text AS option_name, NULL::text AS option_value",
+        "aclexplode" => "NULL::bigint AS grantor, NULL::bigint AS grantee, NULL::text AS privilege_type, NULL::boolean AS is_grantable",
+        _ => return None,
+    };
+    let dialect = sqlparser::dialect::PostgreSqlDialect {};
+    let query = format!("SELECT {columns} WHERE false");
+    let subquery = sqlparser::parser::Parser::new(&dialect).try_with_sql(&query).ok()?.parse_query().ok()?;
+    Some(TableFactor::Derived { lateral: false, subquery, alias: alias.clone(), sample: None })
+}
+
+fn columns_of(function: &str) -> &'static [&'static str] {
+    match function {
+        "jsonb_each" | "json_each" | "jsonb_each_text" | "json_each_text" => &["key", "value"],
+        "_pg_expandarray" => &["x", "n"],
+        "jsonb_array_elements" | "json_array_elements" | "jsonb_array_elements_text" | "json_array_elements_text" => &["value"],
+        "jsonb_object_keys" => &["jsonb_object_keys"],
+        "json_object_keys" => &["json_object_keys"],
+        "regexp_matches" => &["regexp_matches"],
+        "regexp_split_to_table" => &["regexp_split_to_table"],
+        _ => &["unnest"],
+    }
+}
+
+fn call_with(name: &str, args: Vec<FunctionArg>) -> Expr {
+    match call(name, Vec::new()) {
+        Expr::Function(function) => {
+            let list = FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() };
+            Expr::Function(Function { args: FunctionArguments::List(list), ..function })
+        }
+        other => other,
+    }
+}
+
+/// `SELECT NULL`, to be filled.
+fn bare_select() -> Option<Box<Query>> {
+    let dialect = sqlparser::dialect::PostgreSqlDialect {};
+    let mut parser = sqlparser::parser::Parser::new(&dialect).try_with_sql("SELECT NULL").ok()?;
+    parser.parse_query().ok()
+}
+
+/// `ARRAY(SELECT x .. ORDER BY y)` is the array of one aggregate, empty when there is no row.
+fn array_of_rows(function: &Function) -> Option<Expr> {
+    let FunctionArguments::Subquery(query) = &function.args else { return None };
+    if last_name(&function.name).as_deref() != Some("array") {
+        return None;
+    }
+    if let Some(mapped) = mapped(query) {
+        return Some(call("array_or_empty", vec![mapped]));
+    }
+    let mut inner = query.clone();
+    let order = inner.order_by.take();
+    let simple = inner.limit_clause.is_none() && inner.fetch.is_none();
+    let aggregated = match (inner.body.as_mut(), simple) {
+        (SetExpr::Select(select), true) if collects(select) => {
+            let item = select.projection.first_mut()?;
+            let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else { return None };
+            let collected = array_agg(expr.clone(), order, Some(expr));
+            *item = SelectItem::UnnamedExpr(collected);
+            inner
+        }
+        _ => {
+            inner.order_by = order;
+            let mut outer = bare_select()?;
+            if let SetExpr::Select(select) = outer.body.as_mut() {
+                let column = sqlparser::ast::Ident::new("element");
+                select.projection = vec![SelectItem::UnnamedExpr(array_agg(Expr::Identifier(column.clone()), None, None))];
+                let alias = sqlparser::ast::TableAlias {
+                    explicit: true,
+                    name: sqlparser::ast::Ident::new("elements"),
+                    columns: vec![sqlparser::ast::TableAliasColumnDef { name: column, data_type: None }],
+                    at: None,
+                };
+                let relation = TableFactor::Derived { lateral: false, subquery: inner, alias: Some(alias), sample: None };
+                select.from = vec![TableWithJoins { relation, joins: Vec::new() }];
+            }
+            outer
+        }
+    };
+    Some(call("array_or_empty", vec![Expr::Subquery(aggregated)]))
+}
+
+/// `ARRAY(SELECT f(x) FROM unnest(a) x)` is `a` with each element changed; it may be an array of the row outside.
+fn mapped(query: &Query) -> Option<Expr> {
+    let SetExpr::Select(select) = query.body.as_ref() else { return None };
+    let bare = query.order_by.is_none() && query.limit_clause.is_none() && query.fetch.is_none() && query.with.is_none();
+    let [TableWithJoins { relation, joins }] = select.from.as_slice() else { return None };
+    if !bare || !joins.is_empty() || select.selection.is_some() || select.distinct.is_some() {
+        return None;
+    }
+    let (array, alias) = match relation {
+        TableFactor::Table { name, args: Some(args), alias, with_ordinality: false, .. }
+            if last_name(name).as_deref() == Some("unnest") =>
+        {
+            match args.args.as_slice() {
+                [FunctionArg::Unnamed(FunctionArgExpr::Expr(array))] => (array, alias.as_ref()?),
+                _ => return None,
+            }
+        }
+        TableFactor::UNNEST { array_exprs, alias, with_ordinality: false, .. } => match array_exprs.as_slice() {
+            [array] => (array, alias.as_ref()?),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let element = alias.columns.first().map_or(&alias.name, |column| &column.name);
+    let [SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }] = select.projection.as_slice() else { return None };
+    if matches!(item, Expr::Identifier(own) if own.value == element.value) {
+        return Some(array.clone());
+    }
+    let lambda = Expr::Lambda(sqlparser::ast::LambdaFunction {
+        params: sqlparser::ast::OneOrManyWithParens::One(sqlparser::ast::LambdaFunctionParameter {
+            name: element.clone(),
+            data_type: None,
+        }),
+        body: Box::new(item.clone()),
+        syntax: sqlparser::ast::LambdaSyntax::Arrow,
+    });
+    Some(call("array_transform", vec![array.clone(), lambda]))
+}
+
+/// A list of one plain item that an aggregate can take the place of.
+fn collects(select: &Select) -> bool {
+    let plain = matches!(&select.group_by, sqlparser::ast::GroupByExpr::Expressions(by, _) if by.is_empty());
+    let one =
+        matches!(select.projection.as_slice(), [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }] if is_plain(expr));
+    plain && one && select.distinct.is_none() && select.having.is_none()
+}
+
+/// Words that begin the names of aggregates. One that is missed makes an aggregate of an aggregate, which the planner refuses.
+const AGGREGATES: &[&str] = &[
+    "count",
+    "sum",
+    "min",
+    "max",
+    "avg",
+    "array_agg",
+    "string_agg",
+    "bool_",
+    "every",
+    "json_agg",
+    "jsonb_agg",
+    "json_object_agg",
+    "jsonb_object_agg",
+    "jsonb_collect",
+    "unnest",
+    "stddev",
+    "var",
+    "mode",
+    "percentile",
+];
+
+/// No aggregate and no set.
+fn is_plain(expr: &Expr) -> bool {
+    /// A query inside has rows of its own.
+    struct Calls {
+        queries: usize,
+    }
+    impl sqlparser::ast::Visitor for Calls {
+        type Break = ();
+        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            self.queries += 1;
+            ControlFlow::Continue(())
+        }
+        fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            self.queries -= 1;
+            ControlFlow::Continue(())
+        }
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            let Expr::Function(function) = expr else { return ControlFlow::Continue(()) };
+            let name = last_name(&function.name).unwrap_or_default();
+            match self.queries == 0 && (function.over.is_some() || AGGREGATES.iter().any(|word| name.starts_with(word))) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        }
+    }
+    sqlparser::ast::Visit::visit(expr, &mut Calls { queries: 0 }).is_continue()
+}
+
+/// `ORDER BY 1` means the item itself.
+fn array_agg(item: Expr, order: Option<OrderBy>, first: Option<&Expr>) -> Expr {
+    let mut clauses = Vec::new();
+    if let Some(OrderBy { kind: OrderByKind::Expressions(mut by), .. }) = order {
+        for key in &mut by {
+            let is_number = matches!(&key.expr, Expr::Value(ValueWithSpan { value: Value::Number(..), .. }));
+            if let (true, Some(first)) = (is_number, first) {
+                key.expr = first.clone();
+            }
+        }
+        clauses.push(FunctionArgumentClause::OrderBy(by));
+    }
+    let args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(item))];
+    match call("array_agg", Vec::new()) {
+        Expr::Function(function) => {
+            let list = FunctionArgumentList { duplicate_treatment: None, args, clauses };
+            Expr::Function(Function { args: FunctionArguments::List(list), ..function })
+        }
+        other => other,
+    }
+}
+
+/// `jsonb_agg` and `jsonb_object_agg` collect documents in an array, which becomes one document. `every` is `bool_and`.
+fn documents(function: &Function) -> Option<Expr> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    let collected = |outer: &str, document: Expr| {
+        let args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(document))];
+        let inner = FunctionArguments::List(FunctionArgumentList { args, ..list.clone() });
+        call(outer, vec![Expr::Function(Function { name: named("array_agg"), args: inner, ..function.clone() })])
+    };
+    let given: Vec<&Expr> = list.args.iter().filter_map(plain_argument).collect();
+    match (last_name(&function.name)?.as_str(), given.as_slice()) {
+        ("jsonb_agg" | "json_agg", [value]) => Some(collected("jsonb_collect", call("to_jsonb", vec![(*value).clone()]))),
+        ("jsonb_object_agg" | "json_object_agg", [key, value]) => {
+            Some(collected("jsonb_collect_members", call("jsonb_build_array", vec![(*key).clone(), (*value).clone()])))
+        }
+        ("every", [_]) => Some(Expr::Function(Function { name: named("bool_and"), ..function.clone() })),
+        _ => None,
+    }
+}
+
+fn plain_argument(argument: &FunctionArg) -> Option<&Expr> {
+    match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
+        _ => None,
+    }
+}
+
+/// `pg_catalog.f(x)` and `information_schema.f(x)` are `f(x)`.
+fn plain_name(function: &Function) -> Option<Expr> {
+    let [schema, name] = function.name.0.as_slice() else { return None };
+    let schema = super::super::resolve::folded(schema.as_ident()?);
+    let name = super::super::resolve::folded(name.as_ident()?);
+    matches!(schema.as_str(), "pg_catalog" | "information_schema")
+        .then(|| Expr::Function(Function { name: named(&name), ..function.clone() }))
+}
+
+/// `(x).field`, which the planner has for names only.
+fn field_of(root: &Expr, chain: &[AccessExpr]) -> Option<Expr> {
+    if !matches!(root, Expr::Nested(_) | Expr::Function(_)) {
+        return None;
+    }
+    let [AccessExpr::Dot(Expr::Identifier(field))] = chain else { return None };
+    let inner = match root {
+        Expr::Nested(inner) => (**inner).clone(),
+        other => other.clone(),
+    };
+    Some(call("get_field", vec![inner, text(&super::super::resolve::folded(field))]))
+}
