@@ -19,7 +19,6 @@ fn given() -> Vec<ScalarUDF> {
     let mut functions = vec![
         pg::format_type::create_format_type_udf(),
         pg::create_pg_get_partkeydef_udf(),
-        pg::create_pg_relation_is_publishable_udf(),
         pg::create_pg_get_statisticsobjdef_columns_udf(),
         pg::create_pg_relation_size_udf(),
         pg::create_pg_total_relation_size_udf(),
@@ -60,7 +59,7 @@ fn fixed() -> Vec<ScalarUDF> {
         "has_type_privilege",
         "pg_has_role",
     ];
-    let no = ["pg_is_in_recovery", "pg_is_wal_replay_paused", "pg_is_other_temp_schema"];
+    let no = ["pg_is_in_recovery", "pg_is_wal_replay_paused", "pg_is_other_temp_schema", "pg_relation_is_publishable"];
     let nothing = [
         "shobj_description",
         "pg_get_functiondef",

@@ -57,13 +57,25 @@ impl CsvDecoder {
             splitter.consume(next);
             splitter.fill(PROBE_BYTES)?;
         }
-        if memchr::memchr(b'\n', splitter.buffered()).is_none() && memchr::memchr(b'\r', splitter.buffered().trim_ascii_end()).is_some() {
+        if self.has_old_line_ends(splitter.buffered()) {
             return Err(Error::new(Code::DataException, "the lines of the file end with a carriage return only")
                 .hint("Convert the file to line feeds: tr '\\r' '\\n' < OLD > NEW.".to_owned()));
         }
         let delimiter = self.dialect.delimiter.unwrap_or_else(|| self.probe(splitter.buffered()));
         let fields = if self.dialect.header { self.header(&mut splitter, delimiter)? } else { None };
         Ok((splitter, Layout { fields, delimiter }))
+    }
+
+    /// Whether lines end with a carriage return and nothing else: all of the file would then be its header.
+    fn has_old_line_ends(&self, start: &[u8]) -> bool {
+        if memchr::memchr(b'\n', start).is_some() {
+            return false;
+        }
+        let mut is_quoted = false;
+        start.trim_ascii_end().iter().any(|byte| {
+            is_quoted ^= Some(*byte) == self.dialect.quote;
+            *byte == b'\r' && !is_quoted
+        })
     }
 
     /// The delimiter that cuts the first lines into the same number of fields, and the most of them.

@@ -265,6 +265,9 @@ proptest! {
         if comment { options.push(("comment", "#")); }
         let columns = [column("a", DataType::Int64), column("b", DataType::Utf8)];
         let decoder = decoder(&options);
+        // Lines that end with a carriage return only are refused before they are cut.
+        let blocks = decoder.blocks(Input::Stream(Box::new(Cursor::new(text.clone()))), &columns, 1 << 20);
+        prop_assume!(blocks.is_ok());
         let whole = read_cut(&decoder, &text, &columns, 1 << 20);
         prop_assert_eq!(read_cut(&decoder, &text, &columns, target), whole);
     }
