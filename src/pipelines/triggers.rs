@@ -34,6 +34,8 @@ const AFTER_FAILURE_MOST: Duration = Duration::from_secs(300);
 struct Due {
     next: HashMap<(ObjectId, String), Micros>,
     failures: HashMap<ObjectId, u32>,
+    /// A pipeline that failed is left alone until then, whatever its schedule says; the ticks meanwhile become one.
+    not_before: HashMap<ObjectId, Micros>,
 }
 
 impl Runner {
@@ -85,9 +87,12 @@ impl Runner {
                     match schedule.next_after(last) {
                         // Never fired, and being defined is not a tick.
                         Some(at) if at <= now => {
-                            self.fired(pipeline, trigger, now)?;
-                            self.fire(pipeline, &trigger.text, due);
-                            schedule.next_after(now)
+                            let held = due.lock().not_before.get(&pipeline.id).copied().filter(|until| *until > now);
+                            if held.is_none() {
+                                self.fired(pipeline, trigger, now)?;
+                                self.fire(pipeline, &trigger.text, due);
+                            }
+                            held.or_else(|| schedule.next_after(now))
                         }
                         at => at,
                     }
@@ -165,8 +170,10 @@ impl Runner {
                 let longest = AFTER_FAILURE.saturating_mul(2_u32.saturating_pow((*failures).min(16))).min(AFTER_FAILURE_MOST);
                 let at = runner.clock.now() + micros(longest.mul_f64(0.5 + rand::random::<f64>() / 2.0));
                 due.next.iter_mut().filter(|((id, _), _)| *id == pipeline.id).for_each(|(_, next)| *next = at.max(*next));
+                due.not_before.insert(pipeline.id, at);
             } else {
                 due.failures.remove(&pipeline.id);
+                due.not_before.remove(&pipeline.id);
             }
             drop(due);
             runner.done(pipeline.id);
