@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
-use weir_catalog::{Change, Kind, Object, SecretKeySource, SqliteStore, Store};
+use weir_catalog::access::{BOOTSTRAP, PUBLIC};
+use weir_catalog::{AccessChange, Change, GrantKey, Kind, Object, SecretKeySource, SqliteStore, Store};
+use weir_sql::Privilege;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -115,7 +117,14 @@ fn ensure_schemas(store: &Arc<dyn Store>, clock: &Clock) -> Result<()> {
             created_at: now,
             changed_at: now,
         };
-        store.apply(&[Change::Create { object, depends_on: Vec::new() }], "admin", now)?;
+        let id = object.id;
+        let mut changes = vec![Change::Create { object, depends_on: Vec::new() }];
+        if *name == "public" {
+            // As PostgreSQL has it: everybody finds what is in it, nobody makes anything there.
+            let key = GrantKey { object: id, grantee: PUBLIC, privilege: Privilege::Usage, grantor: BOOTSTRAP };
+            changes.push(Change::Access(AccessChange::Grant { key, grantable: false }));
+        }
+        store.apply(&changes, "admin", now)?;
     }
     Ok(())
 }

@@ -4,7 +4,10 @@
 //! commit accepts. Atomicity is the business of whoever implements `State`.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
+use crate::access::{Access, AuditEntry, Edit};
+use crate::access_change;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Change, Kind, Micros, Object, ObjectId, ObjectVersion, SecretValue};
 
@@ -17,6 +20,10 @@ pub(crate) trait Look {
     fn direct_dependents(&self, id: ObjectId) -> Result<Vec<Object>>;
     /// Everything that lies in a schema, ordered by name.
     fn in_schema(&self, schema: &str) -> Result<Vec<Object>>;
+    /// Everything whose owner has that name.
+    fn owned_by(&self, role: &str) -> Result<Vec<Object>>;
+    /// Roles and rights.
+    fn access(&self) -> Result<Arc<Access>>;
     /// Whether an object of that id ever existed.
     fn was_used(&self, id: ObjectId) -> Result<bool>;
 }
@@ -28,6 +35,9 @@ pub(crate) trait State: Look {
     fn remove(&mut self, object: &Object) -> Result<()>;
     fn remember(&mut self, version: ObjectVersion) -> Result<()>;
     fn put_secret(&mut self, secret: &Object, value: Option<&SecretValue>) -> Result<()>;
+    fn edit_access(&mut self, edits: &[Edit]) -> Result<()>;
+    /// Notes what is done; a draft leaves it to its commit.
+    fn note(&mut self, entry: &AuditEntry) -> Result<()>;
 }
 
 /// The name space of a kind: sources, views and tables share one.
@@ -52,6 +62,7 @@ pub(crate) fn apply(state: &mut dyn State, changes: &[Change], by: &str, now: Mi
             Change::Drop { id } => {
                 let object = existing(state, *id)?;
                 state.remove(&object)?;
+                access_change::dropped(state, &object)?;
                 dropped.push(object);
             }
             Change::PutSecret { id, value } => {
@@ -61,6 +72,8 @@ pub(crate) fn apply(state: &mut dyn State, changes: &[Change], by: &str, now: Mi
                 }
                 state.put_secret(&secret, value.as_ref())?;
             }
+            Change::Access(change) => access_change::apply(state, change)?,
+            Change::Audit(entry) => state.note(entry)?,
         }
     }
     // Only now: dependents may be dropped before or after what they depend on.
@@ -103,6 +116,7 @@ fn create(state: &mut dyn State, object: &Object, depends_on: &[ObjectId], by: &
     let object = Object { version: 1, created_at: now, changed_at: now, ..object.clone() };
     let depends_on = known(state, &object, depends_on)?;
     state.put(&object, Some(&depends_on))?;
+    access_change::made(state, &object)?;
     state.remember(version_of(&object, by))
 }
 
@@ -121,6 +135,9 @@ fn replace(state: &mut dyn State, object: &Object, depends_on: &[ObjectId], by: 
     let after = Object { version: before.version + 1, created_at: before.created_at, changed_at: now, ..object.clone() };
     let depends_on = known(state, &after, depends_on)?;
     state.put(&after, Some(&depends_on))?;
+    if before.owner != after.owner {
+        access_change::handed_over(state, &before, &after)?;
+    }
     state.remember(version_of(&after, by))?;
     if renamed && after.kind == Kind::Schema {
         for content in state.in_schema(&before.name)? {
@@ -220,7 +237,7 @@ pub(crate) fn without_vanished(look: &dyn Look, changes: &[Change]) -> Result<Ve
                     continue;
                 }
             }
-            Change::Replace { .. } | Change::Drop { .. } | Change::PutSecret { .. } => {}
+            Change::Replace { .. } | Change::Drop { .. } | Change::PutSecret { .. } | Change::Access(_) | Change::Audit(_) => {}
         }
         kept.push(change.clone());
     }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::access::{Access, AuditEntry, Edit};
 use crate::change::{self, Look, State, name_space};
 use crate::error::{Error, Result};
 use crate::model::{Change, Kind, Micros, Object, ObjectId, ObjectVersion, SecretValue};
@@ -33,6 +34,8 @@ struct Pending {
     expected: BTreeMap<ObjectId, i64>,
     history: Vec<ObjectVersion>,
     secrets: HashMap<ObjectId, Option<SecretValue>>,
+    /// Laid over the roles and rights of the store as they are then: what others take meanwhile is taken here too.
+    access: Vec<Edit>,
 }
 
 struct Entry {
@@ -153,6 +156,10 @@ impl Definitions for Draft {
         })
     }
 
+    fn access(&self) -> Result<Arc<Access>> {
+        self.look(|view| Look::access(view))
+    }
+
     fn next_id(&self) -> Result<ObjectId> {
         self.store.next_id()
     }
@@ -237,6 +244,20 @@ impl Look for View<'_> {
         Ok(found)
     }
 
+    fn owned_by(&self, role: &str) -> Result<Vec<Object>> {
+        let mut found = self.list(None, None)?;
+        found.retain(|object| object.owner == role);
+        Ok(found)
+    }
+
+    fn access(&self) -> Result<Arc<Access>> {
+        let stored = self.store.access()?;
+        if self.pending.access.is_empty() {
+            return Ok(stored);
+        }
+        Ok(Arc::new(Access::clone(&stored).edited(&self.pending.access)))
+    }
+
     fn was_used(&self, id: ObjectId) -> Result<bool> {
         Ok(self.hides(id) || !self.store.versions(Some(id))?.is_empty())
     }
@@ -281,6 +302,14 @@ impl Look for Overlay<'_> {
         self.view().in_schema(schema)
     }
 
+    fn owned_by(&self, role: &str) -> Result<Vec<Object>> {
+        self.view().owned_by(role)
+    }
+
+    fn access(&self) -> Result<Arc<Access>> {
+        self.view().access()
+    }
+
     fn was_used(&self, id: ObjectId) -> Result<bool> {
         self.view().was_used(id)
     }
@@ -311,6 +340,15 @@ impl State for Overlay<'_> {
     fn put_secret(&mut self, secret: &Object, value: Option<&SecretValue>) -> Result<()> {
         self.expect(secret.id)?;
         self.pending.secrets.insert(secret.id, value.cloned());
+        Ok(())
+    }
+
+    fn edit_access(&mut self, edits: &[Edit]) -> Result<()> {
+        self.pending.access.extend_from_slice(edits);
+        Ok(())
+    }
+
+    fn note(&mut self, _: &AuditEntry) -> Result<()> {
         Ok(())
     }
 }

@@ -16,6 +16,8 @@ pub enum ErrorKind {
     NotFound,
     /// The name is taken.
     Duplicate,
+    /// A membership that cannot be.
+    InvalidGrant,
     /// Other objects need this one.
     InUse,
     /// Somebody else changed it meanwhile: read again and retry.

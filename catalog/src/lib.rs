@@ -3,6 +3,8 @@
 //! `Store` is the one door; `Draft` lays the pending changes of a transaction over it. Nothing outside this package writes SQL to the
 //! catalog. Nothing here plans, dials, decides or reads the clock.
 
+pub mod access;
+mod access_change;
 mod change;
 pub mod draft;
 pub mod error;
@@ -14,6 +16,8 @@ pub mod store;
 #[cfg(test)]
 mod tests;
 
+pub use access::{Access, AuditEntry, DefaultKey, GrantKey, Membership, Thing};
+pub use access_change::{AccessChange, Revoked, fits};
 pub use draft::Draft;
 pub use error::{Error, ErrorKind, Result};
 pub use model::*;

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
+use crate::access::AuditEntry;
+use crate::access_change::AccessChange;
+
 /// Microseconds since 1970-01-01 00:00 UTC.
 pub type Micros = i64;
 
@@ -96,6 +99,9 @@ pub struct RelationBody {
     pub columns: Option<SchemaRef>,
     pub last_ok_at: Option<Micros>,
     pub last_error: Option<String>,
+    /// Of a view: where names without a schema were looked for when it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search_path: Option<Vec<String>>,
 }
 
 /// `Object::body` of a pipeline.
@@ -155,6 +161,10 @@ pub enum Change {
         id: ObjectId,
         value: Option<SecretValue>,
     },
+    /// Roles, memberships, rights.
+    Access(AccessChange),
+    /// What the other steps are, for the audit: stored with them or not at all.
+    Audit(AuditEntry),
 }
 
 /// A credential in memory. It has no `Display`, and `Debug` prints nothing of it.
@@ -167,8 +177,8 @@ impl std::fmt::Debug for SecretValue {
     }
 }
 
-/// A role that can log in. The password is kept as SCRAM salt and salted password only.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A role. The password is kept as SCRAM salt and salted password only; no salted password is no password.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Role {
     pub id: ObjectId,
     pub name: String,
@@ -176,6 +186,39 @@ pub struct Role {
     pub salt: Vec<u8>,
     pub iterations: u32,
     pub salted_password: Vec<u8>,
+    pub login: bool,
+    /// Has the rights of the roles it becomes a member of, without SET ROLE.
+    pub inherit: bool,
+    pub createrole: bool,
+    /// Sessions at a time; -1 is any number.
+    pub connection_limit: i64,
+    /// The password is good until then.
+    pub valid_until: Option<Micros>,
+}
+
+impl std::fmt::Debug for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Role").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Role {
+    /// A role with a number yet to be given, no password and no right.
+    pub fn named(name: &str) -> Self {
+        Role {
+            id: ObjectId(0),
+            name: name.to_owned(),
+            superuser: false,
+            salt: Vec::new(),
+            iterations: 0,
+            salted_password: Vec::new(),
+            login: true,
+            inherit: true,
+            createrole: false,
+            connection_limit: -1,
+            valid_until: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

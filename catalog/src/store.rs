@@ -3,9 +3,12 @@
 //! Every method is one transaction, durable when it returns, and short: callers may call it from async code. Nothing outside this package
 //! writes SQL to the catalog, so the same trait can stand over another database.
 
+use std::sync::Arc;
+
 use serde_json::Value as Json;
 use uuid::Uuid;
 
+use crate::access::{Access, AuditEntry};
 use crate::error::Result;
 use crate::model::{
     Change, FileEntry, FileSeen, Kind, Lineage, Micros, Object, ObjectId, ObjectVersion, Offset, Role, RuleResult, Run, RunEnd, RunOutput,
@@ -38,6 +41,8 @@ pub trait Definitions: Send + Sync {
     fn dependents(&self, id: ObjectId) -> Result<Vec<Object>>;
     /// What `id` itself names, ordered by schema and name.
     fn depends_on(&self, id: ObjectId) -> Result<Vec<Object>>;
+    /// Roles and rights, as they are now.
+    fn access(&self) -> Result<Arc<Access>>;
     /// Draws an id. Ids start at 16384 and are never given twice, also after a crash.
     fn next_id(&self) -> Result<ObjectId>;
     /// Makes the changes as one step, all or none: a `Store` applies them at once, a `Draft` keeps them until its commit.
@@ -62,6 +67,12 @@ pub trait Store: Definitions {
     fn roles(&self) -> Result<Vec<Role>>;
     /// `id` of the given role is ignored when the role is new.
     fn put_role(&self, role: &Role) -> Result<()>;
+
+    // The audit.
+    /// Adds lines that belong to no change of a definition: what was refused, log-ins that failed.
+    fn audit(&self, entries: &[AuditEntry]) -> Result<()>;
+    /// Newest first.
+    fn audited(&self, limit: Option<usize>) -> Result<Vec<AuditEntry>>;
 
     // Runs.
     /// Freezes a run: draws its batch number (`run.batch` of the argument is ignored), stores ranges and pinned versions. `Conflict` when

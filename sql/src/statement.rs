@@ -20,12 +20,14 @@ use crate::statements::describe_object::DescribeObject;
 use crate::statements::drop_object::DropObject;
 use crate::statements::explain::Explain;
 use crate::statements::explain_pipeline::ExplainPipeline;
+use crate::statements::grant::{DefaultPrivileges, Grant, GrantRole};
 use crate::statements::import_foreign_schema::ImportForeignSchema;
 use crate::statements::notify::Bus;
 use crate::statements::optimize::Optimize;
 use crate::statements::prepared::{Deallocate, Execute, Prepare};
 use crate::statements::replay_pipeline::ReplayPipeline;
 use crate::statements::restore_table::RestoreTable;
+use crate::statements::roles::{AlterRole, CreateRole, DropRole};
 use crate::statements::run_pipeline::RunPipeline;
 use crate::statements::set_variable::{Discard, ResetVariable, SetVariable, ShowVariable};
 use crate::statements::show_create::ShowCreate;
@@ -91,6 +93,12 @@ pub enum StatementKind {
     Execute(Execute),
     Deallocate(Deallocate),
     Copy(Copy),
+    CreateRole(CreateRole),
+    AlterRole(AlterRole),
+    DropRole(DropRole),
+    Grant(Box<Grant>),
+    GrantRole(GrantRole),
+    DefaultPrivileges(Box<DefaultPrivileges>),
     /// Known, but not built: answered `0A000` with this name.
     NotBuilt {
         what: String,

@@ -5,20 +5,18 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::num::NonZeroU32;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::{pbkdf2, rand};
-use weir_catalog::{ObjectId, Role, Store};
+use aws_lc_rs::rand;
+use weir_catalog::{Role, Store};
 
 use crate::config::Password;
 use crate::error::{Code, Error, Result};
+use crate::session::with_password;
 
 const NAME: &str = "admin";
 const FILE: &str = "admin.password";
-/// PostgreSQL's own number: every client computes it at each connect.
-const ITERATIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(4095);
 /// Letters and digits that no font confuses.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 const LENGTH: usize = 24;
@@ -35,12 +33,12 @@ pub(super) enum FirstPassword {
     },
 }
 
-/// Makes the role `admin` unless it exists.
+/// Makes the role `admin` unless it, or any superuser, exists: it may have been given another name.
 ///
 /// # Errors
 /// `Io` when the password cannot be kept; what the store says.
 pub(super) fn ensure(store: &dyn Store, data_dir: &Path, wanted: Option<&Password>) -> Result<FirstPassword> {
-    if store.role(NAME)?.is_some() {
+    if store.roles()?.iter().any(|role| role.superuser || role.name == NAME) {
         return Ok(FirstPassword::Known);
     }
     if let Some(password) = wanted {
@@ -68,13 +66,7 @@ pub(super) fn ensure(store: &dyn Store, data_dir: &Path, wanted: Option<&Passwor
 }
 
 fn role(password: &Password) -> Result<Role> {
-    let mut salt = [0_u8; 16];
-    rand::fill(&mut salt).map_err(|e| Error::internal("the system gives no random bytes").caused_by(e))?;
-    // As PostgreSQL and its clients do: a password that is no valid SASL text is used as it is.
-    let prepared = stringprep::saslprep(password.reveal()).unwrap_or(password.reveal().into());
-    let mut salted_password = vec![0_u8; 32];
-    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ITERATIONS, &salt, prepared.as_bytes(), &mut salted_password);
-    Ok(Role { id: ObjectId(0), name: NAME.to_owned(), superuser: true, salt: salt.to_vec(), iterations: ITERATIONS.get(), salted_password })
+    with_password(Role { superuser: true, createrole: true, ..Role::named(NAME) }, password)
 }
 
 fn generate() -> Result<Password> {
@@ -102,16 +94,6 @@ fn keep(data_dir: &Path, file: &Path, password: &Password) -> std::io::Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The vector of RFC 7677 section 3.
-    #[test]
-    fn salted_password_is_scram_sha_256() {
-        let salt = [0x5b, 0x6d, 0x99, 0x68, 0x9d, 0x12, 0x35, 0x8e, 0xec, 0xa0, 0x4b, 0x14, 0x12, 0x36, 0xfa, 0x81];
-        let mut salted = [0_u8; 32];
-        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ITERATIONS, &salt, b"pencil", &mut salted);
-        let hex: String = salted.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "c4a49510323ab4f952cac1fa99441939e78ea74d6be81ddf7096e87513dc615d");
-    }
 
     #[test]
     fn generated_passwords_differ_and_are_long() {

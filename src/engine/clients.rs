@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -20,6 +21,8 @@ const MAX_WAITING: usize = 10_000;
 /// What a function of a query may do to the session that runs it.
 pub trait Caller: Send + Sync + fmt::Debug {
     fn process(&self) -> i32;
+    /// The role that logged in.
+    fn session_role(&self) -> String;
     /// Changes a setting and answers its new value.
     ///
     /// # Errors
@@ -50,6 +53,8 @@ pub struct Client {
     pub process: i32,
     pub role: String,
     pub started_at: Micros,
+    /// Where it connects from.
+    address: Mutex<Option<SocketAddr>>,
     activity: Mutex<Activity>,
     listening: Mutex<BTreeSet<String>>,
     waiting: Mutex<VecDeque<Notification>>,
@@ -86,6 +91,7 @@ impl Clients {
             process,
             role: role.to_owned(),
             started_at: now,
+            address: Mutex::default(),
             activity: Mutex::new(Activity { state: "idle", changed_at: now, ..Activity::default() }),
             listening: Mutex::default(),
             waiting: Mutex::default(),
@@ -157,6 +163,14 @@ impl Client {
             }
             news.await;
         }
+    }
+
+    pub fn set_address(&self, address: Option<SocketAddr>) {
+        *self.address.lock() = address;
+    }
+
+    pub fn address(&self) -> Option<SocketAddr> {
+        *self.address.lock()
     }
 
     pub fn activity(&self) -> Activity {

@@ -35,6 +35,15 @@ pub struct Scope {
     pub snapshot: Option<Arc<Snapshot>>,
     /// The session behind the statement; None for the hub's own work.
     pub caller: Option<Arc<dyn Caller>>,
+    /// Inside a view: its owner, whose rights count there.
+    pub rights_of: Option<String>,
+}
+
+impl Scope {
+    /// The role whose rights count.
+    pub fn judged(&self) -> &str {
+        self.rights_of.as_deref().unwrap_or(&self.role)
+    }
 }
 
 /// One relation as a query names it, before it has rows.

@@ -16,7 +16,7 @@ use weir_catalog::{Definitions, Kind, Object, ObjectId, Store, TableBody};
 
 use super::clients::Clients;
 use super::open_source::Opened;
-use super::plan::{Context, Pin};
+use super::plan::{Changed, Context, Pin};
 use super::position::Place;
 use super::source_state::SourceState;
 use super::state::{self, EngineLimits};
@@ -111,7 +111,7 @@ impl Engine {
         relations: Option<&dyn Relations>,
     ) -> Result<Planned> {
         let pinned = scope.as_of.map(Pin::Time);
-        self.plan_query(query, &Context { scope, definitions, relations, views: Vec::new(), pinned }).await
+        self.plan_query(query, &Context { scope, definitions, relations, views: Vec::new(), pinned, changed: Changed::default() }).await
     }
 
     /// Binds an expression over the columns of `schema`: rules, DELETE WHEN, SEQUENCE BY, defaults.

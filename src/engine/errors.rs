@@ -42,6 +42,7 @@ pub fn catalog_error(error: weir_catalog::Error) -> Error {
         ErrorKind::NotFound => Code::UndefinedObject,
         ErrorKind::Duplicate => Code::DuplicateObject,
         ErrorKind::InUse => Code::InUse,
+        ErrorKind::InvalidGrant => Code::InvalidGrant,
         ErrorKind::Conflict => Code::Conflict,
         ErrorKind::TooNew => Code::WrongState,
         ErrorKind::Corrupt | ErrorKind::Io => Code::Io,

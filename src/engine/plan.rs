@@ -13,13 +13,13 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, col};
 use datafusion::sql::parser::Statement as PlannerStatement;
 use futures::future::BoxFuture;
 use sqlparser::ast::{Query, Statement};
-use weir_catalog::{Definitions, Kind, Object, ObjectId};
-use weir_sql::{Temporal, TemporalPoint};
+use weir_catalog::{Definitions, Kind, Object, ObjectId, RelationBody};
+use weir_sql::{Privilege, Temporal, TemporalPoint};
 
 use super::position::Place;
 use super::resolve::{Ask, Misplaced, Moment, Target, walk};
 use super::{
-    Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, apart, constant, definition, errors, output_names, parameters, rewrite,
+    Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, apart, constant, definition, errors, letters, output_names, parameters, privileges, rewrite,
     state, subqueries, system,
 };
 use crate::clock::Micros;
@@ -39,6 +39,17 @@ pub(super) struct Context<'a> {
     pub(super) views: Vec<ObjectId>,
     /// The state of the lake that everything inside is read at.
     pub(super) pinned: Option<Pin>,
+    /// What a statement changes and, where it says so, is no read of.
+    pub(super) changed: Changed,
+}
+
+/// The table that UPDATE or DELETE is about, while the rows it means are planned.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Changed {
+    /// No column of it is read: changing it is right enough.
+    pub(super) unread: Option<ObjectId>,
+    /// All of its rows are given; what the role may change among them is decided by the statement.
+    pub(super) whole: Option<ObjectId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -127,9 +138,15 @@ impl Engine {
         reads: &mut Reads,
     ) -> Result<Arc<dyn TableProvider>> {
         match &ask.target {
-            Target::System(table) => Ok(system::provider(table, self.me()?, context.scope)),
+            Target::System(table) => {
+                if table.schema == "hub" && table.name == "audit" {
+                    privileges::require_audit(context.definitions, context.scope.judged())?;
+                }
+                Ok(system::provider(table, self.me()?, context.scope))
+            }
             Target::Fixed => self.fixed(&ask.reference.1),
             Target::Changes { object, from, to, after } => {
+                privileges::require(context.definitions, context.scope.judged(), object, Privilege::Select)?;
                 let from = constant::bound(from, state, context.scope)?;
                 let to = to.as_ref().map(|to| constant::bound(to, state, context.scope)).transpose()?;
                 self.changes(object, from, to, *after, reads).await
@@ -156,8 +173,32 @@ impl Engine {
         }
     }
 
-    /// The rows of an object: what a run pinned, or what there is.
+    /// The rows of an object, if the role may read it.
     async fn object(
+        &self,
+        object: &Object,
+        asked: Option<Wanted>,
+        context: &Context<'_>,
+        reads: &mut Reads,
+    ) -> Result<Arc<dyn TableProvider>> {
+        let changed = if context.views.is_empty() { context.changed } else { Changed::default() };
+        let role = context.scope.judged();
+        if letters::are(object) {
+            let rows = self.rows_of(object, asked, context, reads).await?;
+            if changed.whole == Some(object.id) {
+                return Ok(rows);
+            }
+            let state = Arc::new(state::of_scope(self, context.scope));
+            return letters::seen_by(role, context.definitions, rows, &state).await;
+        }
+        if changed.unread != Some(object.id) {
+            privileges::require(context.definitions, role, object, Privilege::Select)?;
+        }
+        self.rows_of(object, asked, context, reads).await
+    }
+
+    /// The rows of an object: what a run pinned, or what there is.
+    async fn rows_of(
         &self,
         object: &Object,
         asked: Option<Wanted>,
@@ -242,9 +283,11 @@ impl Engine {
             };
             // The parameters of the statement are not those of the view.
             let scope = Scope { positional: Vec::new(), named: Vec::new(), ..context.scope.clone() };
+            let state = Arc::new(state::of_scope(self, &scope));
+            // Names mean what they meant to whoever made the view, and are read with its owner's rights; functions see the caller.
+            let scope = Scope { search_path: path_of_view(object), rights_of: Some(object.owner.clone()), ..scope };
             inner.scope = &scope;
             let view = definition::view(object)?;
-            let state = Arc::new(state::of_scope(self, &scope));
             let plan = self.bind(&view.query, &state, &inner, reads).await.map_err(|error| in_view(&name, &error))?;
             let names: Vec<String> = view.columns.iter().map(|column| column.value.clone()).collect();
             let plan = renamed(plan, &names, &name)?;
@@ -304,6 +347,16 @@ fn awaiting(now: Arc<dyn TableProvider>, point: &TemporalPoint) -> Result<Arc<dy
     };
     let plan = plan.and_then(LogicalPlanBuilder::build).map_err(errors::error)?;
     Ok(Arc::new(ViewTable::new(plan, None)))
+}
+
+/// Where a view looks for names without a schema.
+fn path_of_view(view: &Object) -> Vec<String> {
+    let body: RelationBody = serde_json::from_value(view.body.clone()).unwrap_or_default();
+    match body.search_path {
+        Some(path) => path,
+        // Made before the path was kept.
+        None => vec![view.schema.clone(), "public".to_owned()],
+    }
 }
 
 fn nothing(like: Arc<dyn TableProvider>) -> Arc<dyn TableProvider> {

@@ -16,6 +16,7 @@ use weir_sql::{TEMPORAL_FUNCTION, Temporal};
 
 use super::Scope;
 use super::errors::{Spot, catalog_error, did_you_mean};
+use super::privileges;
 use super::state::database;
 use super::system::{self, SystemTable};
 use crate::error::{Code, Error, Result};
@@ -110,14 +111,18 @@ pub(super) fn look_up(parts: &[String], scope: &Scope, definitions: &dyn Definit
                 return Ok(Some(found));
             }
             for schema in path(scope) {
+                // As if it were not there: PostgreSQL passes over schemas that the role may not use.
+                if !privileges::may_look_into(definitions, scope.judged(), schema)? {
+                    continue;
+                }
                 if let Some(found) = in_schema(schema, name, definitions)? {
                     return Ok(Some(found));
                 }
             }
             Ok(None)
         }
-        [schema, name] => in_schema(schema, name, definitions),
-        [catalog, schema, name] if catalog == database(scope) => in_schema(schema, name, definitions),
+        [schema, name] => in_named(schema, name, scope, definitions),
+        [catalog, schema, name] if catalog == database(scope) => in_named(schema, name, scope, definitions),
         [_, _, _] => Err(Error::new(Code::NotSupported, format!("cross-database references are not implemented: {}", parts.join(".")))),
         _ => Err(Error::new(Code::Syntax, format!("improper qualified name: {}", parts.join(".")))),
     }
@@ -133,6 +138,11 @@ pub(super) enum Looked {
 /// The schemas of the search path, `$user` resolved.
 pub(super) fn path(scope: &Scope) -> impl Iterator<Item = &str> {
     scope.search_path.iter().map(|schema| if schema == "$user" { scope.role.as_str() } else { schema.as_str() })
+}
+
+fn in_named(schema: &str, name: &str, scope: &Scope, definitions: &dyn Definitions) -> Result<Option<Looked>> {
+    privileges::require_usage(definitions, scope.judged(), schema)?;
+    in_schema(schema, name, definitions)
 }
 
 fn in_schema(schema: &str, name: &str, definitions: &dyn Definitions) -> Result<Option<Looked>> {

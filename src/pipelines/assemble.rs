@@ -13,13 +13,13 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit}
 use datafusion::physical_plan::ExecutionPlan;
 use weir_catalog::{Kind, Object, TableBody};
 use weir_sql::statements::create_pipeline::{Mode, Output};
-use weir_sql::{Action, Element, Rule, RuleKind};
+use weir_sql::{Action, Element, Privilege, Rule, RuleKind};
 
 use super::carry::{CARRIED_POSITION, CARRIED_SOURCE, carried, carry};
 use super::in_turn::InTurnExec;
 use super::isolate::{Isolated, isolate};
 use super::target::Target;
-use crate::engine::{Engine, Planned, Scope, catalog_error, definition};
+use crate::engine::{Engine, Planned, Scope, catalog_error, definition, privileges};
 use crate::error::{Code, Error, Result};
 use crate::rules::{Check, CompiledRule, KeyHasher, RuleSet, Seen};
 
@@ -241,7 +241,12 @@ impl Marks<'_> {
         };
         for schema in schemas {
             match self.engine.store().relation(schema, &name.name.value).map_err(catalog_error)? {
-                Some(object) if object.kind == Kind::Table => return Ok(object),
+                Some(object) if object.kind == Kind::Table => {
+                    let store = self.engine.store().as_ref();
+                    privileges::require(store, self.scope.judged(), &object, Privilege::References)
+                        .map_err(|error| error.at(name.position()))?;
+                    return Ok(object);
+                }
                 Some(object) => {
                     return Err(Error::new(
                         Code::NotSupported,

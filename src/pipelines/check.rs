@@ -6,14 +6,14 @@ use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::ExprSchemable as _;
 use weir_catalog::{Definitions, Kind, Object, ObjectId, PipelineBody, TableBody};
-use weir_sql::RuleKind;
+use weir_sql::{Privilege, RuleKind};
 use weir_sql::statements::create_pipeline::{CreatePipeline, Mode, TriggerKind};
 
 use super::bind::{Bound, Checked, bind};
 use super::runner::Runner;
 use super::schedule::Schedule;
 use super::target;
-use crate::engine::{Scope, catalog_error, definition};
+use crate::engine::{Scope, catalog_error, definition, privileges};
 use crate::error::{Code, Error, Result};
 use crate::formats::{Logical, arrow_type, type_name};
 
@@ -84,7 +84,10 @@ impl Runner {
         }
         bound.output.partitioned_by.iter().try_for_each(column)?;
         match target::find(&self.engine, &bound.output, scope)? {
-            Some(object) => target::fits(&object, bound),
+            Some(object) => {
+                target::may_fill(&self.engine, &object, bound, scope)?;
+                target::fits(&object, bound)
+            }
             None => target::new_name(&self.engine, &bound.output, scope).map(|_| ()),
         }
     }
@@ -108,6 +111,11 @@ impl Runner {
             match found {
                 Some(object) => {
                     has_columns(&object, referenced)?;
+                    if let Some(schema) = &table.schema {
+                        privileges::require_usage(definitions, scope.judged(), &schema.value).map_err(|error| error.at(schema.position))?;
+                    }
+                    let judged = privileges::require(definitions, scope.judged(), &object, Privilege::References);
+                    judged.map_err(|error| error.at(table.position()))?;
                     ids.push(object.id);
                 }
                 None => return Err(Error::new(Code::UndefinedTable, format!("relation \"{table}\" does not exist")).at(table.position())),

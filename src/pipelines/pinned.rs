@@ -69,6 +69,10 @@ impl Definitions for Pinned {
         self.store.depends_on(id)
     }
 
+    fn access(&self) -> weir_catalog::Result<Arc<weir_catalog::Access>> {
+        self.store.access()
+    }
+
     fn next_id(&self) -> Outcome<ObjectId> {
         self.store.next_id()
     }

@@ -675,6 +675,7 @@ pub(super) fn owner_scope(clock: &Clock, pipeline: &Object) -> Scope {
         settings: Arc::new(Vec::new()),
         snapshot: None,
         caller: None,
+        rights_of: None,
     }
 }
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use weir_catalog::{Change, Definitions, Kind, Object, SchemaVersion, TableBody};
+use weir_sql::Privilege;
 use weir_sql::statements::create_pipeline::{Mode, Output};
 use weir_sql::statements::create_source::SchemaChange;
 
 use super::bind::{Bound, single_output};
 use super::runner::search_path;
 use crate::delta::{self, Facts, Table};
-use crate::engine::{Engine, Scope, catalog_error, definition};
+use crate::engine::{Engine, Scope, catalog_error, definition, is_dead_letters, privileges};
 use crate::error::{Code, Error, Result};
 use crate::sources::{POSITION_COLUMN, SOURCE_COLUMN};
 
@@ -50,7 +51,10 @@ pub(super) fn find(engine: &Engine, output: &Output, scope: &Scope) -> Result<Op
     let store = engine.store();
     let name = &output.target.name.value;
     let schemas: Vec<&str> = match &output.target.schema {
-        Some(schema) => vec![schema.value.as_str()],
+        Some(schema) => {
+            privileges::require_usage(store.as_ref(), scope.judged(), &schema.value).map_err(|error| error.at(schema.position))?;
+            vec![schema.value.as_str()]
+        }
         None => scope.search_path.iter().map(String::as_str).collect(),
     };
     for schema in schemas {
@@ -95,16 +99,21 @@ pub fn target_of(pipeline: &Object, definitions: &dyn Definitions) -> Result<Opt
 /// `UndefinedSchema` when the schema does not exist.
 pub(super) fn new_name(engine: &Engine, output: &Output, scope: &Scope) -> Result<(String, String)> {
     let store = engine.store();
+    let may_create = |schema: &str| privileges::require_create(store.as_ref(), scope.judged(), schema);
     let exists = |schema: &str| store.object(Kind::Schema, "", schema).map(|found| found.is_some()).map_err(catalog_error);
     let name = output.target.name.value.clone();
     match &output.target.schema {
-        Some(schema) if exists(&schema.value)? => Ok((schema.value.clone(), name)),
+        Some(schema) if exists(&schema.value)? => {
+            may_create(&schema.value).map_err(|error| error.at(schema.position))?;
+            Ok((schema.value.clone(), name))
+        }
         Some(schema) => Err(Error::new(Code::UndefinedSchema, format!("schema \"{}\" does not exist", schema.value))
             .hint(format!("CREATE SCHEMA {schema};"))
             .at(schema.position)),
         None => {
             for schema in &scope.search_path {
                 if exists(schema)? {
+                    may_create(schema)?;
                     return Ok((schema.clone(), name));
                 }
             }
@@ -116,7 +125,10 @@ pub(super) fn new_name(engine: &Engine, output: &Output, scope: &Scope) -> Resul
 /// The target of a bound pipeline; made now when it does not exist.
 pub(super) async fn ensure(engine: &Arc<Engine>, pipeline: &Object, bound: &Bound, scope: &Scope) -> Result<Target> {
     let object = match find(engine, &bound.output, scope)? {
-        Some(object) => object,
+        Some(object) => {
+            may_fill(engine, &object, bound, scope)?;
+            object
+        }
         None => match create(engine, pipeline, bound, scope).await {
             // A first run and the statement that made the pipeline may meet here: the other one was faster.
             Err(error) if matches!(error.code(), Code::DuplicateTable | Code::DuplicateObject) => {
@@ -161,6 +173,34 @@ fn lacking(object: &Object, schema: &SchemaRef, bound: &Bound, policy: SchemaCha
         }
     }
     Ok(added)
+}
+
+/// Whether the pipeline's owner may do to the target what its mode does.
+///
+/// # Errors
+/// `NoPrivilege`.
+pub(super) fn may_fill(engine: &Engine, object: &Object, bound: &Bound, scope: &Scope) -> Result<()> {
+    let needed: &[Privilege] = match &bound.mode {
+        Mode::Append => &[Privilege::Insert],
+        Mode::Upsert { keyed, .. } if keyed.delete_when.is_none() => &[Privilege::Insert, Privilege::Update],
+        _ => &[Privilege::Insert, Privilege::Update, Privilege::Delete],
+    };
+    if is_dead_letters(object) {
+        return Err(Error::new(Code::NoPrivilege, "only runs put rows into hub.dead_letters"));
+    }
+    let store = engine.store().as_ref();
+    // New columns are for the owner alone to add.
+    let body = table_body(object)?;
+    let policy = policy(&bound.output, body.made_by.is_some());
+    if !lacking(object, &body.columns, bound, policy).unwrap_or_default().is_empty() {
+        privileges::require_owner(store, scope.judged(), object)?;
+    }
+    needed.iter().try_for_each(|privilege| privileges::require(store, scope.judged(), object, *privilege))
+}
+
+fn table_body(object: &Object) -> Result<TableBody> {
+    serde_json::from_value(object.body.clone())
+        .map_err(|error| Error::internal(format!("the body of table \"{}\" cannot be read", object.full_name())).caused_by(error))
 }
 
 /// Whether a target that exists can take the columns of the query, as far as that is sure before the pipeline has an identity.

@@ -3,6 +3,7 @@
 //! Methods take `&self`: a cancel comes from another task while a statement runs. No lock is held across an await.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -10,7 +11,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
-use weir_catalog::{Change, Definitions, Object, SchemaVersion, TableCommit};
+use weir_catalog::{Access, AccessChange, AuditEntry, Change, Definitions, Object, ObjectId, SchemaVersion, TableCommit};
 use weir_sql::Statement;
 
 use super::cursor::Cursor;
@@ -33,7 +34,9 @@ pub struct Prepared {
 /// One client.
 pub struct Session {
     hub: Arc<Hub>,
+    /// The role that logged in, and its number: another role that comes to have its name is another.
     role: String,
+    role_id: Option<ObjectId>,
     database: String,
     state: Arc<Mutex<State>>,
     /// What others see of this client.
@@ -49,6 +52,16 @@ pub struct State {
     pub(super) block: Option<Block>,
     prepared: BTreeMap<String, Arc<Prepared>>,
     cursors: BTreeMap<String, Arc<Cursor>>,
+    /// What runs, for the audit.
+    statement: Running,
+}
+
+/// What the audit says of the statement that runs.
+#[derive(Clone, Default)]
+struct Running {
+    action: String,
+    /// Without secrets.
+    text: String,
 }
 
 impl Session {
@@ -74,21 +87,72 @@ impl Session {
                 name => vars.start_with(name, value)?,
             }
         }
+        let access = hub.store().access()?;
+        refuse_role(&access, &role, &vars)?;
+        let role_id = access.role(&role).map(|role| role.id);
+        vars.tell_superuser(access.is_superuser(vars.role().unwrap_or(&role)));
         let told = vars.reported();
-        let state = State { vars, told, block: None, prepared: BTreeMap::new(), cursors: BTreeMap::new() };
+        let statement = Running::default();
+        let state = State { vars, told, block: None, prepared: BTreeMap::new(), cursors: BTreeMap::new(), statement };
         let state = Arc::new(Mutex::new(state));
         let engine = Arc::clone(hub.engine());
         let client = engine.clients().join(&role, hub.clock().now());
         let link = Arc::new(Link { state: Arc::clone(&state), client: Arc::clone(&client), engine });
-        Ok(Self { hub, role, database, state, client, link, notices: Arc::default() })
+        Ok(Self { hub, role, role_id, database, state, client, link, notices: Arc::default() })
     }
 
     pub fn hub(&self) -> &Arc<Hub> {
         &self.hub
     }
 
-    pub fn role(&self) -> &str {
+    /// The role whose rights the session has: the one that logged in, or that of SET ROLE.
+    pub fn role(&self) -> String {
+        self.role_of(&self.state.lock().vars)
+    }
+
+    fn role_of(&self, vars: &Vars) -> String {
+        vars.role().unwrap_or(&self.role).to_owned()
+    }
+
+    /// The role that logged in.
+    pub fn session_role(&self) -> &str {
         &self.role
+    }
+
+    pub fn set_address(&self, address: Option<SocketAddr>) {
+        self.client.set_address(address);
+    }
+
+    /// Whether the session's roles are still what they were.
+    ///
+    /// # Errors
+    /// `BadAuthorization` when the role was dropped or renamed, `NoPrivilege` when it may no longer be the role it was SET to.
+    pub fn check_role(&self) -> Result<()> {
+        let access = self.hub.store().access()?;
+        if access.has_no_roles() {
+            return Ok(());
+        }
+        if access.role(&self.role).map(|role| role.id) != self.role_id || self.role_id.is_none() {
+            return Err(Error::new(Code::BadAuthorization, format!("role \"{}\" does not exist", self.role))
+                .hint("It was dropped or renamed: connect again.".to_owned()));
+        }
+        refuse_role(&access, &self.role, &self.state.lock().vars)
+    }
+
+    /// What is done now, as the audit tells it.
+    pub fn audit_entry(&self, object: Option<String>, sqlstate: Option<String>) -> AuditEntry {
+        let state = self.state.lock();
+        let Running { action, text } = state.statement.clone();
+        AuditEntry {
+            at: self.hub.clock().now(),
+            role: self.role_of(&state.vars),
+            session_role: self.role.clone(),
+            client: self.client.address().map(|address| address.to_string()),
+            action,
+            object,
+            statement: Some(text),
+            sqlstate,
+        }
     }
 
     /// The messages since the last call, in order.
@@ -156,7 +220,8 @@ impl Session {
     }
 
     /// Enters a statement into the list of sessions; its text is without secrets.
-    pub fn started(&self, text: &str) {
+    pub fn started(&self, action: &str, text: &str) {
+        self.state.lock().statement = Running { action: action.to_owned(), text: text.to_owned() };
         let now = self.hub.clock().now();
         let (name, began) = {
             let state = self.state.lock();
@@ -267,7 +332,7 @@ impl Session {
         let state = self.state.lock();
         let settings = state.vars.all().into_iter().map(|(name, value, _)| (name, value)).collect();
         Scope {
-            role: self.role.clone(),
+            role: self.role_of(&state.vars),
             database: self.database.clone(),
             search_path: self.search_path_of(&state.vars),
             time_zone: state.vars.time_zone().to_owned(),
@@ -278,6 +343,7 @@ impl Session {
             settings: Arc::new(settings),
             snapshot: state.block.as_ref().map(|block| Arc::clone(&block.snapshot)),
             caller: Some(Arc::clone(&self.link) as Arc<dyn Caller>),
+            rights_of: None,
         }
     }
 
@@ -287,7 +353,7 @@ impl Session {
     }
 
     fn search_path_of(&self, vars: &Vars) -> Vec<String> {
-        let named = vars.search_path().iter().map(|name| if name == "$user" { self.role.clone() } else { name.clone() });
+        let named = vars.search_path().iter().map(|name| if name == "$user" { self.role_of(vars) } else { name.clone() });
         named.collect()
     }
 
@@ -311,7 +377,10 @@ impl Session {
         if self.state.lock().block.as_ref().is_some_and(|block| block.snapshot.changes_known_tables()) {
             return Err(rows_and_definitions());
         }
-        self.definitions().stage(changes, &self.role, self.now())?;
+        let objects = names_of(&*self.definitions(), changes)?;
+        let mut changes = changes.to_vec();
+        changes.push(Change::Audit(self.audit_entry(objects, None)));
+        self.definitions().stage(&changes, &self.role(), self.now())?;
         if !in_block {
             self.hub.runner().definitions_changed();
         }
@@ -475,9 +544,9 @@ impl Session {
 
     /// Makes the transaction's commits: rows first, so that a table that was made here is filled when its name is known.
     async fn land(&self, block: &Block) -> Result<Vec<TableCommit>> {
-        let rows = block.snapshot.commit(self.hub.engine(), &*block.draft, &self.role).await?;
+        let rows = block.snapshot.commit(self.hub.engine(), &*block.draft, &self.role()).await?;
         if !block.draft.is_empty() {
-            block.draft.commit(&self.role, self.hub.clock().now())?;
+            block.draft.commit(&self.role(), self.hub.clock().now())?;
             self.hub.runner().definitions_changed();
         }
         Ok(rows)
@@ -564,7 +633,7 @@ impl Session {
     /// # Errors
     /// As [`Vars::set`].
     pub fn change_vars(&self, local: Local, change: impl Fn(&mut Vars) -> Result<()>) -> Result<()> {
-        change_vars(&mut self.state.lock(), local, change)
+        change_vars(&mut self.state.lock(), &*self.hub.store().access()?, &self.role, local, change)
     }
 
     pub fn vars(&self) -> Vars {
@@ -642,9 +711,22 @@ pub enum Local {
     No,
 }
 
-pub(super) fn change_vars(state: &mut State, local: Local, change: impl Fn(&mut Vars) -> Result<()>) -> Result<()> {
+/// `session_role` is the role that logged in: it decides which role may be taken on.
+pub(super) fn change_vars(
+    state: &mut State,
+    access: &Access,
+    session_role: &str,
+    local: Local,
+    change: impl Fn(&mut Vars) -> Result<()>,
+) -> Result<()> {
+    let change = |vars: &mut Vars| -> Result<()> {
+        change(vars)?;
+        vars.tell_superuser(access.is_superuser(vars.role().unwrap_or(session_role)));
+        Ok(())
+    };
     let mut vars = state.vars.clone();
     change(&mut vars)?;
+    refuse_role(access, session_role, &vars)?;
     match (&mut state.block, local) {
         (None, Local::Yes) => return Ok(()),
         (Some(block), Local::No) => change(&mut block.kept)?,
@@ -652,6 +734,47 @@ pub(super) fn change_vars(state: &mut State, local: Local, change: impl Fn(&mut 
     }
     state.vars = vars;
     Ok(())
+}
+
+/// Refuses a role that the session may not be.
+fn refuse_role(access: &Access, session_role: &str, vars: &Vars) -> Result<()> {
+    let Some(role) = vars.role() else { return Ok(()) };
+    if access.role(role).is_none() {
+        return Err(Error::new(Code::InvalidParameter, format!("role \"{role}\" does not exist")));
+    }
+    if !access.can_become(session_role, role) {
+        return Err(Error::new(Code::NoPrivilege, format!("permission denied to set role \"{role}\"")));
+    }
+    Ok(())
+}
+
+/// The objects of the changes by name, for the audit.
+fn names_of(definitions: &dyn Definitions, changes: &[Change]) -> Result<Option<String>> {
+    const LISTED: usize = 20;
+    let mut names: Vec<String> = Vec::new();
+    for change in changes {
+        let name = match change {
+            Change::Create { object, .. } | Change::Replace { object, .. } => Some(object.full_name()),
+            Change::Body { id, .. } | Change::Comment { id, .. } | Change::Drop { id } | Change::PutSecret { id, .. } => {
+                definitions.object_by_id(*id)?.map(|object| object.full_name())
+            }
+            Change::Access(AccessChange::Grant { key, .. } | AccessChange::Revoke { key, .. }) => {
+                definitions.object_by_id(key.object)?.map(|object| object.full_name())
+            }
+            Change::Access(AccessChange::PutRole(role)) => Some(role.name.clone()),
+            Change::Access(AccessChange::DropRole(id)) => definitions.access()?.role_by_id(*id).map(|role| role.name),
+            Change::Access(AccessChange::PutMember(membership)) => Some(definitions.access()?.name_of(membership.role)),
+            Change::Access(AccessChange::DropMember { role, .. }) => Some(definitions.access()?.name_of(*role)),
+            Change::Access(AccessChange::PutDefault { .. } | AccessChange::DropDefault { .. }) | Change::Audit(_) => None,
+        };
+        if let Some(name) = name.filter(|name| !names.contains(name)) {
+            names.push(name);
+        }
+        if names.len() > LISTED {
+            break;
+        }
+    }
+    Ok(Some(names.join(", ")).filter(|names| !names.is_empty()))
 }
 
 impl Drop for Session {

@@ -30,13 +30,17 @@ impl Caller for Link {
         self.client.process
     }
 
+    fn session_role(&self) -> String {
+        self.client.role.clone()
+    }
+
     fn set(&self, name: &str, value: &str, only_transaction: bool) -> Result<String> {
         let mut state = self.state.lock();
         let words = [value.to_owned()];
         let local = if only_transaction { Local::Yes } else { Local::No };
         let mut changed = state.vars.clone();
         changed.set(name, &words)?;
-        change_vars(&mut state, local, |vars| vars.set(name, &words))?;
+        change_vars(&mut state, &*self.engine.store().access()?, &self.client.role, local, |vars| vars.set(name, &words))?;
         changed.show(name)
     }
 

@@ -65,6 +65,7 @@ pub static VARIABLES: &[Variable] = &[
     var("lock_timeout", Shape::Millis, "0", "There are no locks to wait for."),
     var("max_identifier_length", Shape::Fixed, "63", "Longest name that every client shows whole."),
     var("max_index_keys", Shape::Fixed, "32", "Most columns that a key is looked for by clients."),
+    var("role", Shape::Text, "none", "The role whose rights the session has; none is the one that logged in."),
     var("row_security", Shape::Flag, "on", "Has no effect."),
     var("search_path", Shape::Names, "\"$user\", public", "Schemas in which names without one are looked up."),
     reported("server_encoding", Shape::Fixed, "UTF8", "Text is always UTF-8."),
@@ -159,8 +160,15 @@ impl Vars {
         Ok(())
     }
 
+    /// All but the role, as PostgreSQL does.
     pub fn reset_all(&mut self) {
+        let role = find("role").and_then(|(index, _)| Some((index, self.values.get(index)?.clone())));
         self.values = self.defaults.clone();
+        if let Some((index, role)) = role
+            && let Some(slot) = self.values.get_mut(index)
+        {
+            *slot = role;
+        }
         self.custom = self.custom_defaults.clone();
     }
 
@@ -194,6 +202,24 @@ impl Vars {
     pub fn reported(&self) -> Vec<(String, String)> {
         let pairs = VARIABLES.iter().zip(&self.values).filter(|(variable, _)| variable.reported);
         pairs.map(|(variable, value)| (variable.name.to_owned(), value.to_string())).collect()
+    }
+
+    /// The role of SET ROLE.
+    pub fn role(&self) -> Option<&str> {
+        match self.get("role") {
+            Some(Value::Text(role)) if role != "none" => Some(role),
+            _ => None,
+        }
+    }
+
+    /// Says whether the role may do everything.
+    pub fn tell_superuser(&mut self, is_superuser: bool) {
+        let told = if is_superuser { "on" } else { "off" };
+        if let Some((index, variable)) = find("is_superuser")
+            && let (Ok(value), Some(slot)) = (variable.shape.read_default(told), self.values.get_mut(index))
+        {
+            *slot = value;
+        }
     }
 
     /// As written: `$user` is still in it.

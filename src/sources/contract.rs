@@ -28,6 +28,11 @@ pub trait Connector: Send + Sync {
     /// Whether a source on it needs FORMAT (files, queues) or has typed rows of its own (databases).
     fn takes_format(&self) -> bool;
 
+    /// Whether a connection reads what the server's own account may read: only roles that may read that can make one.
+    fn reads_server_files(&self) -> bool {
+        false
+    }
+
     /// Opens a source. Must not fail because the system is down: dial at the first read.
     async fn open(&self, request: OpenRequest) -> Result<Arc<dyn Source>>;
 

@@ -2,13 +2,14 @@
 //!
 //! A name that other definitions spell out cannot change under them: RENAME and SET SCHEMA are refused while something depends on it.
 
-use weir_catalog::{Change, Definitions, Kind, Object, ObjectId, PipelineBody};
-use weir_sql::Ident;
+use weir_catalog::access::DATABASE;
+use weir_catalog::{Change, Definitions, Kind, Object, ObjectId, PipelineBody, Thing};
+use weir_sql::{Ident, Privilege, Protected};
 use weir_sql::statements::alter_object::{AlterObject, ObjectChange};
 
 use super::effect::alter_command;
 use super::{columns, create_connection, create_source, definition, drop_object, names};
-use crate::engine::definition as effective;
+use crate::engine::{definition as effective, privileges};
 use crate::error::{Code, Error, Result};
 use crate::session::{Outcome, Session};
 
@@ -18,7 +19,7 @@ pub(super) async fn execute(session: &Session, statement: &AlterObject, text: &s
     let kind = names::kind_of(*kind);
     names::refuse_reserved_name(kind, name)?;
     let definitions = session.definitions();
-    let Some(object) = names::find(session, &*definitions, kind, name)? else {
+    let Some(object) = names::owned(session, &*definitions, kind, name)? else {
         drop_object::missing(session, &*definitions, kind, name, *if_exists)?;
         return Ok(done);
     };
@@ -40,7 +41,7 @@ fn options(session: &Session, definitions: &dyn Definitions, mut object: Object,
     object.changed_at = session.now();
     let depends_on = match kind {
         Kind::Connection => {
-            let checked = create_connection::check(definitions, &object.schema, &effective::connection(&object)?);
+            let checked = create_connection::check(session, definitions, &object.schema, &effective::connection(&object)?);
             checked.map_err(|error| in_this_text(error, change))?.1
         }
         Kind::Source => {
@@ -79,6 +80,10 @@ pub(super) fn placement(
 ) -> Result<Change> {
     match change {
         ObjectChange::RenameTo(new) => {
+            match object.kind {
+                Kind::Schema => may_make_schemas(session, definitions)?,
+                _ => privileges::require_create(definitions, &session.role(), &object.schema)?,
+            }
             refuse_while_named(definitions, &object, "rename")?;
             if object.kind == Kind::Schema {
                 names::refuse_reserved(new)?;
@@ -94,20 +99,44 @@ pub(super) fn placement(
             if definitions.object(Kind::Schema, "", &schema.value)?.is_none() {
                 return Err(Error::new(Code::UndefinedSchema, format!("schema \"{}\" does not exist", schema.value)).at(schema.position));
             }
+            privileges::require_create(definitions, &session.role(), &schema.value).map_err(|error| error.at(schema.position))?;
             refuse_while_named(definitions, &object, "move")?;
             let name = Ident { value: object.name.clone(), position: schema.position };
             refuse_taken(definitions, &object, &schema.value, &name)?;
             object.schema = schema.value.clone();
         }
         ObjectChange::OwnerTo(role) => {
-            if session.hub().store().role(&role.value)?.is_none() {
-                return Err(Error::new(Code::UndefinedObject, format!("role \"{}\" does not exist", role.value)).at(role.position));
-            }
+            give(session, definitions, &object, role)?;
             object.owner = role.value.clone();
         }
         ObjectChange::Set(_) | ObjectChange::Reset(_) => return Err(Error::internal("options are no placement")),
     }
     definition::alter(session, definitions, object, text, Vec::new())
+}
+
+/// Whether the object may be given to the role: what belongs to a role runs with its rights, so nobody gives away what he could not take on.
+fn give(session: &Session, definitions: &dyn Definitions, object: &Object, role: &Ident) -> Result<()> {
+    let access = definitions.access()?;
+    if access.role(&role.value).is_none() {
+        return Err(Error::new(Code::UndefinedObject, format!("role \"{}\" does not exist", role.value)).at(role.position));
+    }
+    if !access.can_become(&session.role(), &role.value) {
+        return Err(Error::new(Code::NoPrivilege, format!("must be able to SET ROLE \"{}\"", role.value)).at(role.position));
+    }
+    if access.is_superuser(&session.role()) {
+        return Ok(());
+    }
+    match object.kind {
+        Kind::Schema => may_make_schemas(session, definitions),
+        _ => privileges::require_create(definitions, &role.value, &object.schema),
+    }
+}
+
+fn may_make_schemas(session: &Session, definitions: &dyn Definitions) -> Result<()> {
+    match definitions.access()?.allows(&session.role(), Thing::of_hub(DATABASE, Protected::Database), Privilege::Create) {
+        true => Ok(()),
+        false => Err(privileges::denied(&format!("database {}", session.hub().database()))),
+    }
 }
 
 fn refuse_taken(definitions: &dyn Definitions, object: &Object, schema: &str, name: &Ident) -> Result<()> {

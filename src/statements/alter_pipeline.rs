@@ -3,11 +3,12 @@
 //! A new trigger or option is bound together with all that stays. SUSPEND lets a running run finish.
 
 use weir_catalog::{Change, Definitions, Kind, Object, PipelineBody};
+use weir_sql::Privilege;
 use weir_sql::statements::alter_object::ObjectChange;
 use weir_sql::statements::alter_pipeline::{AlterPipeline, PipelineChange};
 
-use super::{alter_object, columns, drop_object, names};
-use crate::engine::{Scope, definition as effective};
+use super::{alter_object, columns, create_pipeline, drop_object, names};
+use crate::engine::{Scope, definition as effective, privileges};
 use crate::error::{Code, Error, Result};
 use crate::pipelines;
 use crate::session::{Notice, Outcome, Session};
@@ -20,6 +21,18 @@ pub(super) async fn execute(session: &Session, statement: &AlterPipeline, text: 
         drop_object::missing(session, &*definitions, Kind::Pipeline, name, *if_exists)?;
         return Ok(done);
     };
+    let role = session.role();
+    match change {
+        PipelineChange::Suspend | PipelineChange::Resume | PipelineChange::ResetOffsets { .. } => {
+            privileges::require(&*definitions, &role, &pipeline, Privilege::Maintain)
+        }
+        PipelineChange::Object(_)
+        | PipelineChange::AddTrigger(_)
+        | PipelineChange::SetTrigger(_)
+        | PipelineChange::DropSchedule
+        | PipelineChange::DropTriggers => privileges::require_owner(&*definitions, &role, &pipeline),
+    }
+    .map_err(|error| error.at(name.position()))?;
     match change {
         PipelineChange::Suspend => suspend(session, &pipeline, State::Suspended)?,
         PipelineChange::Resume => suspend(session, &pipeline, State::Enabled)?,
@@ -50,7 +63,10 @@ async fn definition(session: &Session, definitions: &dyn Definitions, mut pipeli
     pipeline.alters.push(text.to_owned());
     pipeline.changed_at = session.now();
     let bound = effective::pipeline(&pipeline)?;
-    let scope = Scope { search_path: pipelines::search_path(&pipeline.schema), ..session.scope(Vec::new()) };
+    create_pipeline::check_triggers(session, definitions, &bound, &pipeline.schema, &pipeline.owner)?;
+    // It will run as its owner, whoever changes it.
+    let search_path = pipelines::search_path(&pipeline.schema);
+    let scope = Scope { search_path, rights_of: Some(pipeline.owner.clone()), ..session.scope(Vec::new()) };
     let checked = session.hub().runner().check(&bound, &scope, definitions).await?;
     for notice in checked.notices {
         session.notice(Notice::new("00000", notice));

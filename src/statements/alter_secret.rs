@@ -13,7 +13,8 @@ pub(super) fn execute(session: &Session, statement: &AlterSecret, text: &str) ->
     let AlterSecret { name, if_exists, value } = statement;
     create_secret::check(value, name.position())?;
     let definitions = session.definitions();
-    let Some(secret) = names::find(session, &*definitions, Kind::Secret, name)? else {
+    create_secret::refuse_server(session, &*definitions, value)?;
+    let Some(secret) = names::owned(session, &*definitions, Kind::Secret, name)? else {
         drop_object::missing(session, &*definitions, Kind::Secret, name, *if_exists)?;
         return Ok(Outcome::done("ALTER SECRET"));
     };

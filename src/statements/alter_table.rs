@@ -21,7 +21,7 @@ pub(super) async fn execute(session: &Session, statement: &AlterTable, text: &st
     let AlterTable { name, if_exists, changes } = statement;
     let done = Outcome::done("ALTER TABLE");
     let definitions = session.definitions();
-    let Some(table) = names::find(session, &*definitions, Kind::Table, name)? else {
+    let Some(table) = names::owned(session, &*definitions, Kind::Table, name)? else {
         drop_object::missing(session, &*definitions, Kind::Table, name, *if_exists)?;
         return Ok(done);
     };
@@ -197,7 +197,7 @@ impl Altering<'_> {
         let mut evolved = None;
         if !added.is_empty() {
             let lake_table = session.hub().engine().table(&table).await?;
-            let facts = Facts { run_id: None, user: session.role().to_owned(), extra: BTreeMap::new() };
+            let facts = Facts { run_id: None, user: session.role(), extra: BTreeMap::new() };
             let committed = lake_table.evolve(&added, &facts).await?;
             body.columns = columns::as_known(&lake_table.schema(), &columns::together(&body.columns, &added));
             evolved = Some(committed);
@@ -212,7 +212,7 @@ impl Altering<'_> {
             committed_at: committed.committed_at,
             operation: "ADD COLUMN".to_owned(),
             run_id: None,
-            user: session.role().to_owned(),
+            user: session.role(),
         }])?;
         let known = session.hub().store().schema_versions(Some(id))?;
         let version = known.iter().map(|known| known.version).max().unwrap_or(0) + 1;

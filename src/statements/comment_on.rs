@@ -4,6 +4,7 @@ use weir_catalog::Change;
 use weir_sql::statements::comment_on::{CommentOn, CommentTarget};
 
 use super::names;
+use crate::engine::privileges;
 use crate::error::{Code, Error, Result};
 use crate::session::{Outcome, Session};
 
@@ -20,6 +21,7 @@ pub(super) fn execute(session: &Session, statement: &CommentOn) -> Result<Outcom
     let definitions = session.definitions();
     let object = names::get(session, &*definitions, names::kind_of(kind), name)?;
     names::refuse_system(&object, name.position())?;
+    privileges::require_owner(&*definitions, &session.role(), &object).map_err(|error| error.at(name.position()))?;
     session.stage(&[Change::Comment { id: object.id, comment: statement.comment.clone() }])?;
     Ok(Outcome::done("COMMENT"))
 }

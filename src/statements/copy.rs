@@ -68,7 +68,7 @@ async fn copy_in(session: &Session, name: &Name, columns: &Columns, style: CopyS
         return Err(Error::new(Code::ReadOnly, "nothing can be changed while hub.as_of is set").hint("RESET hub.as_of first.".to_owned()));
     }
     let position = columns.first().map_or(name.position(), |column| column.position);
-    let columns = engine.copy_columns(&object, &listed, &scope).await.map_err(|error| error.at(position))?;
+    let columns = engine.copy_columns(&object, &listed, &scope, &*definitions).await.map_err(|error| error.at(position))?;
     for force in [&style.force_null, &style.force_not_null] {
         check_columns(force, |name| columns.field_with_name(name).is_ok())?;
     }

@@ -10,6 +10,7 @@ use weir_sql::statements::create_connection::CreateConnection;
 use super::definition::{self, New};
 use super::names::{self, Existing, Wanted};
 use super::validate_connection;
+use crate::engine::privileges;
 use crate::error::{Code, Error, Result};
 use crate::session::{Outcome, Session};
 use crate::sources::{self, Connector};
@@ -59,7 +60,7 @@ pub(super) async fn execute(session: &Session, statement: &CreateConnection, tex
     if let Some(old) = &old {
         refuse_other_type(&*definitions, old, connection_type)?;
     }
-    let (validate, depends_on) = check(&*definitions, &place.schema, statement)?;
+    let (validate, depends_on) = check(session, &*definitions, &place.schema, statement)?;
     let new = New { kind: Kind::Connection, place, definition: text, body: Json::Null, comment: None, depends_on };
     let (_, change) = definition::put(session, &*definitions, new, old)?;
     if let (true, Change::Create { object, .. } | Change::Replace { object, .. }) = (validate, &change) {
@@ -73,11 +74,19 @@ pub(super) async fn execute(session: &Session, statement: &CreateConnection, tex
 ///
 /// # Errors
 /// `UndefinedObject` or `NotSupported` for the type, `InvalidOption`, `UndefinedObject` for a secret.
-pub(super) fn check(definitions: &dyn Definitions, schema: &str, statement: &CreateConnection) -> Result<(bool, Vec<ObjectId>)> {
+pub(super) fn check(
+    session: &Session,
+    definitions: &dyn Definitions,
+    schema: &str,
+    statement: &CreateConnection,
+) -> Result<(bool, Vec<ObjectId>)> {
     let connector = connector(&statement.connection_type)?;
+    if connector.reads_server_files() {
+        privileges::require_server_files(definitions, &session.role(), "connect to the server's files")?;
+    }
     let (validate, given) = definition::take_flag(&statement.options, &AT_ONCE, "validate")?;
     let options = connector.spec().read(&given)?;
-    Ok((validate, definition::secrets(definitions, schema, &options)?))
+    Ok((validate, definition::secrets(session, definitions, schema, &options)?))
 }
 
 /// # Errors

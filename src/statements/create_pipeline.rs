@@ -4,11 +4,12 @@
 
 use serde_json::json;
 use weir_catalog::{Definitions, Kind, Object, ObjectId};
-use weir_sql::statements::create_pipeline::CreatePipeline;
+use weir_sql::statements::create_pipeline::{CreatePipeline, TriggerKind};
+use weir_sql::{Name, Privilege};
 
 use super::definition::{self, New};
 use super::names::{self, Existing, Wanted};
-use crate::engine::Scope;
+use crate::engine::{Scope, privileges};
 use crate::error::{Code, Error, Result};
 use crate::pipelines;
 use crate::session::{Notice, Outcome, Session};
@@ -33,7 +34,11 @@ pub(super) async fn execute(session: &Session, statement: &CreatePipeline, text:
         Existing::Replace(old) => Some(*old),
     };
     let reset_offsets = pipelines::SPEC.read(&statement.header.options)?.flag("reset_offsets");
-    let scope = Scope { search_path: pipelines::search_path(&place.schema), ..session.scope(Vec::new()) };
+    // It will run as its owner: who makes it, or whose it was.
+    let owner = old.as_ref().map_or_else(|| session.role(), |old| old.owner.clone());
+    check_triggers(session, &*definitions, statement, &place.schema, &owner)?;
+    let search_path = pipelines::search_path(&place.schema);
+    let scope = Scope { search_path, rights_of: Some(owner), ..session.scope(Vec::new()) };
     let checked = session.hub().runner().check(statement, &scope, &*definitions).await?;
     for notice in checked.notices {
         session.notice(Notice::new("00000", notice));
@@ -67,6 +72,59 @@ pub(super) async fn execute(session: &Session, statement: &CreatePipeline, text:
         }
     }
     Ok(Outcome::done("CREATE PIPELINE"))
+}
+
+/// What a trigger watches tells when it changes: the owner must be allowed to know.
+///
+/// # Errors
+/// `NoPrivilege`.
+pub(super) fn check_triggers(
+    session: &Session,
+    definitions: &dyn Definitions,
+    statement: &CreatePipeline,
+    schema: &str,
+    owner: &str,
+) -> Result<()> {
+    let _ = session;
+    let found = |kind: Kind, name: &Name| -> Result<Option<Object>> {
+        let schemas = match &name.schema {
+            Some(schema) => vec![schema.value.clone()],
+            None => pipelines::search_path(schema),
+        };
+        for schema in schemas {
+            if name.schema.is_some() {
+                privileges::require_usage(definitions, owner, &schema)?;
+            }
+            let found = match kind {
+                Kind::Pipeline => definitions.object(kind, &schema, &name.name.value)?,
+                _ => definitions.relation(&schema, &name.name.value)?,
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    };
+    for trigger in &statement.header.triggers {
+        match &trigger.kind {
+            TriggerKind::Update { of, .. } => {
+                for name in of {
+                    if let Some(object) = found(Kind::Table, name)? {
+                        privileges::require(definitions, owner, &object, Privilege::Select).map_err(|error| error.at(name.position()))?;
+                    }
+                }
+            }
+            TriggerKind::After { pipelines, .. } => {
+                for name in pipelines {
+                    if let Some(object) = found(Kind::Pipeline, name)? {
+                        privileges::require_any(definitions, owner, &object).map_err(|error| error.at(name.position()))?;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Inputs of which the pipeline holds a position and that the new definition does not read.

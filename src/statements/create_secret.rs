@@ -2,12 +2,13 @@
 //!
 //! The value goes sealed into the store and nowhere else: the kept text is redacted. A reference is looked up when it is used, never here.
 
-use weir_catalog::{Change, Kind, ObjectId, SecretValue as Sealed};
+use weir_catalog::{Change, Definitions, Kind, ObjectId, SecretValue as Sealed};
 use weir_sql::statements::create_secret::{CreateSecret, SecretProvider, SecretValue};
 
 use super::definition::{self, New};
 use super::names::{self, Existing, Wanted};
 use super::redact;
+use crate::engine::privileges;
 use crate::error::{Code, Error, Result};
 use crate::session::{Outcome, Session};
 use crate::spec::Spec;
@@ -19,6 +20,7 @@ pub(super) fn execute(session: &Session, statement: &CreateSecret, text: &str) -
     let CreateSecret { name, or_replace, if_not_exists, value } = statement;
     check(value, name.position())?;
     let definitions = session.definitions();
+    refuse_server(session, &*definitions, value)?;
     let place = names::place(session, &*definitions, name)?;
     let occupant = names::occupant(&*definitions, Kind::Secret, &place)?;
     let wanted = Wanted { kind: Kind::Secret, or_replace: *or_replace, if_not_exists: *if_not_exists, position: name.position() };
@@ -32,6 +34,19 @@ pub(super) fn execute(session: &Session, statement: &CreateSecret, text: &str) -
     let (id, change) = definition::put(session, &*definitions, new, old)?;
     session.stage(&[change, sealed(id, value)])?;
     Ok(Outcome::done("CREATE SECRET"))
+}
+
+/// The environment and the files of the server are not everybody's to read.
+///
+/// # Errors
+/// `NoPrivilege`.
+pub(super) fn refuse_server(session: &Session, definitions: &dyn Definitions, value: &SecretValue) -> Result<()> {
+    match value {
+        SecretValue::Reference { provider: SecretProvider::Env | SecretProvider::File, .. } => {
+            privileges::require_server_files(definitions, &session.role(), "keep a secret in the server's files or environment")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The change that stores the value, or forgets an earlier one where only a reference is kept.

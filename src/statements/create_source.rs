@@ -6,7 +6,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use std::sync::Arc;
 use weir_catalog::{Definitions, Kind, ObjectId, RelationBody, SchemaVersion};
 use weir_sql::statements::create_source::{CreateSource, Envelope, Origin};
-use weir_sql::{Element, Name};
+use weir_sql::{Element, Name, Privilege};
 
 use super::definition::{self, New};
 use super::names::{self, Existing, Wanted};
@@ -31,7 +31,7 @@ pub(super) async fn execute(session: &Session, statement: &CreateSource, text: &
         Existing::Replace(old) => Some(*old),
     };
     let checked = check(session, &*definitions, &place.schema, statement)?;
-    let body = RelationBody { columns: checked.columns.clone(), last_ok_at: None, last_error: None };
+    let body = RelationBody { columns: checked.columns.clone(), last_ok_at: None, last_error: None, search_path: None };
     let new = New {
         kind: Kind::Source,
         place,
@@ -87,7 +87,7 @@ pub(super) fn check(session: &Session, definitions: &dyn Definitions, schema: &s
     if let Some(verify) = verify {
         return Err(not_yet("VERIFY", verify.position));
     }
-    let connection = names::get(session, definitions, Kind::Connection, connection_name)?;
+    let connection = names::with(session, definitions, Kind::Connection, connection_name, Privilege::Usage)?;
     let connector = create_connection::connector(&effective::connection(&connection)?.connection_type)?;
     match (format, connector.takes_format()) {
         (Some(format), true) => {
@@ -112,7 +112,7 @@ pub(super) fn check(session: &Session, definitions: &dyn Definitions, schema: &s
     {
         return Err(columns::undefined(&incremental.column));
     }
-    let mut depends_on = definition::secrets(definitions, schema, &options)?;
+    let mut depends_on = definition::secrets(session, definitions, schema, &options)?;
     depends_on.push(connection.id);
     let columns = match declared {
         Some(schema) => {

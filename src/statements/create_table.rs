@@ -11,7 +11,7 @@ use datafusion::common::DFSchema;
 use futures::StreamExt;
 use weir_catalog::{Definitions, Kind, ObjectId, SchemaVersion, TableBody, TableCommit};
 use weir_sql::statements::create_table::CreateTable;
-use weir_sql::{Element, Rule, RuleKind};
+use weir_sql::{Element, Privilege, Rule, RuleKind};
 
 use super::definition::{self, New};
 use super::names::{self, Existing, Place, Wanted};
@@ -68,7 +68,7 @@ async fn make(session: &Session, statement: &CreateTable, making: Making<'_>, pl
     let definitions = session.definitions();
     let location = delta::location(&place.schema, &place.name, definitions.next_id()?.0);
     let partition_by: Vec<String> = statement.partitioned_by.iter().map(|column| column.value.clone()).collect();
-    let facts = Facts { run_id: None, user: session.role().to_owned(), extra: BTreeMap::new() };
+    let facts = Facts { run_id: None, user: session.role(), extra: BTreeMap::new() };
     let lake = session.hub().engine().lake().clone();
     let folder = NewFolder { session, location: location.clone() };
     let table = lake.create(&location, &schema, &partition_by, &facts).await?;
@@ -92,7 +92,7 @@ async fn make(session: &Session, statement: &CreateTable, making: Making<'_>, pl
             committed_at,
             operation: operation.to_owned(),
             run_id: None,
-            user: session.role().to_owned(),
+            user: session.role(),
         };
         session.record_commits(commits.into_iter().map(commit).collect())?;
         session.record_schema(SchemaVersion {
@@ -230,7 +230,7 @@ pub(super) async fn check_rule(session: &Session, definitions: &dyn Definitions,
         RuleKind::NotNull(listed) | RuleKind::Unique(listed) => columns::must_have(schema, listed).map(|()| None),
         RuleKind::ForeignKey { columns: listed, table, referenced } => {
             columns::must_have(schema, listed)?;
-            let other = names::get(session, definitions, Kind::Table, table)?;
+            let other = names::with(session, definitions, Kind::Table, table, Privilege::References)?;
             let body: TableBody = columns::read_body(&other)?;
             columns::must_have(&body.columns, referenced)?;
             let width = if referenced.is_empty() { body.key.len() } else { referenced.len() };

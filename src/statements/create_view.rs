@@ -37,7 +37,7 @@ pub(super) async fn execute(session: &Session, statement: &CreateView, text: &st
     let found = renamed(statement, planned.plan.schema().as_arrow())?;
     // Kept under the names that users know, whatever layout the planner chose for text.
     let found = columns::as_known(&normalise(&found), &found);
-    let body = RelationBody { columns: Some(found), last_ok_at: None, last_error: None };
+    let body = RelationBody { columns: Some(found), last_ok_at: None, last_error: None, search_path: Some(session.search_path()) };
     let new = New { kind: Kind::View, place, definition: text, body: columns::body(&body)?, comment: comment.clone(), depends_on };
     let (_, change) = definition::put(session, &*definitions, new, old)?;
     session.stage(&[change])?;

@@ -2,9 +2,10 @@
 
 use serde_json::Value as Json;
 use weir_catalog::{Change, Definitions, Kind, Object, ObjectId};
-use weir_sql::{Name, Options};
+use weir_sql::{Name, Options, Privilege};
 
 use super::names;
+use crate::engine::privileges;
 use crate::error::Result;
 use crate::session::Session;
 use crate::spec::{self, Value};
@@ -40,7 +41,7 @@ pub(super) fn put(session: &Session, definitions: &dyn Definitions, new: New<'_>
                 kind,
                 schema: place.schema,
                 name: place.name,
-                owner: session.role().to_owned(),
+                owner: session.role(),
                 version: 1,
                 definition: definition.to_owned(),
                 alters: Vec::new(),
@@ -79,8 +80,8 @@ pub(super) fn alter(
 /// must mean the same secret to whoever uses the object.
 ///
 /// # Errors
-/// `UndefinedObject` for one that does not exist.
-pub(super) fn secrets(definitions: &dyn Definitions, schema: &str, options: &spec::Options) -> Result<Vec<ObjectId>> {
+/// `UndefinedObject` for one that does not exist, `NoPrivilege` for one that the role may not use.
+pub(super) fn secrets(session: &Session, definitions: &dyn Definitions, schema: &str, options: &spec::Options) -> Result<Vec<ObjectId>> {
     let mut ids = Vec::new();
     for name in options.secrets() {
         let own = name.schema.as_ref().map_or(schema, |schema| schema.value.as_str());
@@ -89,7 +90,12 @@ pub(super) fn secrets(definitions: &dyn Definitions, schema: &str, options: &spe
             found = definitions.object(Kind::Secret, "public", &name.name.value)?;
         }
         match found {
-            Some(secret) => ids.push(secret.id),
+            Some(secret) => {
+                let role = session.role();
+                privileges::require_usage(definitions, &role, &secret.schema)?;
+                privileges::require(definitions, &role, &secret, Privilege::Usage)?;
+                ids.push(secret.id);
+            }
             None => return Err(names::undefined(definitions, Kind::Secret, name)?),
         }
     }

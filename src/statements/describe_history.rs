@@ -4,6 +4,7 @@
 
 use arrow::datatypes::SchemaRef;
 use weir_catalog::Kind;
+use weir_sql::Privilege;
 use weir_sql::statements::describe_history::DescribeHistory;
 
 use super::answer::{self, Of};
@@ -23,7 +24,7 @@ pub(super) fn columns() -> SchemaRef {
 }
 
 pub(super) async fn execute(session: &Session, statement: &DescribeHistory) -> Result<Outcome> {
-    let table = names::get(session, &*session.definitions(), Kind::Table, &statement.name)?;
+    let table = names::with(session, &*session.definitions(), Kind::Table, &statement.name, Privilege::Select)?;
     let limit = statement.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let history = session.hub().engine().table(&table).await?.history(limit).await?;
     let arrays = vec![

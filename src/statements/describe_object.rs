@@ -7,11 +7,11 @@ use arrow::datatypes::{Field, SchemaRef};
 use chrono::DateTime;
 use weir_catalog::{Kind, Object, RelationBody, TableBody};
 use weir_sql::statements::describe_object::DescribeObject;
-use weir_sql::{Element, ObjectKind, OptionValue, Options, RuleKind};
+use weir_sql::{Element, ObjectKind, OptionValue, Options, Privilege, RuleKind};
 
 use super::answer::{self, Of};
 use super::{columns as column_list, names};
-use crate::engine::definition as effective;
+use crate::engine::{definition as effective, privileges};
 use crate::error::Result;
 use crate::formats;
 use crate::session::{Outcome, Session};
@@ -35,6 +35,8 @@ pub(super) async fn execute(session: &Session, statement: &DescribeObject) -> Re
         Some(kind) => names::get(session, &*definitions, names::kind_of(kind), &statement.name)?,
         None => names::relation(session, &*definitions, &statement.name)?,
     };
+    let judged = privileges::require_any(&*definitions, &session.role(), &object);
+    judged.map_err(|error| error.at(statement.name.position()))?;
     let arrays = if object.kind.is_relation() { relation(session, &object).await? } else { properties(session, &object)? };
     Ok(Outcome::batch(answer::batch(columns(statement), arrays)?, "DESCRIBE"))
 }
@@ -50,7 +52,10 @@ async fn relation(session: &Session, object: &Object) -> Result<Vec<ArrayRef>> {
             match body.columns {
                 Some(columns) => (columns, Vec::new()),
                 // Found by looking at what is there now.
-                None => (session.hub().engine().source(object).await?.schema(), Vec::new()),
+                None => {
+                    privileges::require(&*session.definitions(), &session.role(), object, Privilege::Select)?;
+                    (session.hub().engine().source(object).await?.schema(), Vec::new())
+                }
             }
         }
     };
@@ -106,7 +111,10 @@ fn properties(session: &Session, object: &Object) -> Result<Vec<ArrayRef>> {
         Kind::Connection => {
             let definition = effective::connection(object)?;
             pairs.push(("type".to_owned(), Some(definition.connection_type.value)));
-            pairs.extend(options(&definition.options));
+            // Options may hold what should have been a secret.
+            if privileges::require_owner(&*session.definitions(), &session.role(), object).is_ok() {
+                pairs.extend(options(&definition.options));
+            }
         }
         Kind::Pipeline => {
             let definition = effective::pipeline(object)?;

@@ -13,7 +13,7 @@ use super::effect::{Effect, alter_command, effect};
 use super::{
     alter_object, alter_pipeline, alter_secret, alter_table, cancel_run, comment_on, copy, create_connection, create_pipeline,
     create_schema, create_secret, create_source, create_table, create_view, cursor, describe_history, describe_object, dml, drop_object,
-    explain, explain_pipeline, import_foreign_schema, names, notify, prepared, query, redact, replay_pipeline, restore_table, run_pipeline,
+    explain, explain_pipeline, grant, grant_role, import_foreign_schema, names, notify, prepared, query, redact, replay_pipeline, restore_table, roles, run_pipeline,
     set_variable, show_create, show_objects, show_runs, transaction, validate_connection,
 };
 use crate::error::{Code, Error, Result};
@@ -48,7 +48,7 @@ pub async fn describe(session: &Session, statement: &Statement, hints: &[Option<
 /// Whatever goes wrong; an open transaction can then only be rolled back.
 pub async fn execute(session: &Session, statement: &Statement, parameters: Vec<ScalarValue>) -> Result<Outcome> {
     let result = async {
-        session.started(&shown(statement));
+        session.started(action(statement), &shown(statement));
         admit(session, statement)?;
         let guard = session.guard();
         let work = execute_kind(session, statement, parameters);
@@ -67,7 +67,31 @@ pub async fn execute(session: &Session, statement: &Statement, parameters: Vec<S
             Outcome::Done { tag } => Outcome::Done { tag },
         })
     };
-    result.await.inspect_err(|_| session.fail())
+    result.await.inspect_err(|error| {
+        session.fail();
+        note_refusal(session, statement, error);
+    })
+}
+
+/// As the audit names the statement.
+fn action(statement: &Statement) -> &'static str {
+    match effect(&statement.kind) {
+        Effect::Writes(command) => command,
+        Effect::Reads => "SELECT",
+        Effect::Session | Effect::EndsTransaction => "SESSION",
+    }
+}
+
+/// What was refused for want of a right, and definitions that failed, are in the audit too.
+fn note_refusal(session: &Session, statement: &Statement, error: &Error) {
+    let defines = matches!(effect(&statement.kind), Effect::Writes(_)) && !matches!(statement.kind, StatementKind::Dml(_) | StatementKind::Copy(_));
+    if !defines && error.code() != Code::NoPrivilege {
+        return;
+    }
+    let entry = session.audit_entry(None, Some(error.code().sqlstate().to_owned()));
+    if let Err(failed) = session.hub().store().audit(&[entry]) {
+        tracing::warn!(error = %failed, "a refusal could not be put into the audit");
+    }
 }
 
 /// The text for the list of sessions: nothing in it is a secret.
@@ -75,6 +99,8 @@ fn shown(statement: &Statement) -> String {
     match &statement.kind {
         StatementKind::CreateSecret(secret) => redact::create_secret(secret, &statement.text),
         StatementKind::AlterSecret(secret) => redact::alter_secret(secret, &statement.text),
+        StatementKind::CreateRole(role) => redact::create_role(role, &statement.text),
+        StatementKind::AlterRole(role) => redact::alter_role(role, &statement.text),
         // Options may hold what should have been a secret.
         StatementKind::CreateConnection(connection) => format!("CREATE CONNECTION {} ..", names::plain(&connection.name)),
         StatementKind::AlterObject(object) => format!("{} {} ..", alter_command(object.kind), names::plain(&object.name)),
@@ -88,6 +114,9 @@ fn admit(session: &Session, statement: &Statement) -> Result<()> {
     if session.transaction_status() == TransactionStatus::Failed && effect != Effect::EndsTransaction {
         let message = "current transaction is aborted, commands ignored until end of transaction block";
         return Err(Error::new(Code::FailedTransaction, message));
+    }
+    if effect != Effect::EndsTransaction {
+        session.check_role()?;
     }
     match effect {
         Effect::Writes(command) => session.refuse_write(command),
@@ -158,6 +187,12 @@ async fn columns(session: &Session, kind: &StatementKind) -> Result<Option<Schem
         | StatementKind::Prepare(_)
         | StatementKind::Deallocate(_)
         | StatementKind::Copy(_)
+        | StatementKind::CreateRole(_)
+        | StatementKind::AlterRole(_)
+        | StatementKind::DropRole(_)
+        | StatementKind::Grant(_)
+        | StatementKind::GrantRole(_)
+        | StatementKind::DefaultPrivileges(_)
         | StatementKind::NotBuilt { .. } => None,
     })
 }
@@ -214,6 +249,12 @@ pub(super) fn execute_kind<'a>(
             StatementKind::Vacuum(_) => Err(not_built("VACUUM", statement.position)),
             StatementKind::Bus(it) => notify::execute(session, it),
             StatementKind::Copy(it) => copy::execute(session, it).await,
+            StatementKind::CreateRole(it) => roles::create(session, it),
+            StatementKind::AlterRole(it) => roles::alter(session, it),
+            StatementKind::DropRole(it) => roles::drop(session, it),
+            StatementKind::Grant(it) => grant::execute(session, it),
+            StatementKind::GrantRole(it) => grant_role::execute(session, it),
+            StatementKind::DefaultPrivileges(it) => grant::defaults(session, it),
             StatementKind::NotBuilt { what, position } => Err(not_built(what, *position)),
         }
     }

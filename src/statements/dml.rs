@@ -25,6 +25,9 @@ pub(super) async fn describe(session: &Session, dml: &Dml, hints: &[Option<DataT
 
 pub(super) async fn execute(session: &Session, dml: &Dml, parameters: Vec<ScalarValue>) -> Result<Outcome> {
     let done = session.hub().engine().dml(dml, &session.scope(parameters), &*session.definitions()).await?;
+    if done.rows > 0 && target(&dml.ast).and_then(last_part).as_deref() == Some("dead_letters") {
+        session.hub().store().audit(&[session.audit_entry(Some("hub.dead_letters".to_owned()), None)])?;
+    }
     session.check_rows_changed().map_err(|error| error.at(dml.position))?;
     for notice in done.notices {
         session.notice(Notice::new("00000", notice));

@@ -8,6 +8,7 @@ use weir_sql::statements::drop_object::DropObject;
 
 use super::effect::drop_command;
 use super::{columns, names};
+use crate::engine::privileges;
 use crate::error::{Code, Error, Result};
 use crate::pipelines;
 use crate::session::{Notice, Outcome, Session};
@@ -21,6 +22,7 @@ pub(super) async fn execute(session: &Session, statement: &DropObject) -> Result
         match names::find(session, &*definitions, kind, name)? {
             Some(object) => {
                 names::refuse_system(&object, name.position())?;
+                privileges::require_owner_to_drop(&*definitions, &session.role(), &object).map_err(|error| error.at(name.position()))?;
                 if !named.iter().any(|other| other.id == object.id) {
                     named.push(object);
                 }

@@ -1,6 +1,7 @@
 //! What a statement does to the world, told before it runs.
 
 use weir_sql::statements::copy::CopyDirection;
+use weir_sql::statements::grant::Direction;
 use weir_sql::statements::run_pipeline::RunHow;
 use weir_sql::statements::transaction::Transaction;
 use weir_sql::{ObjectKind, StatementKind};
@@ -60,6 +61,18 @@ pub(super) fn effect(kind: &StatementKind) -> Effect {
             CopyDirection::IntoRelation { .. } | CopyDirection::IntoPipeline { .. } => Effect::Writes("COPY FROM"),
             CopyDirection::OutOfRelation { .. } | CopyDirection::OutOfQuery(_) => Effect::Reads,
         },
+        StatementKind::CreateRole(_) => Effect::Writes("CREATE ROLE"),
+        StatementKind::AlterRole(_) => Effect::Writes("ALTER ROLE"),
+        StatementKind::DropRole(_) => Effect::Writes("DROP ROLE"),
+        StatementKind::Grant(statement) => Effect::Writes(match statement.direction {
+            Direction::Grant => "GRANT",
+            Direction::Revoke => "REVOKE",
+        }),
+        StatementKind::GrantRole(statement) => Effect::Writes(match statement.direction {
+            Direction::Grant => "GRANT ROLE",
+            Direction::Revoke => "REVOKE ROLE",
+        }),
+        StatementKind::DefaultPrivileges(_) => Effect::Writes("ALTER DEFAULT PRIVILEGES"),
         StatementKind::Execute(_)
         | StatementKind::SetVariable(_)
         | StatementKind::ResetVariable(_)

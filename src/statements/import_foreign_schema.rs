@@ -4,10 +4,11 @@
 
 use weir_catalog::{Change, Kind, Object};
 use weir_sql::statements::import_foreign_schema::{ImportFilter, ImportForeignSchema};
-use weir_sql::{Ident, Name, StatementKind, quote_ident};
+use weir_sql::{Ident, Name, Privilege, StatementKind, quote_ident};
 
 use super::definition::{self, New};
 use super::{columns, create_source, names};
+use crate::engine::privileges;
 use crate::error::{Code, Error, Result};
 use crate::formats;
 use crate::session::{Notice, Outcome, Session};
@@ -20,11 +21,12 @@ pub(super) async fn execute(session: &Session, statement: &ImportForeignSchema) 
     let ImportForeignSchema { remote_schema, filter, connection, into, options } = statement;
     SPEC.read(options)?;
     let definitions = session.definitions();
-    let found = names::get(session, &*definitions, Kind::Connection, connection)?;
+    let found = names::with(session, &*definitions, Kind::Connection, connection, Privilege::Usage)?;
     names::refuse_reserved(into)?;
     if definitions.object(Kind::Schema, "", &into.value)?.is_none() {
         return Err(Error::new(Code::UndefinedSchema, format!("schema \"{}\" does not exist", into.value)).at(into.position));
     }
+    privileges::require_create(&*definitions, &session.role(), &into.value).map_err(|error| error.at(into.position))?;
     let (connector, revealed) = session.hub().engine().connection(&found)?;
     let relations = wanted(connector.list_schema(&revealed, &remote_schema.value).await?, filter)?;
     let mut changes: Vec<Change> = Vec::with_capacity(relations.len());
@@ -69,7 +71,7 @@ fn source(session: &Session, relation: &RemoteRelation, connection: &Object, int
         return Err(Error::internal("an imported table does not read as a source"));
     };
     let checked = create_source::check(session, &*definitions, &place.schema, &statement)?;
-    let body = weir_catalog::RelationBody { columns: checked.columns, last_ok_at: None, last_error: None };
+    let body = weir_catalog::RelationBody { columns: checked.columns, last_ok_at: None, last_error: None, search_path: None };
     let new =
         New { kind: Kind::Source, place, definition: &text, body: columns::body(&body)?, comment: None, depends_on: checked.depends_on };
     Ok(definition::put(session, &*definitions, new, None)?.1)

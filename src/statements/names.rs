@@ -1,8 +1,9 @@
 //! From a name as typed to an object of the catalog, with PostgreSQL's words for what is not there, or there already.
 
 use weir_catalog::{Definitions, Kind, Object};
-use weir_sql::{Ident, Name, ObjectKind};
+use weir_sql::{Ident, Name, ObjectKind, Privilege};
 
+use crate::engine::privileges;
 use crate::error::{Code, Error, Result};
 use crate::session::{Notice, Session};
 
@@ -38,6 +39,7 @@ pub(super) fn place(session: &Session, definitions: &dyn Definitions, name: &Nam
             if definitions.object(Kind::Schema, "", &schema.value)?.is_none() {
                 return Err(undefined_schema(definitions, schema)?);
             }
+            privileges::require_create(definitions, &session.role(), &schema.value).map_err(|error| error.at(schema.position))?;
             schema.value.clone()
         }
         None => default_schema(session, definitions)?.ok_or_else(|| {
@@ -51,7 +53,12 @@ pub(super) fn place(session: &Session, definitions: &dyn Definitions, name: &Nam
 
 fn default_schema(session: &Session, definitions: &dyn Definitions) -> Result<Option<String>> {
     for schema in session.search_path() {
-        if !is_reserved(&schema) && definitions.object(Kind::Schema, "", &schema)?.is_some() {
+        let role = session.role();
+        if !is_reserved(&schema)
+            && definitions.object(Kind::Schema, "", &schema)?.is_some()
+            && privileges::may_look_into(definitions, &role, &schema)?
+        {
+            privileges::require_create(definitions, &role, &schema)?;
             return Ok(Some(schema));
         }
     }
@@ -100,7 +107,7 @@ pub(super) fn find(session: &Session, definitions: &dyn Definitions, kind: Kind,
     if kind == Kind::Schema {
         return Ok(definitions.object(kind, "", &name.name.value)?);
     }
-    for schema in schemas(session, name) {
+    for schema in schemas(session, definitions, name)? {
         let found = if kind.is_relation() {
             definitions.relation(&schema, &name.name.value)?
         } else {
@@ -135,7 +142,7 @@ pub(super) fn get(session: &Session, definitions: &dyn Definitions, kind: Kind, 
 /// # Errors
 /// `UndefinedTable`.
 pub(super) fn relation(session: &Session, definitions: &dyn Definitions, name: &Name) -> Result<Object> {
-    for schema in schemas(session, name) {
+    for schema in schemas(session, definitions, name)? {
         if let Some(object) = definitions.relation(&schema, &name.name.value)? {
             return Ok(object);
         }
@@ -147,11 +154,42 @@ pub(super) fn relation(session: &Session, definitions: &dyn Definitions, name: &
         .at(name.position()))
 }
 
-fn schemas(session: &Session, name: &Name) -> Vec<String> {
-    match &name.schema {
-        Some(schema) => vec![schema.value.clone()],
-        None => session.search_path(),
+/// As find, for what only its owner may do.
+///
+/// # Errors
+/// As [`find`], and `NoPrivilege` for an object of somebody else.
+pub(super) fn owned(session: &Session, definitions: &dyn Definitions, kind: Kind, name: &Name) -> Result<Option<Object>> {
+    let found = find(session, definitions, kind, name)?;
+    if let Some(object) = &found {
+        privileges::require_owner(definitions, &session.role(), object).map_err(|error| error.at(name.position()))?;
     }
+    Ok(found)
+}
+
+/// As [`get`], with a right on it.
+///
+/// # Errors
+/// As [`get`], and `NoPrivilege`.
+pub(super) fn with(session: &Session, definitions: &dyn Definitions, kind: Kind, name: &Name, privilege: Privilege) -> Result<Object> {
+    let object = get(session, definitions, kind, name)?;
+    privileges::require(definitions, &session.role(), &object, privilege).map_err(|error| error.at(name.position()))?;
+    Ok(object)
+}
+
+/// Where a name is looked for: only schemas that the role may use.
+fn schemas(session: &Session, definitions: &dyn Definitions, name: &Name) -> Result<Vec<String>> {
+    let role = session.role();
+    if let Some(schema) = &name.schema {
+        privileges::require_usage(definitions, &role, &schema.value).map_err(|error| error.at(schema.position))?;
+        return Ok(vec![schema.value.clone()]);
+    }
+    let mut usable = Vec::new();
+    for schema in session.search_path() {
+        if privileges::may_look_into(definitions, &role, &schema)? {
+            usable.push(schema);
+        }
+    }
+    Ok(usable)
 }
 
 /// That there is no such object.
@@ -236,6 +274,7 @@ pub(super) fn existing(session: &Session, occupant: Option<Object>, wanted: &Wan
         return Ok(Existing::Skip);
     }
     if wanted.or_replace && object.kind == wanted.kind {
+        privileges::require_owner(&*session.definitions(), &session.role(), &object).map_err(|error| error.at(wanted.position))?;
         return Ok(Existing::Replace(Box::new(object)));
     }
     if wanted.or_replace {

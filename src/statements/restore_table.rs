@@ -8,7 +8,7 @@ use arrow::compute::CastOptions;
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use datafusion::common::ScalarValue;
 use weir_catalog::{Change, Kind, Object, TableBody, TableCommit};
-use weir_sql::TemporalPoint;
+use weir_sql::{Privilege, TemporalPoint};
 use weir_sql::statements::restore_table::RestoreTable;
 
 use super::answer::{self, Of};
@@ -25,14 +25,14 @@ pub(super) fn columns() -> SchemaRef {
 
 pub(super) async fn execute(session: &Session, statement: &RestoreTable) -> Result<Outcome> {
     let RestoreTable { name, to } = statement;
-    let object = names::get(session, &*session.definitions(), Kind::Table, name)?;
+    let object = names::with(session, &*session.definitions(), Kind::Table, name, Privilege::Maintain)?;
     names::refuse_system(&object, name.position())?;
     if session.in_block() {
         return Err(Error::new(Code::ActiveTransaction, "RESTORE TABLE cannot run inside a transaction block").at(name.position()));
     }
     let table = session.hub().engine().table(&object).await?;
     let version = version(session, &object, &table, to).await?;
-    let facts = Facts { run_id: None, user: session.role().to_owned(), extra: BTreeMap::new() };
+    let facts = Facts { run_id: None, user: session.role(), extra: BTreeMap::new() };
     let committed = table.restore(version, &facts).await?;
     session.record_commits(vec![TableCommit {
         table_id: object.id,
@@ -40,7 +40,7 @@ pub(super) async fn execute(session: &Session, statement: &RestoreTable) -> Resu
         committed_at: committed.committed_at,
         operation: "RESTORE".to_owned(),
         run_id: None,
-        user: session.role().to_owned(),
+        user: session.role(),
     }])?;
     let mut body: TableBody = column_list::read_body(&object)?;
     let restored = column_list::as_known(&table.schema(), &body.columns);

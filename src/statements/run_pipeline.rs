@@ -5,10 +5,12 @@
 use arrow::datatypes::SchemaRef;
 use serde::Serialize;
 use weir_catalog::{Kind, Object, Run, RunStatus};
+use weir_sql::Privilege;
 use weir_sql::statements::run_pipeline::{RunHow, RunPipeline};
 
 use super::answer::{self, Of};
 use super::names;
+use crate::engine::privileges;
 use crate::error::{Code, Error, Result};
 use crate::pipelines::RunRequest;
 use crate::session::{Notice, Outcome, Session};
@@ -64,7 +66,14 @@ pub(super) async fn execute(session: &Session, statement: &RunPipeline) -> Resul
 }
 
 fn pipeline(session: &Session, statement: &RunPipeline) -> Result<Object> {
-    names::get(session, &*session.definitions(), Kind::Pipeline, &statement.name)
+    let definitions = session.definitions();
+    let pipeline = names::with(session, &*definitions, Kind::Pipeline, &statement.name, Privilege::Execute)?;
+    if let RunHow::Dry { .. } = statement.how {
+        // Its rows are shown, and they were read with the owner's rights.
+        let judged = privileges::require(&*definitions, &session.role(), &pipeline, Privilege::Select);
+        judged.map_err(|error| error.at(statement.name.position()))?;
+    }
+    Ok(pipeline)
 }
 
 /// The one row of a run.

@@ -65,7 +65,7 @@ pub(super) fn discard(session: &Session, what: Discard) -> Result<Outcome> {
             }
             session.change_vars(Local::No, |vars| {
                 vars.reset_all();
-                Ok(())
+                vars.reset("role")
             })?;
             session.deallocate(None)?;
             session.close_cursor(None)?;

@@ -8,6 +8,7 @@ use weir_sql::statements::show_create::ShowCreate;
 
 use super::answer::{self, Of};
 use super::{columns as column_list, names};
+use crate::engine::privileges;
 use crate::error::Result;
 use crate::formats;
 use crate::session::{Outcome, Session};
@@ -19,6 +20,12 @@ pub(super) fn columns() -> SchemaRef {
 pub(super) fn execute(session: &Session, statement: &ShowCreate) -> Result<Outcome> {
     let definitions = session.definitions();
     let object = names::get(session, &*definitions, names::kind_of(statement.kind), &statement.name)?;
+    match object.kind {
+        // Options may hold what should have been a secret.
+        Kind::Connection => privileges::require_owner(&*definitions, &session.role(), &object),
+        _ => privileges::require_any(&*definitions, &session.role(), &object),
+    }
+    .map_err(|error| error.at(statement.name.position()))?;
     let mut texts = Vec::new();
     if object.kind == Kind::Table && !object.definition.trim_start().to_ascii_uppercase().starts_with("CREATE TABLE") {
         // Made by a pipeline: it has no text of its own.

@@ -1,7 +1,7 @@
 //! `SHOW nouns [IN schema] [LIKE 'pattern']`
 
 use arrow::datatypes::SchemaRef;
-use weir_catalog::{Kind, Object};
+use weir_catalog::{Kind, Object, Thing};
 use weir_sql::statements::show_objects::ShowObjects;
 
 use super::answer::{self, Of};
@@ -26,6 +26,8 @@ pub(super) fn execute(session: &Session, statement: &ShowObjects) -> Result<Outc
         // What the hub keeps for itself is listed only when asked for: SHOW TABLES IN hub.
         objects.retain(|object| !names::is_reserved(&object.schema));
     }
+    let (access, role) = (definitions.access()?, session.role());
+    objects.retain(|object| access.allows_any(&role, Thing::of(object)));
     if let Some(pattern) = like {
         objects.retain(|object| matches(pattern, &object.name));
     }

@@ -3,11 +3,12 @@
 //! The newest first, at most a hundred; `hub.runs` has them all.
 
 use arrow::datatypes::SchemaRef;
-use weir_catalog::{Kind, Run, RunFilter};
+use weir_catalog::{Kind, Run, RunFilter, Thing};
 use weir_sql::statements::show_runs::ShowRuns;
 
 use super::answer::{self, Of};
 use super::{names, run_pipeline};
+use crate::engine::privileges;
 use crate::error::Result;
 use crate::session::{Outcome, Session};
 
@@ -30,11 +31,25 @@ pub(super) fn columns() -> SchemaRef {
 }
 
 pub(super) fn execute(session: &Session, statement: &ShowRuns) -> Result<Outcome> {
+    let definitions = session.definitions();
+    let (access, role) = (definitions.access()?, session.role());
     let pipeline_id = match &statement.pipeline {
-        Some(name) => Some(names::get(session, &*session.definitions(), Kind::Pipeline, name)?.id),
+        Some(name) => {
+            let pipeline = names::get(session, &*definitions, Kind::Pipeline, name)?;
+            privileges::require_any(&*definitions, &role, &pipeline).map_err(|error| error.at(name.position()))?;
+            Some(pipeline.id)
+        }
         None => None,
     };
-    let runs = session.hub().store().runs(&RunFilter { pipeline_id, limit: Some(MOST), ..RunFilter::default() })?;
+    let sees_all = access.is_superuser(&role);
+    let limit = if sees_all { Some(MOST) } else { None };
+    let mut runs = session.hub().store().runs(&RunFilter { pipeline_id, limit, ..RunFilter::default() })?;
+    if !sees_all {
+        let pipelines = definitions.objects(Some(Kind::Pipeline), None)?;
+        let sees = |run: &Run| pipelines.iter().any(|own| own.id == run.pipeline_id && access.allows_any(&role, Thing::of(own)));
+        runs.retain(sees);
+        runs.truncate(MOST);
+    }
     let count = |of: fn(&Run) -> i64| answer::bigint(runs.iter().map(|run| Some(of(run))));
     let arrays = vec![
         answer::words(runs.iter().map(|run| run.run_id.to_string())),

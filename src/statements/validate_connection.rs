@@ -4,6 +4,7 @@
 
 use arrow::datatypes::SchemaRef;
 use weir_catalog::{Kind, Object};
+use weir_sql::Privilege;
 use weir_sql::statements::validate_connection::ValidateConnection;
 
 use super::answer::{self, Of};
@@ -17,7 +18,7 @@ pub(super) fn columns() -> SchemaRef {
 }
 
 pub(super) async fn execute(session: &Session, statement: &ValidateConnection) -> Result<Outcome> {
-    let connection = names::get(session, &*session.definitions(), Kind::Connection, &statement.name)?;
+    let connection = names::with(session, &*session.definitions(), Kind::Connection, &statement.name, Privilege::Usage)?;
     let checks = run(session, &connection).await?;
     let arrays = vec![
         answer::words(checks.iter().map(|check| check.check.as_str())),

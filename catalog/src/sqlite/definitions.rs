@@ -1,8 +1,13 @@
 //! Objects, their past versions, what they depend on, and their secrets.
 
+use std::cell::RefCell;
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::access;
 use super::row::{all, first, from_word, json, run, to_json};
+use crate::access::{Access, AuditEntry, Edit};
 use crate::change::{Look, State, name_space};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Kind, Object, ObjectId, ObjectVersion, SecretValue};
@@ -15,6 +20,14 @@ pub(super) struct Rows<'a> {
     pub(super) db: &'a Connection,
     /// Only needed to store secrets.
     pub(super) key: &'a SecretKey,
+    /// Read once per transaction.
+    access: RefCell<Option<Arc<Access>>>,
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn new(db: &'a Connection, key: &'a SecretKey) -> Self {
+        Rows { db, key, access: RefCell::new(None) }
+    }
 }
 
 impl Look for Rows<'_> {
@@ -37,6 +50,20 @@ impl Look for Rows<'_> {
     fn in_schema(&self, schema: &str) -> Result<Vec<Object>> {
         let sql = format!("SELECT {COLUMNS} FROM objects WHERE schema = ?1 AND kind <> 'schema' ORDER BY name, id");
         all(self.db, &sql, [schema], object)
+    }
+
+    fn owned_by(&self, role: &str) -> Result<Vec<Object>> {
+        all(self.db, &format!("SELECT {COLUMNS} FROM objects WHERE owner = ?1 ORDER BY schema, name, id"), [role], object)
+    }
+
+    fn access(&self) -> Result<Arc<Access>> {
+        let mut known = self.access.borrow_mut();
+        if let Some(access) = &*known {
+            return Ok(Arc::clone(access));
+        }
+        let access = Arc::new(access::load(self.db)?);
+        *known = Some(Arc::clone(&access));
+        Ok(access)
     }
 
     fn was_used(&self, id: ObjectId) -> Result<bool> {
@@ -88,6 +115,17 @@ impl State for Rows<'_> {
         let sql = "INSERT INTO object_versions (id, version, definition, alters, changed_at, changed_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         run(self.db, sql, params![id.0, version, definition, to_json(&alters)?, changed_at, changed_by])?;
         Ok(())
+    }
+
+    fn edit_access(&mut self, edits: &[Edit]) -> Result<()> {
+        let before = self.access()?;
+        access::store(self.db, edits)?;
+        *self.access.borrow_mut() = Some(Arc::new(Access::clone(&before).edited(edits)));
+        Ok(())
+    }
+
+    fn note(&mut self, entry: &AuditEntry) -> Result<()> {
+        access::note(self.db, entry)
     }
 
     fn put_secret(&mut self, secret: &Object, value: Option<&SecretValue>) -> Result<()> {
@@ -150,7 +188,7 @@ pub(super) fn secret(db: &Connection, key: &SecretKey, id: ObjectId) -> Result<O
     if let Some(value) = key.unseal(id, &sealed)? {
         return Ok(Some(value));
     }
-    let name = Rows { db, key }.get(id)?.map(|object| object.full_name()).unwrap_or_default();
+    let name = Rows::new(db, key).get(id)?.map(|object| object.full_name()).unwrap_or_default();
     Err(Error::new(ErrorKind::Corrupt, format!("secret \"{name}\" cannot be decrypted"))
         .with_detail("The key in use is not the one it was stored with, or the stored value is damaged.")
         .with_hint("Put back the right key, or give the secret a new value with ALTER SECRET."))

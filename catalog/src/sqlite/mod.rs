@@ -1,5 +1,6 @@
 //! The catalog in one SQLite file: one writer, readers that never wait for it.
 
+mod access;
 mod database;
 mod definitions;
 mod files;

@@ -1,4 +1,4 @@
-//! Roles that may log in, and the settings of the hub itself.
+//! Roles, and the settings of the hub itself.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -6,21 +6,48 @@ use super::row::{all, first, run};
 use crate::error::Result;
 use crate::model::{ObjectId, Role};
 
+const COLUMNS: &str =
+    "id, name, superuser, salt, iterations, salted_password, login, inherit, createrole, connection_limit, valid_until";
+
 pub(super) fn role(db: &Connection, name: &str) -> Result<Option<Role>> {
-    first(db, "SELECT id, name, superuser, salt, iterations, salted_password FROM roles WHERE name = ?1", [name], read)
+    first(db, &format!("SELECT {COLUMNS} FROM roles WHERE name = ?1"), [name], read)
 }
 
 pub(super) fn list(db: &Connection) -> Result<Vec<Role>> {
-    all(db, "SELECT id, name, superuser, salt, iterations, salted_password FROM roles ORDER BY name", [], read)
+    all(db, &format!("SELECT {COLUMNS} FROM roles ORDER BY name"), [], read)
 }
 
 /// `new_id` is used when no role of that name is there.
 pub(super) fn put(db: &Connection, role: &Role, new_id: ObjectId) -> Result<()> {
-    let Role { id: _, name, superuser, salt, iterations, salted_password } = role;
-    let sql = "INSERT INTO roles (id, name, superuser, salt, iterations, salted_password) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-        ON CONFLICT (name) DO UPDATE SET superuser = excluded.superuser, salt = excluded.salt, iterations = excluded.iterations,
-            salted_password = excluded.salted_password";
-    run(db, sql, params![new_id.0, name, superuser, salt, iterations, salted_password])?;
+    let id = self::role(db, &role.name)?.map_or(new_id, |known| known.id);
+    store(db, &Role { id, ..role.clone() })
+}
+
+/// By number: a new role, or a known one as it is to be.
+pub(super) fn store(db: &Connection, role: &Role) -> Result<()> {
+    let Role {
+        id,
+        name,
+        superuser,
+        salt,
+        iterations,
+        salted_password,
+        login,
+        inherit,
+        createrole,
+        connection_limit,
+        valid_until,
+    } = role;
+    let sql = format!(
+        "INSERT INTO roles ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+        ON CONFLICT (id) DO UPDATE SET name = excluded.name, superuser = excluded.superuser, salt = excluded.salt,
+            iterations = excluded.iterations, salted_password = excluded.salted_password, login = excluded.login,
+            inherit = excluded.inherit, createrole = excluded.createrole, connection_limit = excluded.connection_limit,
+            valid_until = excluded.valid_until"
+    );
+    let values =
+        params![id.0, name, superuser, salt, iterations, salted_password, login, inherit, createrole, connection_limit, valid_until];
+    run(db, &sql, values)?;
     Ok(())
 }
 
@@ -46,5 +73,10 @@ fn read(row: &Row<'_>) -> Result<Role> {
         salt: row.get(3)?,
         iterations: row.get(4)?,
         salted_password: row.get(5)?,
+        login: row.get(6)?,
+        inherit: row.get(7)?,
+        createrole: row.get(8)?,
+        connection_limit: row.get(9)?,
+        valid_until: row.get(10)?,
     })
 }

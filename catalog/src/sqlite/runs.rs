@@ -159,7 +159,7 @@ pub(super) fn end(db: &Connection, key: &SecretKey, end: &RunEnd) -> Result<bool
     table_commits.iter().try_for_each(|commit| history::record_commit(db, commit))?;
     schema_versions.iter().try_for_each(|version| history::append_schema(db, version))?;
     history::replace_lineage(db, lineage)?;
-    let mut rows = Rows { db, key };
+    let mut rows = Rows::new(db, key);
     let changes = change::without_vanished(&rows, changes)?;
     change::apply(&mut rows, &changes, &before.requested_by, *ended_at)?;
     Ok(!changes.is_empty())

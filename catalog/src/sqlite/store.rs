@@ -2,14 +2,15 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::database::Database;
 use super::definitions::{self, Rows};
-use super::{files, history, roles, runs};
+use super::{access, files, history, roles, runs};
+use crate::access::{Access, AuditEntry};
 use crate::change::{self, Look};
 use crate::error::{Error, Result};
 use crate::model::{
@@ -29,6 +30,8 @@ pub struct SqliteStore {
     generation: AtomicU64,
     /// Ids set aside and not given yet: from the first to before the second.
     ids: Mutex<(i64, i64)>,
+    /// Roles and rights, and the generation they were read in.
+    access: RwLock<Option<(u64, Arc<Access>)>>,
 }
 
 /// Opens the catalog of a data folder, which must exist, and keeps every other hub out of it until the store is dropped.
@@ -65,11 +68,11 @@ impl SqliteStore {
     }
 
     fn over(database: Database, key: SecretKey) -> Self {
-        SqliteStore { database, key, generation: AtomicU64::new(0), ids: Mutex::default() }
+        SqliteStore { database, key, generation: AtomicU64::new(0), ids: Mutex::default(), access: RwLock::default() }
     }
 
     fn look<T>(&self, read: impl FnOnce(&Rows<'_>) -> Result<T>) -> Result<T> {
-        self.database.read(|db| read(&Rows { db, key: &self.key }))
+        self.database.read(|db| read(&Rows::new(db, &self.key)))
     }
 
     fn moved_on(&self) {
@@ -111,6 +114,19 @@ impl Definitions for SqliteStore {
         self.database.read(|db| definitions::depends_on(db, id))
     }
 
+    fn access(&self) -> Result<Arc<Access>> {
+        // Before reading: what is written meanwhile makes the next one read again.
+        let generation = self.generation();
+        if let Some((of, access)) = &*self.access.read().unwrap_or_else(PoisonError::into_inner)
+            && *of == generation
+        {
+            return Ok(Arc::clone(access));
+        }
+        let access = Arc::new(self.database.read(access::load)?);
+        *self.access.write().unwrap_or_else(PoisonError::into_inner) = Some((generation, Arc::clone(&access)));
+        Ok(access)
+    }
+
     fn next_id(&self) -> Result<ObjectId> {
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
         if ids.0 == ids.1 {
@@ -129,7 +145,7 @@ impl Definitions for SqliteStore {
 impl Store for SqliteStore {
     fn apply_expecting(&self, expected: &[(ObjectId, i64)], changes: &[Change], by: &str, now: Micros) -> Result<()> {
         let work = |db: &_| {
-            let mut rows = Rows { db, key: &self.key };
+            let mut rows = Rows::new(db, &self.key);
             change::expect_versions(&rows, expected)?;
             change::apply(&mut rows, changes, by, now)
         };
@@ -154,7 +170,15 @@ impl Store for SqliteStore {
 
     fn put_role(&self, role: &Role) -> Result<()> {
         let new_id = self.next_id()?;
-        self.database.write(|db| roles::put(db, role, new_id))
+        self.database.write_then(|db| roles::put(db, role, new_id), |()| self.moved_on())
+    }
+
+    fn audit(&self, entries: &[AuditEntry]) -> Result<()> {
+        self.database.write(|db| entries.iter().try_for_each(|entry| access::note(db, entry)))
+    }
+
+    fn audited(&self, limit: Option<usize>) -> Result<Vec<AuditEntry>> {
+        self.database.read(|db| access::audited(db, limit))
     }
 
     fn freeze_run(&self, run: &Run) -> Result<Run> {

@@ -25,12 +25,14 @@ use super::describe_history::DescribeHistory;
 use super::describe_object::DescribeObject;
 use super::drop_object::DropObject;
 use super::explain::Explain;
+use super::grant::{self, DefaultPrivileges, Direction};
 use super::import_foreign_schema::ImportForeignSchema;
 use super::notify::Bus;
 use super::optimize::Optimize;
 use super::prepared::{Deallocate, Execute, Prepare};
 use super::replay_pipeline::ReplayPipeline;
 use super::restore_table::RestoreTable;
+use super::roles::{self, AlterRole, CreateRole, DropRole};
 use super::run_pipeline::RunPipeline;
 use super::set_variable::{Discard, ResetVariable, SetVariable, ShowVariable};
 use super::show_create::ShowCreate;
@@ -82,13 +84,13 @@ const STATEMENTS: &[(&[&str], Parse)] = &[
     (&["PREPARE"], |p| after_word(p, Prepare::parse).map(StatementKind::Prepare)),
     (&["EXECUTE"], |p| after_word(p, Execute::parse).map(StatementKind::Execute)),
     (&["DEALLOCATE"], |p| after_word(p, Deallocate::parse).map(StatementKind::Deallocate)),
+    (&["GRANT"], |p| after_word(p, |p| grant::parse(p, Direction::Grant))),
+    (&["REVOKE"], |p| after_word(p, |p| grant::parse(p, Direction::Revoke))),
     (&["COPY"], |p| after_word(p, Copy::parse).map(StatementKind::Copy)),
 ];
 
 /// Statements of the language, or of PostgreSQL, that are known and not built.
 const NOT_BUILT: &[&str] = &[
-    "GRANT",
-    "REVOKE",
     "MERGE",
     "TRUNCATE",
     "ANALYZE",
@@ -116,9 +118,6 @@ const NOUNS_NOT_BUILT: &[&[&str]] = &[
     &["FUNCTION"],
     &["AGGREGATE"],
     &["PROCEDURE"],
-    &["ROLE"],
-    &["USER"],
-    &["GROUP"],
     &["DATABASE"],
     &["SERVER"],
     &["FOREIGN", "TABLE"],
@@ -136,7 +135,7 @@ const NOUNS_NOT_BUILT: &[&[&str]] = &[
     &["RULE"],
     &["PUBLICATION"],
     &["SUBSCRIPTION"],
-    &["DEFAULT", "PRIVILEGES"],
+    &["OWNED"],
     &["CAST"],
     &["COLLATION"],
     &["OPERATOR"],
@@ -260,6 +259,9 @@ fn create(p: &mut Cursor<'_>) -> Result<StatementKind> {
         }
         return Err(p.expected_one_of(&["PIPELINE"]));
     }
+    if let Some(noun) = roles::noun(p) {
+        return CreateRole::parse(p, &create, noun);
+    }
     let Some(kind) = singular(p) else {
         return no_such_noun(p, "CREATE");
     };
@@ -298,6 +300,12 @@ fn expected_noun(p: &Cursor<'_>, more: &[&str]) -> SyntaxError {
 
 fn alter(p: &mut Cursor<'_>) -> Result<StatementKind> {
     let verb = p.clone();
+    if roles::noun(p).is_some() {
+        return AlterRole::parse(p);
+    }
+    if p.words(&["DEFAULT", "PRIVILEGES"]) {
+        return DefaultPrivileges::parse(p);
+    }
     let Some(kind) = singular(p) else {
         return no_such_noun(p, "ALTER");
     };
@@ -314,6 +322,9 @@ fn alter(p: &mut Cursor<'_>) -> Result<StatementKind> {
 }
 
 fn drop(p: &mut Cursor<'_>) -> Result<StatementKind> {
+    if roles::noun(p).is_some() {
+        return DropRole::parse(p).map(StatementKind::DropRole);
+    }
     match singular(p) {
         Some(kind) => DropObject::parse(p, kind).map(StatementKind::DropObject),
         None => no_such_noun(p, "DROP"),

@@ -9,12 +9,14 @@ use crate::statements::create_pipeline::{AfterOutcome, Body, CreatePipeline, Mod
 use crate::statements::create_secret::{SecretProvider, SecretValue};
 use crate::statements::create_source::{CreateSource, Envelope, Meta, Origin, SchemaChange};
 use crate::statements::cursor::FetchCount;
+use crate::statements::grant::{Direction, GrantOn};
 use crate::statements::import_foreign_schema::ImportFilter;
 use crate::statements::notify::Bus;
+use crate::statements::roles::{RoleChange, RoleOption, Who};
 use crate::statements::run_pipeline::RunHow;
 use crate::statements::set_variable::VariableValue;
 use crate::statements::transaction::{Isolation, Transaction};
-use crate::{Action, Element, Interval, ObjectKind, OnError, OptionValue, Options, RuleKind, StatementKind, TemporalPoint, parse};
+use crate::{Action, Element, Interval, ObjectKind, OnError, OptionValue, Options, Privilege, Protected, RuleKind, StatementKind, TemporalPoint, parse};
 
 fn one(text: &str) -> StatementKind {
     let mut statements = parse(text).unwrap_or_else(|error| panic!("{text}\n{error:?}"));
@@ -594,20 +596,61 @@ FROM pg_catalog.pg_attribute a WHERE a.attrelid = '16384' AND a.attnum > 0 AND N
 }
 
 #[test]
+fn roles_and_rights() {
+    is!("CREATE USER IF NOT EXISTS \"a b\" WITH SUPERUSER NOLOGIN PASSWORD 'x''y' VALID UNTIL '2030-01-01' CONNECTION LIMIT -1 IN ROLE a, b ROLE c", StatementKind::CreateRole(r) => {
+        assert!(r.is_user && r.if_not_exists && r.name.value == "a b");
+        assert!(r.options.contains(&RoleOption::Login(false)) && r.options.contains(&RoleOption::ConnectionLimit(-1)));
+        assert!(!format!("{r:?}").contains("x'y"));
+        assert!(matches!(r.options.get(2), Some(RoleOption::Password(Some(password))) if password.0 == "x'y"));
+    });
+    is!("ALTER ROLE CURRENT_USER PASSWORD NULL", StatementKind::AlterRole(r) => {
+        assert_eq!((r.role.who, r.change), (Who::Current, RoleChange::Options(vec![RoleOption::Password(None)])));
+    });
+    is!("ALTER USER bob RENAME TO eve", StatementKind::AlterRole(r) => assert!(matches!(r.change, RoleChange::RenameTo(name) if name.value == "eve")));
+    is!("DROP ROLE IF EXISTS a, SESSION_USER", StatementKind::DropRole(r) => assert!(r.if_exists && r.roles.len() == 2));
+    is!("GRANT SELECT, insert ON source, a.b TO PUBLIC, bob WITH GRANT OPTION", StatementKind::Grant(g) => {
+        assert_eq!(g.privileges, Some(vec![Privilege::Select, Privilege::Insert]));
+        assert!(g.grant_option && matches!(&g.on, GrantOn::Objects { kind: Protected::Relation, names } if names.len() == 2));
+        assert_eq!(g.roles[0].who, Who::Public);
+    });
+    is!("GRANT USAGE ON CONNECTION erp.db TO erp_team", StatementKind::Grant(g) => {
+        assert!(matches!(g.on, GrantOn::Objects { kind: Protected::Connection, .. }));
+    });
+    is!("REVOKE GRANT OPTION FOR ALL PRIVILEGES ON ALL PIPELINES IN SCHEMA a, b FROM bob CASCADE", StatementKind::Grant(g) => {
+        assert!(g.direction == Direction::Revoke && g.grant_option && g.cascade && g.privileges.is_none());
+        assert!(matches!(g.on, GrantOn::AllIn { kind: Protected::Pipeline, schemas } if schemas.len() == 2));
+    });
+    is!("GRANT a, b TO c WITH ADMIN OPTION, INHERIT FALSE", StatementKind::GrantRole(g) => {
+        assert_eq!((g.roles.len(), g.admin, g.inherit, g.set), (2, Some(true), Some(false), None));
+    });
+    is!("REVOKE ADMIN OPTION FOR a FROM b", StatementKind::GrantRole(g) => assert_eq!((g.admin, g.inherit), (Some(false), None)));
+    is!("ALTER DEFAULT PRIVILEGES FOR ROLE a IN SCHEMA s REVOKE ALL ON TABLES FROM bi", StatementKind::DefaultPrivileges(d) => {
+        assert_eq!((d.kind, d.in_schemas.len(), d.for_roles.len()), (Protected::Relation, 1, 1));
+    });
+    for wrong in ["CREATE ROLE a LOGIN NOLOGIN", "GRANT FLY ON t TO a", "GRANT SELECT ON t", "CREATE OR REPLACE ROLE a", "CREATE ROLE public.x"] {
+        assert!(parse(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn what_comes_later_has_a_name() {
     for (text, expected) in [
         ("CREATE SINK cms.contacts (email text NOT NULL) TO CONNECTION cms.api FORMAT json", "CREATE SINK"),
         ("CREATE OR REPLACE ALERT ops.late SCHEDULE EVERY '1 minute' IF EXISTS (SELECT 1) THEN NOTIFY x", "CREATE ALERT"),
         ("CREATE FUNCTION f(p jsonb) RETURNS int LANGUAGE javascript AS $$ return 1; $$", "CREATE FUNCTION"),
         ("CREATE TEMPLATE t (a text) AS $$ x; y; $$", "CREATE TEMPLATE"),
-        ("CREATE ROLE bob LOGIN", "CREATE ROLE"),
-        ("GRANT USAGE ON CONNECTION erp.db TO erp_team", "GRANT"),
-        ("REVOKE ALL ON t FROM bob", "REVOKE"),
+        ("CREATE ROLE bob CREATEDB", "CREATE ROLE .. CREATEDB"),
+        ("ALTER ROLE bob SET search_path = a", "ALTER ROLE .. SET"),
+        ("GRANT SELECT (a), UPDATE ON t TO bob", "privileges on columns"),
+        ("GRANT EXECUTE ON FUNCTION f TO bob", "GRANT .. ON FUNCTION"),
+        ("GRANT USAGE ON ALL SEQUENCES IN SCHEMA a TO bob", "GRANT .. ON SEQUENCES"),
+        ("REASSIGN OWNED BY bob TO eve", "REASSIGN"),
+        ("DROP OWNED BY bob", "DROP OWNED"),
         ("CREATE SERVER n FOREIGN DATA WRAPPER t OPTIONS (a 'b')", "CREATE SERVER"),
         ("CREATE FOREIGN TABLE t (a int) SERVER s", "CREATE FOREIGN TABLE"),
         ("CREATE MATERIALIZED VIEW v AS SELECT 1", "CREATE MATERIALIZED VIEW"),
         ("CREATE TEMP TABLE t (a int)", "CREATE TEMPORARY TABLE"),
-        ("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO bi", "ALTER DEFAULT PRIVILEGES"),
+        ("ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO bi", "ALTER DEFAULT PRIVILEGES .. ON TYPES"),
         ("ALTER SOURCE s ACCEPT SCHEMA CHANGE 12", "ALTER SOURCE .. ACCEPT"),
         ("ALTER PIPELINE p REFRESH FROM TEMPLATE", "ALTER PIPELINE .. REFRESH"),
         ("DROP SINK s", "DROP SINK"),

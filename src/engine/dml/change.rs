@@ -1,5 +1,6 @@
 //! UPDATE and DELETE: the rows a SELECT with the same condition would give, changed or taken out.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -7,17 +8,18 @@ use arrow::record_batch::RecordBatch;
 use datafusion::catalog::MemTable;
 use datafusion::common::{Column, TableReference};
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, not};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, lit, not, when};
 use datafusion::physical_plan::execute_stream;
 use futures::TryStreamExt;
 use sqlparser::ast::{
     AssignmentTarget, Delete, Expr as SqlExpr, FromTable, Ident, ObjectNamePart, Query, SelectItem, SetExpr, TableFactor, TableWithJoins,
-    Update,
+    Update, visit_expressions,
 };
+use weir_sql::Privilege;
 
-use super::super::plan::{Context, Reads};
+use super::super::plan::{Changed, Context, Reads};
 use super::super::resolve::folded;
-use super::super::{Engine, errors, parameters, state};
+use super::super::{Engine, errors, parameters, privileges, rewrite, state};
 use super::checks::Checks;
 use super::columns::{assigned, column};
 use super::{Ask, DmlDone, DmlKind, Target, count, facts, is_dead_letters, refuse};
@@ -45,7 +47,7 @@ impl Engine {
         let [table] = from.as_slice() else {
             return Err(Error::new(Code::NotSupported, "DELETE from several tables is not supported"));
         };
-        let target = self.changed(table, ask).await?;
+        let target = self.changed(table, Privilege::Delete, ask).await?;
         if is_dead_letters(&target.object) {
             return Err(Error::new(Code::NoPrivilege, "rows of hub.dead_letters are never deleted")
                 .hint("UPDATE hub.dead_letters SET status = 'discarded' WHERE ..".to_owned()));
@@ -53,7 +55,7 @@ impl Engine {
         let lock = self.turn_of(target.object.id);
         let _turn = lock.lock().await;
         let state = Arc::new(state::of_scope(self, ask.scope));
-        let chosen = self.chosen(table, delete.selection.as_ref(), &[], &state, ask).await?;
+        let chosen = self.chosen(&target, table, delete.selection.as_ref(), &[], &state, ask).await?;
         let matching = Matching { session: &state, relation: chosen.relation, predicate: chosen.predicate };
         if let Some(snapshot) = &ask.scope.snapshot {
             let rows = count(snapshot.delete(self, &target.object, &matching).await.map_err(errors::computed)?);
@@ -71,7 +73,7 @@ impl Engine {
         refuse(update.from.is_some(), "UPDATE .. FROM")?;
         refuse(update.returning.is_some(), "RETURNING")?;
         refuse(update.or.is_some() || !update.order_by.is_empty() || update.limit.is_some(), "this form of UPDATE")?;
-        let target = self.changed(&update.table, ask).await?;
+        let target = self.changed(&update.table, Privilege::Update, ask).await?;
         let schema = target.table.schema();
         let mut names = Vec::new();
         let mut values = Vec::new();
@@ -97,7 +99,10 @@ impl Engine {
         let lock = self.turn_of(target.object.id);
         let _turn = lock.lock().await;
         let state = Arc::new(state::of_scope(self, ask.scope));
-        let mut chosen = self.chosen(&update.table, update.selection.as_ref(), &values, &state, ask).await?;
+        let mut chosen = self.chosen(&target, &update.table, update.selection.as_ref(), &values, &state, ask).await?;
+        if is_dead_letters(&target.object) {
+            only_own_letters(&mut chosen, update, ask)?;
+        }
         let given = std::mem::take(&mut chosen.values);
         let mut assignments = Vec::new();
         for (name, value) in names.into_iter().zip(given) {
@@ -118,9 +123,9 @@ impl Engine {
         Ok(DmlDone { kind: DmlKind::Update, rows, version: (rows > 0).then_some(committed.version), notices: Vec::new() })
     }
 
-    async fn changed(&self, table: &TableWithJoins, ask: &Ask<'_>) -> Result<Target> {
+    async fn changed(&self, table: &TableWithJoins, privilege: Privilege, ask: &Ask<'_>) -> Result<Target> {
         match &table.relation {
-            TableFactor::Table { name, args: None, .. } if table.joins.is_empty() => self.target(name, ask).await,
+            TableFactor::Table { name, args: None, .. } if table.joins.is_empty() => self.target(name, privilege, ask).await,
             _ => Err(Error::new(Code::NotSupported, "only one plain table can be changed")),
         }
     }
@@ -128,6 +133,7 @@ impl Engine {
     /// Plans `SELECT values FROM table WHERE condition` and takes it apart again.
     async fn chosen(
         &self,
+        target: &Target,
         table: &TableWithJoins,
         selection: Option<&SqlExpr>,
         values: &[SqlExpr],
@@ -135,7 +141,12 @@ impl Engine {
         ask: &Ask<'_>,
     ) -> Result<Chosen> {
         let query = select(table.clone(), selection.cloned(), values)?;
-        let context = Context { scope: ask.scope, definitions: ask.definitions, relations: None, views: Vec::new(), pinned: None };
+        let reads = selection.is_some() || values.iter().any(names_something);
+        let changed = Changed {
+            unread: (!reads).then_some(target.object.id),
+            whole: is_dead_letters(&target.object).then_some(target.object.id),
+        };
+        let context = Context { scope: ask.scope, definitions: ask.definitions, relations: None, views: Vec::new(), pinned: None, changed };
         let plan = self.bind_tree(query, ask.temporals, &ask.place, state, &context, &mut Reads::default()).await?;
         let plan = parameters::fill(plan, ask.scope)?;
         let lost = || Error::internal("the condition of the statement was lost while planning");
@@ -215,6 +226,40 @@ impl Engine {
         let kept = MemTable::try_new(SchemaRef::clone(schema), vec![kept]).map_err(errors::error)?;
         checks.against_others(self, Arc::new(kept), Some(others), state, ask).await
     }
+}
+
+/// Whether the value depends on anything but itself.
+fn names_something(value: &SqlExpr) -> bool {
+    let found = visit_expressions(value, |expr| match expr {
+        SqlExpr::Identifier(_)
+        | SqlExpr::CompoundIdentifier(_)
+        | SqlExpr::CompoundFieldAccess { .. }
+        | SqlExpr::Subquery(_)
+        | SqlExpr::Exists { .. }
+        | SqlExpr::InSubquery { .. } => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    found.is_break()
+}
+
+/// Leaves only letters of pipelines that the role may maintain. The statement's own condition is not even evaluated on others: an error of it
+/// would tell what they hold.
+fn only_own_letters(chosen: &mut Chosen, update: &Update, ask: &Ask<'_>) -> Result<()> {
+    let column = |name: &str| Expr::Column(Column::new(Some(chosen.relation.clone()), name));
+    let Some(own) = privileges::letters_filter(ask.definitions, ask.scope.judged(), &[Privilege::Maintain], &column)? else {
+        return Ok(());
+    };
+    // The table is planned whole, and a sub-query would see all of it.
+    let has_query = update.selection.as_ref().is_some_and(rewrite::has_query)
+        || update.assignments.iter().any(|assignment| rewrite::has_query(&assignment.value));
+    if has_query {
+        return Err(Error::new(Code::NotSupported, "a sub-query cannot be used to change hub.dead_letters"));
+    }
+    chosen.predicate = Some(match chosen.predicate.take() {
+        Some(predicate) => when(own, predicate).otherwise(lit(false)).map_err(errors::error)?,
+        None => own,
+    });
+    Ok(())
 }
 
 /// The SELECT of the rows meant; all columns when no values are asked for.

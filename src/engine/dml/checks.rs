@@ -19,11 +19,12 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, col, ident
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::execute_stream;
 use futures::TryStreamExt;
-use weir_catalog::Object;
-use weir_sql::{Action, Columns, Element, Name, Rule, RuleKind};
+use weir_catalog::{Kind, Object};
+use weir_sql::{Action, Columns, Element, Name, Privilege, Rule, RuleKind};
 
+use super::super::errors::catalog_error;
 use super::super::resolve::{Looked, look_up, parts_of, undefined};
-use super::super::{Engine, definition, engine, errors};
+use super::super::{Engine, definition, engine, errors, privileges};
 use super::{Ask, Target, is_dead_letters};
 use crate::error::{Code, Error, Result};
 
@@ -303,6 +304,29 @@ impl Checks {
         ))
     }
 
+    /// The table that a foreign key means: the one it meant when it was made, whatever path the caller has.
+    fn referenced(&self, parts: &[String], ask: &Ask<'_>) -> Result<Object> {
+        let on = ask.definitions.depends_on(self.table.id).map_err(catalog_error)?;
+        let is_meant = |object: &Object| match parts {
+            [name] => object.name == *name,
+            [.., schema, name] => object.schema == *schema && object.name == *name,
+            [] => false,
+        };
+        let mut meant = on.into_iter().filter(|object| object.kind == Kind::Table && is_meant(object));
+        match (meant.next(), meant.next()) {
+            (Some(only), None) => Ok(only),
+            (None, _) if is_meant(&self.table) => Ok(self.table.clone()),
+            // Two of one name, or a key of a table that a transaction is about to make.
+            _ => match look_up(parts, ask.scope, ask.definitions)? {
+                Some(Looked::Object(object)) => {
+                    privileges::require(ask.definitions, ask.scope.judged(), &object, Privilege::References)?;
+                    Ok(*object)
+                }
+                _ => Err(undefined(parts, ask.scope, ask.definitions)),
+            },
+        }
+    }
+
     async fn check_reference(
         &self,
         engine: &Engine,
@@ -312,10 +336,7 @@ impl Checks {
         ask: &Ask<'_>,
     ) -> Result<()> {
         let parts = parts_of(&foreign.table);
-        let other = match look_up(&parts, ask.scope, ask.definitions)? {
-            Some(Looked::Object(object)) => *object,
-            _ => return Err(undefined(&parts, ask.scope, ask.definitions)),
-        };
+        let other = self.referenced(&parts, ask)?;
         let referenced = match foreign.referenced.is_empty() {
             true => engine::table_body(&other)?.key,
             false => foreign.referenced.clone(),

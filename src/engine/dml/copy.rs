@@ -14,9 +14,10 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use parking_lot::Mutex;
 use weir_catalog::{Definitions, Object};
+use weir_sql::Privilege;
 
 use super::super::position::Place;
-use super::super::{Engine, Scope, errors, state};
+use super::super::{Engine, Scope, errors, privileges, state};
 use super::checks::Checks;
 use super::columns::column;
 use super::{Ask, DmlDone, Target, is_dead_letters};
@@ -30,7 +31,14 @@ impl Engine {
     ///
     /// # Errors
     /// `UndefinedColumn`, `DuplicateColumn`; `NoPrivilege` for tables of the hub, `NotSupported` for a second table of a transaction.
-    pub async fn copy_columns(&self, object: &Object, listed: &[String], scope: &Scope) -> Result<SchemaRef> {
+    pub async fn copy_columns(
+        &self,
+        object: &Object,
+        listed: &[String],
+        scope: &Scope,
+        definitions: &dyn Definitions,
+    ) -> Result<SchemaRef> {
+        privileges::require(definitions, scope.judged(), object, Privilege::Insert)?;
         if is_dead_letters(object) {
             return Err(Error::new(Code::NoPrivilege, "only runs put rows into hub.dead_letters"));
         }
@@ -63,6 +71,7 @@ impl Engine {
         scope: &Scope,
         definitions: &dyn Definitions,
     ) -> Result<DmlDone> {
+        privileges::require(definitions, scope.judged(), &object, Privilege::Insert)?;
         let ask = Ask { temporals: &[], place: Place::nowhere(), scope, definitions };
         let table = self.table(&object).await?;
         let target = Target { object, table };

@@ -10,12 +10,14 @@ use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 use sqlparser::ast::{Insert, ObjectNamePart, Query, SetExpr, TableObject};
 
-use super::super::plan::{Context, Reads};
+use super::super::plan::{Changed, Context, Reads};
 use super::super::resolve::folded;
 use super::super::{Engine, errors, parameters, state};
 use super::checks::Checks;
 use super::columns::{assigned, column};
 use super::{Ask, DmlDone, DmlKind, Target, copy, count, facts, is_dead_letters, refuse};
+use weir_sql::Privilege;
+
 use crate::delta::{RestsOn, WriterOptions, Written};
 use crate::error::{Code, Error, Result};
 
@@ -28,7 +30,7 @@ impl Engine {
         refuse(insert.returning.is_some(), "RETURNING")?;
         refuse(insert.overwrite || insert.replace_into || insert.ignore || insert.or.is_some(), "this form of INSERT")?;
         refuse(insert.partitioned.is_some() || !insert.assignments.is_empty(), "this form of INSERT")?;
-        let target = self.target(name, ask).await?;
+        let target = self.target(name, Privilege::Insert, ask).await?;
         if is_dead_letters(&target.object) {
             return Err(Error::new(Code::NoPrivilege, "only runs put rows into hub.dead_letters"));
         }
@@ -49,7 +51,7 @@ impl Engine {
             return self.shaped(empty, &[], &schema, target, state, ask);
         };
         let source = without_defaults(source, &listed)?;
-        let context = Context { scope: ask.scope, definitions: ask.definitions, relations: None, views: Vec::new(), pinned: None };
+        let context = Context { scope: ask.scope, definitions: ask.definitions, relations: None, views: Vec::new(), pinned: None, changed: Changed::default() };
         let mut reads = Reads::default();
         let plan = self.bind_tree(source, ask.temporals, &ask.place, state, &context, &mut reads).await?;
         let plan = parameters::fill(plan, ask.scope)?;

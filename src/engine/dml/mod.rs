@@ -16,11 +16,12 @@ use std::sync::Arc;
 
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Statement};
 use weir_catalog::{Definitions, Kind, Object, TableCommit};
+use weir_sql::Privilege;
 
 use super::errors::catalog_error;
 use super::position::Place;
 use super::resolve::{Looked, folded, look_up, undefined};
-use super::{Engine, Scope};
+use super::{Engine, Scope, letters, privileges};
 use crate::delta::{Committed, Facts, Table};
 use crate::error::{Code, Error, Result};
 
@@ -78,7 +79,7 @@ impl Engine {
     }
 
     /// The lake table of that name.
-    async fn target(&self, name: &ObjectName, ask: &Ask<'_>) -> Result<Target> {
+    async fn target(&self, name: &ObjectName, privilege: Privilege, ask: &Ask<'_>) -> Result<Target> {
         let idents: Vec<&Ident> = name.0.iter().filter_map(ObjectNamePart::as_ident).collect();
         let parts: Vec<String> = idents.iter().map(|ident| folded(ident)).collect();
         let position = idents.first().map(|ident| (ident.span.start.line, ident.span.start.column)).and_then(|spot| ask.place.offset(spot));
@@ -87,6 +88,10 @@ impl Engine {
         match found {
             None => Err(undefined(&parts, ask.scope, ask.definitions).at(position)),
             Some(Looked::Object(object)) if object.kind == Kind::Table => {
+                // Whoever may edit a pipeline's dead letters may edit those; the statement sees to that.
+                if !is_dead_letters(&object) {
+                    privileges::require(ask.definitions, ask.scope.judged(), &object, privilege).map_err(|error| error.at(position))?;
+                }
                 let table = self.table(&object).await?;
                 if let Some(snapshot) = &ask.scope.snapshot {
                     snapshot.admit(self, &object).map_err(|error| error.at(position))?;
@@ -129,7 +134,7 @@ fn refuse(written: bool, clause: &str) -> Result<()> {
 }
 
 fn is_dead_letters(object: &Object) -> bool {
-    object.schema == "hub" && object.name == "dead_letters"
+    letters::are(object)
 }
 
 fn count(rows: i64) -> u64 {

@@ -75,6 +75,7 @@ impl Bench {
             settings: Arc::new(vec![("application_name".to_owned(), "test".to_owned())]),
             snapshot: None,
             caller: None,
+            rights_of: None,
         }
     }
 

@@ -60,6 +60,10 @@ impl Connector for Local {
         true
     }
 
+    fn reads_server_files(&self) -> bool {
+        true
+    }
+
     async fn open(&self, request: OpenRequest) -> Result<Arc<dyn Source>> {
         let OpenRequest { source_id, name, connection, options, definition, found, store, clock } = request;
         let CreateSource { format, envelope, incremental, include, verify, .. } = &definition;
