@@ -53,10 +53,29 @@ impl Hub {
         self.folder.path().join("data")
     }
 
+    /// As another role.
+    pub async fn connect_as(&self, role: &str, password: &str) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+        self.connect_with(role, password, "").await
+    }
+
+    /// The same, with options of the session.
+    pub async fn connect_with(&self, role: &str, password: &str, options: &str) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+        Ok(self.connect_and_listen(role, password, options).await?.0)
+    }
+
     pub async fn connect(&self) -> (tokio_postgres::Client, Notices) {
+        self.connect_and_listen("admin", PASSWORD, "").await.expect("a connection")
+    }
+
+    pub async fn connect_and_listen(
+        &self,
+        role: &str,
+        password: &str,
+        options: &str,
+    ) -> Result<(tokio_postgres::Client, Notices), tokio_postgres::Error> {
         let mut config = tokio_postgres::Config::new();
-        config.host(self.address.ip().to_string()).port(self.address.port()).user("admin").password(PASSWORD).dbname("weir");
-        let (client, mut connection) = config.connect(tokio_postgres::NoTls).await.expect("a connection");
+        config.host(self.address.ip().to_string()).port(self.address.port()).user(role).password(password).dbname("weir").options(options);
+        let (client, mut connection) = config.connect(tokio_postgres::NoTls).await?;
         let notices = Notices::default();
         let sink = notices.clone();
         tokio::spawn(async move {
@@ -69,7 +88,7 @@ impl Hub {
                 }
             }
         });
-        (client, notices)
+        Ok((client, notices))
     }
 }
 

@@ -1,13 +1,14 @@
 //! Runs every script of `tests/slt`, each against a hub of its own, over the wire.
 //!
-//! In a script, `$DATA` is the folder of fixed test files and `$FILES` an empty folder of this run. Five words are the runner's own: `\write PATH`
+//! In a script, `$DATA` is the folder of fixed test files and `$FILES` an empty folder of this run. Six words are the runner's own: `\as ROLE [PASSWORD]`
+//! goes on as that role, each in a connection of its own, `\write PATH`
 //! with the content on the lines below it makes a file under `$FILES`, `\remove PATH` takes it away, `\notices` answers the notices since it was
 //! last asked, `\secrets`
 //! answers whether the word on its line stands anywhere in the hub's data folder, and `\run NAME ..` is RUN PIPELINE without the parts of its
 //! answer that differ from run to run: it answers the status and the rows in, out, quarantined, dropped and duplicate. An error reads
 //! `SQLSTATE message`, then `DETAIL`, `HINT` and `POSITION` on lines of their own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -62,6 +63,9 @@ scripts! {
     names: "rows/names.slt",
     bytea: "rows/bytea.slt",
     while_running: "errors/while_running.slt",
+    default_rights: "roles/default_rights.slt",
+    grants: "roles/grants.slt",
+    role_definitions: "roles/roles.slt",
     files: "sources/files.slt",
     source_schema_change: "sources/schema_change.slt",
     cursors: "session/cursors.slt",
@@ -109,14 +113,28 @@ fn every_script_is_run() {
 /// One connection.
 struct Wire {
     hub: Arc<Hub>,
-    client: tokio_postgres::Client,
+    client: Arc<tokio_postgres::Client>,
     notices: Notices,
+    /// One connection per role that the script has been.
+    clients: HashMap<String, (Arc<tokio_postgres::Client>, Notices)>,
 }
 
 impl Wire {
     async fn new(hub: Arc<Hub>) -> Self {
         let (client, notices) = hub.connect().await;
-        Self { hub, client, notices }
+        let client = Arc::new(client);
+        let clients = HashMap::from([("admin".to_owned(), (Arc::clone(&client), notices.clone()))]);
+        Self { hub, client, notices, clients }
+    }
+
+    /// Goes on as another role, in the connection it had before if it had one.
+    async fn become_role(&mut self, role: &str, password: &str) -> Result<(), Failure> {
+        if !self.clients.contains_key(role) {
+            let (client, notices) = self.hub.connect_and_listen(role, password, "").await?;
+            self.clients.insert(role.to_owned(), (Arc::new(client), notices));
+        }
+        (self.client, self.notices) = self.clients[role].clone();
+        Ok(())
     }
 
     /// The runner's own words.
@@ -170,6 +188,11 @@ impl AsyncDB for Wire {
         if sql.starts_with("\\notices") {
             // Notices come on the connection's own task: an answer after them says that it has seen them.
             self.client.simple_query("SELECT 1").await.expect("an answer");
+        }
+        if let Some(role) = sql.strip_prefix("\\as ") {
+            let (role, password) = role.trim().split_once(' ').unwrap_or((role.trim(), role.trim()));
+            self.become_role(role, password).await?;
+            return Ok(DBOutput::StatementComplete(0));
         }
         if let Some(output) = self.own(&sql) {
             return Ok(output);

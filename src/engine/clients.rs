@@ -78,9 +78,12 @@ pub struct Activity {
 }
 
 impl Clients {
-    /// A new client with a process id that no other has.
-    pub fn join(&self, role: &str, now: Micros) -> Arc<Client> {
+    /// A new client with a process id that no other has; None when the role has `limit` already.
+    pub fn join(&self, role: &str, now: Micros, limit: Option<usize>) -> Option<Arc<Client>> {
         let mut clients = self.0.lock();
+        if limit.is_some_and(|limit| clients.values().filter(|client| client.role == role).count() >= limit) {
+            return None;
+        }
         let process = loop {
             let process = rand::rng().random_range(1..i32::MAX);
             if !clients.contains_key(&process) {
@@ -100,7 +103,7 @@ impl Clients {
             terminated: CancellationToken::new(),
         });
         clients.insert(process, Arc::clone(&client));
-        client
+        Some(client)
     }
 
     pub fn leave(&self, process: i32) {

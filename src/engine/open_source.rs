@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use weir_catalog::{Kind, Object, ObjectId, RelationBody};
+use weir_catalog::{AuditEntry, Kind, Object, ObjectId, RelationBody};
 use weir_sql::Name;
 use weir_sql::statements::create_secret::{SecretProvider, SecretValue};
 use weir_sql::statements::create_source::{CreateSource, Origin};
@@ -59,7 +59,7 @@ impl Engine {
     pub fn connection(&self, object: &Object) -> Result<(&'static dyn Connector, Options)> {
         let connector = connector_of(object)?;
         let definition = definition::connection(object)?;
-        let options = self.reveal(&connector.spec().read(&definition.options)?, &object.schema)?;
+        let options = self.reveal(&connector.spec().read(&definition.options)?, object)?;
         Ok((connector, options))
     }
 
@@ -95,7 +95,7 @@ impl Engine {
         let (connector, connection_options) = self.connection(connection)?;
         let specs: Vec<&Spec> = vec![connector.source_spec()];
         let options = Spec::read_all(&specs, &definition.options)?;
-        let options = self.reveal(&options, &object.schema)?;
+        let options = self.reveal(&options, object)?;
         Ok(OpenRequest {
             source_id: object.id,
             name: object.full_name(),
@@ -108,8 +108,27 @@ impl Engine {
         })
     }
 
-    fn reveal(&self, options: &Options, schema: &str) -> Result<Options> {
-        options.reveal(&|name: &Name, key: Option<&str>| self.secret(name, key, schema))
+    /// The options of an object with its secrets revealed. That they were is in the audit, with whose object it is.
+    fn reveal(&self, options: &Options, object: &Object) -> Result<Options> {
+        let revealed = options.reveal(&|name: &Name, key: Option<&str>| self.secret(name, key, &object.schema))?;
+        let used = options.secrets().into_iter().map(|name| AuditEntry {
+            at: self.clock().now(),
+            role: object.owner.clone(),
+            session_role: String::new(),
+            client: None,
+            action: "use secret".to_owned(),
+            object: Some(name.to_string()),
+            statement: Some(format!("{} {}", object.kind.noun(), object.full_name())),
+            sqlstate: None,
+        });
+        let used: Vec<AuditEntry> = used.collect();
+        if !used.is_empty()
+            && let Err(error) = self.store().audit(&used)
+        {
+            // A full disk must not keep anybody from reading.
+            tracing::warn!(%error, "the use of a secret could not be put into the audit");
+        }
+        Ok(revealed)
     }
 
     /// The value of a secret, from the catalog or from where its definition points.

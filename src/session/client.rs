@@ -11,8 +11,9 @@ use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
-use weir_catalog::{Access, AccessChange, AuditEntry, Change, Definitions, Object, ObjectId, SchemaVersion, TableCommit};
-use weir_sql::Statement;
+use weir_catalog::access::DATABASE;
+use weir_catalog::{Access, AccessChange, AuditEntry, Change, Definitions, Object, ObjectId, SchemaVersion, TableCommit, Thing};
+use weir_sql::{Privilege, Protected, Statement};
 
 use super::cursor::Cursor;
 use super::guard::Guard;
@@ -88,6 +89,7 @@ impl Session {
             }
         }
         let access = hub.store().access()?;
+        let limit = may_log_in(&access, &role, hub.database())?;
         refuse_role(&access, &role, &vars)?;
         let role_id = access.role(&role).map(|role| role.id);
         vars.tell_superuser(access.is_superuser(vars.role().unwrap_or(&role)));
@@ -96,7 +98,8 @@ impl Session {
         let state = State { vars, told, block: None, prepared: BTreeMap::new(), cursors: BTreeMap::new(), statement };
         let state = Arc::new(Mutex::new(state));
         let engine = Arc::clone(hub.engine());
-        let client = engine.clients().join(&role, hub.clock().now());
+        let client = engine.clients().join(&role, hub.clock().now(), limit);
+        let client = client.ok_or_else(|| Error::new(Code::TooManyConnections, format!("too many connections for role \"{role}\"")))?;
         let link = Arc::new(Link { state: Arc::clone(&state), client: Arc::clone(&client), engine });
         Ok(Self { hub, role, role_id, database, state, client, link, notices: Arc::default() })
     }
@@ -373,6 +376,9 @@ impl Session {
     /// # Errors
     /// Whatever the catalog says; nothing was changed then. `NotSupported` in a transaction that changed rows of a table that others know.
     pub fn stage(&self, changes: &[Change]) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
         let in_block = self.in_block();
         if self.state.lock().block.as_ref().is_some_and(|block| block.snapshot.changes_known_tables()) {
             return Err(rows_and_definitions());
@@ -734,6 +740,24 @@ pub(super) fn change_vars(
     }
     state.vars = vars;
     Ok(())
+}
+
+/// Whether the role may have a session here; answers how many it may have.
+fn may_log_in(access: &Access, role: &str, database: &str) -> Result<Option<usize>> {
+    if access.has_no_roles() {
+        return Ok(None);
+    }
+    let Some(known) = access.role(role) else {
+        return Err(Error::new(Code::BadAuthorization, format!("role \"{role}\" does not exist")));
+    };
+    if !known.login {
+        return Err(Error::new(Code::BadAuthorization, format!("role \"{role}\" is not permitted to log in")));
+    }
+    if !access.allows(role, Thing::of_hub(DATABASE, Protected::Database), Privilege::Connect) {
+        return Err(Error::new(Code::NoPrivilege, format!("permission denied for database \"{database}\""))
+            .detail("User does not have CONNECT privilege."));
+    }
+    Ok(usize::try_from(known.connection_limit).ok().filter(|_| !known.superuser))
 }
 
 /// Refuses a role that the session may not be.

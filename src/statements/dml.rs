@@ -8,10 +8,10 @@ use arrow::datatypes::{DataType, Schema};
 use datafusion::common::ScalarValue;
 use sqlparser::ast::{self, AssignmentTarget, Expr, FromTable, SelectItem, SetExpr, TableFactor, TableObject, Value, visit_expressions};
 use weir_catalog::{Kind, TableBody};
-use weir_sql::{Dml, Ident, Name};
+use weir_sql::{Dml, Ident, Name, Privilege};
 
 use super::{columns, marks, names, query};
-use crate::engine::DmlKind;
+use crate::engine::{DmlKind, is_dead_letters, privileges};
 use crate::error::Result;
 use crate::session::{Description, Notice, Outcome, Session};
 
@@ -74,6 +74,14 @@ fn target_columns(session: &Session, dml: &Dml, target: &ast::ObjectName) -> Res
     let definitions = session.definitions();
     match names::find(session, &*definitions, Kind::Table, &name)? {
         Some(table) => {
+            let privilege = match dml.ast.as_ref() {
+                ast::Statement::Update(_) => Privilege::Update,
+                ast::Statement::Delete(_) => Privilege::Delete,
+                _ => Privilege::Insert,
+            };
+            if !is_dead_letters(&table) {
+                privileges::require(&*definitions, &session.role(), &table, privilege)?;
+            }
             let body: TableBody = columns::read_body(&table)?;
             Ok(Some(body.columns.as_ref().clone()))
         }

@@ -1,14 +1,16 @@
 //! The hub as the protocols see it: sessions for sockets, health for HTTP.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use async_trait::async_trait;
 use datafusion::common::ScalarValue;
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use weir_catalog::{Role, Store};
+use weir_catalog::{AuditEntry, Role, Store};
 use weir_sql::Statement;
 
 use super::http::{self, Probe};
@@ -27,15 +29,20 @@ pub async fn serve_postgres(hub: Arc<Hub>, listener: TcpListener, tls: Option<Tl
     let config = hub.config();
     let drain_time = config.drain_timeout.saturating_sub(LAST_WORDS).max(config.drain_timeout / 2);
     let limits = Limits { max_connections: config.max_connections, drain_time };
-    postgres::serve(Arc::new(Front(hub)), listener, tls, limits, shutdown).await;
+    postgres::serve(Arc::new(Front(hub, Mutex::default())), listener, tls, limits, shutdown).await;
 }
 
 /// Serves HTTP until `shutdown`.
 pub async fn serve_http(hub: Arc<Hub>, listener: TcpListener, shutdown: CancellationToken) {
-    http::serve(Arc::new(Front(hub)), listener, shutdown).await;
+    http::serve(Arc::new(Front(hub, Mutex::default())), listener, shutdown).await;
 }
 
-struct Front(Arc<Hub>);
+/// Refused log-ins that the audit takes per second, and characters it keeps of a role's name.
+const REFUSALS_NOTED: u32 = 5;
+const LONGEST_ROLE: usize = 200;
+
+/// The hub, and how many refusals were noted in which second.
+struct Front(Arc<Hub>, Mutex<(i64, u32)>);
 
 impl Door for Front {
     fn role(&self, name: &str) -> Result<Option<Role>> {
@@ -44,12 +51,43 @@ impl Door for Front {
 
     fn any_role(&self) -> Result<Option<Role>> {
         // The oldest: roles that come later must not change what the others show.
-        Ok(self.0.store().roles()?.into_iter().min_by_key(|role| role.id))
+        Ok(self.0.store().roles()?.into_iter().filter(|role| !role.salted_password.is_empty()).min_by_key(|role| role.id))
     }
 
-    fn open(&self, role: &str, database: &str, startup: &[(String, String)]) -> Result<Arc<dyn Backend>> {
+    fn password_counts(&self, role: &Role) -> bool {
+        role.valid_until.is_none_or(|until| self.0.clock().now() < until)
+    }
+
+    fn open(&self, role: &str, database: &str, startup: &[(String, String)], peer: Option<SocketAddr>) -> Result<Arc<dyn Backend>> {
         let session = Session::new(Arc::clone(&self.0), role.to_owned(), database.to_owned(), startup)?;
+        session.set_address(peer);
         Ok(Arc::new(session))
+    }
+
+    fn refused(&self, role: &str, peer: Option<SocketAddr>, sqlstate: &str) {
+        let now = self.0.clock().now();
+        {
+            let mut noted = self.1.lock();
+            let second = now / 1_000_000;
+            *noted = if noted.0 == second { (second, noted.1 + 1) } else { (second, 1) };
+            // Whoever guesses passwords must not fill the disk: the log has the rest.
+            if noted.1 > REFUSALS_NOTED {
+                return;
+            }
+        }
+        let entry = AuditEntry {
+            at: now,
+            role: role.chars().take(LONGEST_ROLE).collect(),
+            session_role: String::new(),
+            client: peer.map(|peer| peer.to_string()),
+            action: "log in".to_owned(),
+            object: None,
+            statement: None,
+            sqlstate: Some(sqlstate.to_owned()),
+        };
+        if let Err(error) = self.0.store().audit(&[entry]) {
+            tracing::warn!(%error, "a refused log-in could not be put into the audit");
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use weir_udfs::row::{RowFunction, text};
 use super::super::errors::{catalog_error, external};
 use super::super::system::{Asked, Constraint, Relation, constraints, is_visible, relations, view_text};
 use super::super::{Engine, Scope};
-use super::reg;
+use super::{privileges, reg};
 use crate::error::Error;
 
 /// What the functions of one statement know.
@@ -54,6 +54,7 @@ pub(super) fn functions(engine: &Arc<Engine>, scope: &Scope) -> Vec<ScalarUDF> {
         pg_get_indexdef(Arc::clone(&known)),
     ];
     functions.extend(reg::functions(&known));
+    functions.extend(privileges::functions(&known));
     functions
 }
 
@@ -94,8 +95,8 @@ fn pg_table_is_visible(known: Arc<Known>) -> ScalarUDF {
 fn pg_get_userbyid(known: Arc<Known>) -> ScalarUDF {
     about("pg_get_userbyid", DataType::Utf8).body(move |args| {
         let Some(oid) = oid(args.first()) else { return Ok(NO_TEXT) };
-        let roles = known.engine.store().roles().map_err(|e| external(catalog_error(e)))?;
-        let name = roles.into_iter().find(|role| role.id.0 == oid).map_or_else(|| "weir".to_owned(), |role| role.name);
+        let access = known.engine.store().access().map_err(|e| external(catalog_error(e)))?;
+        let name = access.name_of(weir_catalog::ObjectId(oid));
         Ok(ScalarValue::Utf8(Some(name)))
     })
 }

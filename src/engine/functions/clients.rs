@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::{ScalarUDF, Signature, TypeSignature, Volatility};
+use weir_catalog::access::SIGNAL_BACKEND;
 use weir_udfs::row::{RowFunction, text};
 
 use super::super::clients::{Caller, Client};
@@ -64,8 +65,9 @@ fn ending(name: &str, engine: &Arc<Engine>, scope: &Scope, end: fn(&Client)) -> 
         let Some(ScalarValue::Int64(Some(process))) = args.first() else { return Ok(ScalarValue::Boolean(None)) };
         let client = i32::try_from(*process).ok().and_then(|process| engine.clients().get(process));
         let Some(client) = client else { return Ok(ScalarValue::Boolean(Some(false))) };
-        let asks = engine.store().role(&role).map_err(|error| external(catalog_error(error)))?;
-        if client.role != role && !asks.is_some_and(|role| role.superuser) {
+        let access = engine.store().access().map_err(|error| external(catalog_error(error)))?;
+        let may_signal = access.has_rights_of_id(&role, SIGNAL_BACKEND) && !access.is_superuser(&client.role);
+        if !access.has_rights_of(&role, &client.role) && !may_signal {
             return Err(external(Error::new(Code::NoPrivilege, format!("permission denied to {what} process"))));
         }
         end(&client);

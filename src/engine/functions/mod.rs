@@ -5,6 +5,7 @@ mod catalog;
 mod checked;
 mod clients;
 mod lengths;
+mod privileges;
 mod reg;
 mod server;
 mod session;

@@ -209,7 +209,7 @@ fn find(known: &Known, what: What, name: &str) -> Result<Option<i64>> {
         What::Type => named_type(name).map(|found| found.oid),
         What::Schema => schema_oids(&known.asked()).map_err(external)?.get(&name.replace('"', "")).copied(),
         What::Role => {
-            let roles = known.engine.store().roles().map_err(|e| external(catalog_error(e)))?;
+            let roles = known.engine.store().access().map_err(|e| external(catalog_error(e)))?.roles();
             roles.into_iter().find(|role| role.name == name.replace('"', "")).map(|role| role.id.0)
         }
         What::Other(_) => None,
@@ -233,7 +233,7 @@ fn name_of(known: &Known, what: What, oid: i64) -> Result<String> {
             schemas.into_iter().find(|(_, own)| *own == oid).map(|(name, _)| weir_sql::quote_ident(&name))
         }
         What::Role => {
-            let roles = known.engine.store().roles().map_err(|e| external(catalog_error(e)))?;
+            let roles = known.engine.store().access().map_err(|e| external(catalog_error(e)))?.roles();
             roles.into_iter().find(|role| role.id.0 == oid).map(|role| weir_sql::quote_ident(&role.name))
         }
         What::Other(_) => None,

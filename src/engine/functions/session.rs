@@ -22,7 +22,7 @@ pub(super) fn functions(scope: &Scope) -> Vec<ScalarUDF> {
         constant("current_database", database(scope)),
         constant("current_catalog", database(scope)),
         constant("current_user", &scope.role),
-        constant("session_user", &scope.role),
+        constant("session_user", &scope.caller.as_ref().map_or_else(|| scope.role.clone(), |caller| caller.session_role())),
         constant("user", &scope.role),
         constant("current_role", &scope.role),
         match path.first() {

@@ -1,6 +1,7 @@
 //! `pg_stat_activity`: the clients that are connected. What another role runs is shown to superusers only.
 
-use super::super::errors::catalog_error;
+use weir_catalog::access::READ_ALL_STATS;
+
 use super::super::state::database;
 use super::pg_relations::role_oids;
 use super::table::{Asked, Cell, Kind, Row, Rows, SystemTable};
@@ -40,11 +41,13 @@ pub(super) const TABLES: &[SystemTable] = &[SystemTable {
 
 fn rows(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let roles = role_oids(asked)?;
-    let is_superuser = asked.engine.store().role(&asked.scope.role).map_err(catalog_error)?.is_some_and(|role| role.superuser);
+    let access = asked.access()?;
+    let sees_all = access.has_rights_of_id(&asked.scope.role, READ_ALL_STATS);
     let time = |at: Option<Micros>| at.map_or(Cell::Null, Cell::Time);
     let clients = asked.engine.clients().all().into_iter().map(|client| {
         let activity = client.activity();
-        let is_shown = is_superuser || client.role == asked.scope.role;
+        let is_shown = sees_all || access.has_rights_of(&asked.scope.role, &client.role);
+        let address = client.address().filter(|_| is_shown);
         let query = if is_shown { activity.query } else { "<insufficient privilege>".to_owned() };
         vec![
             Cell::Int(5),
@@ -54,9 +57,9 @@ fn rows(asked: &Asked<'_>) -> Result<Vec<Row>> {
             roles.get(&client.role).map_or(Cell::Null, |oid| Cell::Int(*oid)),
             client.role.as_str().into(),
             activity.application_name.into(),
+            address.map(|address| address.ip().to_string()).into(),
             Cell::Null,
-            Cell::Null,
-            Cell::Null,
+            address.map(|address| i64::from(address.port())).into(),
             Cell::Time(client.started_at),
             time(activity.transaction_started_at),
             time(activity.query_started_at),

@@ -1,6 +1,7 @@
 //! What was defined: pipelines and their past, sources, connections, secrets, settings, options.
 
 use serde_json::json;
+use weir_catalog::access::READ_ALL_STATS;
 use weir_catalog::{Kind as Noun, Object, ObjectVersion, PipelineBody, RelationBody};
 
 use super::super::errors::catalog_error;
@@ -131,7 +132,7 @@ pub(super) const TABLES: &[SystemTable] = &[
 ];
 
 fn objects(asked: &Asked<'_>, kind: Noun) -> Result<Vec<Object>> {
-    asked.engine.store().objects(Some(kind), None).map_err(catalog_error)
+    Asked::keep(asked.engine.store().objects(Some(kind), None).map_err(catalog_error)?, |object| asked.sees(object))
 }
 
 fn alters(texts: &[String]) -> Cell {
@@ -177,7 +178,7 @@ fn pipeline_versions(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for version in store.versions(None).map_err(catalog_error)? {
         let now = store.object_by_id(version.id).map_err(catalog_error)?;
-        if now.as_ref().is_some_and(|object| object.kind != Noun::Pipeline) {
+        if now.as_ref().is_some_and(|object| object.kind != Noun::Pipeline) || !asked.sees_id(version.id)? {
             continue;
         }
         let ObjectVersion { id, version, definition, alters: texts, changed_at, changed_by } = version;
@@ -230,6 +231,8 @@ fn all_sources(asked: &Asked<'_>) -> Result<Vec<Row>> {
 }
 
 fn connections(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let access = asked.access()?;
+    let is_owner = |object: &Object| access.is_owner(&asked.scope.role, &object.owner);
     let row = |object: Object| {
         let definition = definition::connection(&object).ok();
         Ok(vec![
@@ -237,8 +240,9 @@ fn connections(asked: &Asked<'_>) -> Result<Vec<Row>> {
             object.schema.as_str().into(),
             object.owner.as_str().into(),
             definition.map(|d| d.connection_type.value).into(),
-            object.definition.as_str().into(),
-            alters(&object.alters),
+            // Options may hold what should have been a secret.
+            is_owner(&object).then(|| object.definition.clone()).into(),
+            if is_owner(&object) { alters(&object.alters) } else { Cell::Null },
             object.version.into(),
             used_by(asked, &object)?,
             object.comment.clone().into(),
@@ -271,6 +275,9 @@ fn secrets(asked: &Asked<'_>) -> Result<Vec<Row>> {
 }
 
 fn settings(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    if !asked.access()?.has_rights_of_id(&asked.scope.role, READ_ALL_STATS) {
+        return Ok(Vec::new());
+    }
     let settings = asked.engine.store().settings().map_err(catalog_error)?;
     Ok(settings.into_iter().map(|(name, value)| vec![name.into(), value.into()]).collect())
 }

@@ -73,13 +73,17 @@ fn schema_versions(asked: &Asked<'_>) -> Result<Vec<Row>> {
             version.run_id.into(),
         ])
     };
-    store.schema_versions(None).map_err(catalog_error)?.into_iter().map(row).collect()
+    let may = |version: &weir_catalog::SchemaVersion| asked.sees_id(version.relation_id);
+    Asked::keep(store.schema_versions(None).map_err(catalog_error)?, may)?.into_iter().map(row).collect()
 }
 
 fn table_history(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let store = asked.engine.store();
     let mut rows = Vec::new();
     for table in store.objects(Some(Noun::Table), None).map_err(catalog_error)? {
+        if !asked.sees(&table)? {
+            continue;
+        }
         for commit in store.table_commits(table.id).map_err(catalog_error)? {
             rows.push(vec![
                 table.full_name().into(),
@@ -102,7 +106,12 @@ fn newest(asked: &Asked<'_>) -> Result<Vec<Lineage>> {
         let newest = versions.entry(edge.pipeline_id).or_insert(edge.pipeline_version);
         *newest = (*newest).max(edge.pipeline_version);
     }
-    Ok(edges.into_iter().filter(|edge| versions.get(&edge.pipeline_id) == Some(&edge.pipeline_version)).collect())
+    let mut seen: HashMap<ObjectId, bool> = HashMap::new();
+    for pipeline in versions.keys() {
+        seen.insert(*pipeline, asked.sees_id(*pipeline)?);
+    }
+    let is_newest = |edge: &Lineage| versions.get(&edge.pipeline_id) == Some(&edge.pipeline_version);
+    Ok(edges.into_iter().filter(|edge| is_newest(edge) && seen.get(&edge.pipeline_id) == Some(&true)).collect())
 }
 
 fn lineage(asked: &Asked<'_>) -> Result<Vec<Row>> {

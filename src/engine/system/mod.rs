@@ -3,6 +3,7 @@
 //! `hub.*` is the hub's own; pg_catalog and information_schema say the same in the words that tools expect. One file per group of tables,
 //! one list.
 
+mod access;
 mod activity;
 mod constraints;
 mod definitions;
@@ -30,6 +31,7 @@ static TABLES: &[&[SystemTable]] = &[
     history::TABLES,
     pg_catalog::TABLES,
     activity::TABLES,
+    access::TABLES,
     pg_relations::TABLES,
     constraints::TABLES,
     empty::TABLES,

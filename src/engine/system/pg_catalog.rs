@@ -1,12 +1,15 @@
 //! The rest of pg_catalog that speaks of this hub: schemas, databases, roles, settings, connections.
 
-use weir_catalog::Kind as Noun;
+use weir_catalog::access::DATABASE;
+use weir_catalog::{Kind as Noun, Thing};
+use weir_sql::Protected;
 
 use super::super::definition;
 use super::super::errors::catalog_error;
 use super::super::state::database;
+use super::access::acl;
 use super::pg_relations::{SCHEMAS, role_oids};
-use super::table::{Asked, Cell, Kind, Row, Rows, SystemTable};
+use super::table::{Asked, Cell, Kind, Row, Rows, SystemTable, time};
 use crate::error::Result;
 use crate::sources;
 
@@ -113,13 +116,15 @@ fn none(_: &Asked<'_>) -> Result<Vec<Row>> {
 }
 
 fn pg_namespace(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let access = asked.access()?;
     let roles = role_oids(asked)?;
     let objects = asked.engine.store().objects(Some(Noun::Schema), None).map_err(catalog_error)?;
     let fixed = SCHEMAS.iter().filter(|(name, _)| !objects.iter().any(|schema| schema.name == *name));
     let mut rows: Vec<Row> = fixed.map(|(name, oid)| vec![(*oid).into(), (*name).into(), Cell::Int(10), Cell::Null]).collect();
     for schema in objects {
         let owner = roles.get(&schema.owner).copied().unwrap_or(10);
-        rows.push(vec![schema.id.0.into(), schema.name.into(), owner.into(), Cell::Null]);
+        let acl = acl(&access, Thing::of(&schema));
+        rows.push(vec![schema.id.0.into(), schema.name.into(), owner.into(), acl]);
     }
     Ok(rows)
 }
@@ -165,7 +170,7 @@ fn pg_database(asked: &Asked<'_>) -> Result<Vec<Row>> {
         Cell::Null,
         Cell::Null,
         Cell::Null,
-        Cell::Null,
+        acl(&*asked.access()?, Thing::of_hub(DATABASE, Protected::Database)),
     ]])
 }
 
@@ -191,19 +196,19 @@ fn pg_roles(asked: &Asked<'_>) -> Result<Vec<Row>> {
             role.id.0.into(),
             role.name.into(),
             role.superuser.into(),
-            true.into(),
+            role.inherit.into(),
+            (role.superuser || role.createrole).into(),
             role.superuser.into(),
-            role.superuser.into(),
-            true.into(),
+            role.login.into(),
             false.into(),
-            Cell::Int(-1),
+            role.connection_limit.into(),
             "********".into(),
-            Cell::Null,
+            time(role.valid_until),
             role.superuser.into(),
             Cell::Null,
         ]
     };
-    Ok(asked.engine.store().roles().map_err(catalog_error)?.into_iter().map(row).collect())
+    Ok(asked.access()?.roles().into_iter().map(row).collect())
 }
 
 fn pg_user(asked: &Asked<'_>) -> Result<Vec<Row>> {
@@ -217,11 +222,11 @@ fn pg_user(asked: &Asked<'_>) -> Result<Vec<Row>> {
             false.into(),
             superuser.into(),
             "********".into(),
-            Cell::Null,
+            time(role.valid_until),
             Cell::Null,
         ]
     };
-    Ok(asked.engine.store().roles().map_err(catalog_error)?.into_iter().map(row).collect())
+    Ok(asked.access()?.roles().into_iter().filter(|role| role.login).map(row).collect())
 }
 
 fn pg_settings(asked: &Asked<'_>) -> Result<Vec<Row>> {
@@ -264,6 +269,7 @@ fn pg_foreign_data_wrapper(_: &Asked<'_>) -> Result<Vec<Row>> {
 }
 
 fn pg_foreign_server(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let access = asked.access()?;
     let roles = role_oids(asked)?;
     let connections = asked.engine.store().objects(Some(Noun::Connection), None).map_err(catalog_error)?;
     let row = |connection: weir_catalog::Object| -> Row {
@@ -277,7 +283,7 @@ fn pg_foreign_server(asked: &Asked<'_>) -> Result<Vec<Row>> {
             wrapper.into(),
             kind.into(),
             Cell::Null,
-            Cell::Null,
+            acl(&access, Thing::of(&connection)),
             Cell::Null,
         ]
     };

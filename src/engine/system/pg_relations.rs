@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use arrow::datatypes::SchemaRef;
-use weir_catalog::{Kind as Noun, Object, RelationBody, TableBody};
+use weir_catalog::{Kind as Noun, Object, RelationBody, TableBody, Thing};
 
 use super::super::errors::catalog_error;
 use super::super::types::{pg_type, type_modifier};
 use super::super::{definition, resolve};
+use super::access::acl;
 use super::constraints::{Constraint, Sort, constraints, defaults};
 use super::table::{Asked, Cell, Kind, Row, Rows, SystemTable};
 use crate::error::Result;
@@ -127,7 +128,7 @@ pub(in crate::engine) fn schema_oids(asked: &Asked<'_>) -> Result<HashMap<String
 /// The oid of every role by name; the bootstrap role's for what belongs to nobody.
 pub(super) fn role_oids(asked: &Asked<'_>) -> Result<HashMap<String, i64>> {
     let mut oids: HashMap<String, i64> = HashMap::from([(String::new(), 10)]);
-    for role in asked.engine.store().roles().map_err(catalog_error)? {
+    for role in asked.access()?.roles() {
         oids.insert(role.name, role.id.0);
     }
     Ok(oids)
@@ -197,6 +198,7 @@ const PG_CLASS: &[(&str, Kind)] = &[
 ];
 
 fn pg_class(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let access = asked.access()?;
     let schemas = schema_oids(asked)?;
     let roles = role_oids(asked)?;
     let constraints = constraints(asked)?;
@@ -242,7 +244,7 @@ fn pg_class(asked: &Asked<'_>) -> Result<Vec<Row>> {
             zero(),
             zero(),
             zero(),
-            Cell::Null,
+            relation.object.as_ref().map_or(Cell::Null, |object| acl(&access, Thing::of(object))),
             Cell::Null,
             Cell::Null,
         ]

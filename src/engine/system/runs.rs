@@ -1,6 +1,9 @@
 //! What ran, what came of it, and how far each pipeline has read.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::Value as Json;
+use uuid::Uuid;
 use weir_catalog::{Input, Kind as Noun, ObjectId, Run, RunFilter, RunKind, RunStatus, Store};
 
 use super::super::errors::catalog_error;
@@ -106,11 +109,33 @@ fn word<T: serde::Serialize>(value: T) -> Cell {
 /// The runs that the query asks for.
 fn wanted(asked: &Asked<'_>) -> Result<Vec<Run>> {
     let store = asked.engine.store();
-    let mut filter = RunFilter { run_id: asked.run_id, limit: asked.limit, ..RunFilter::default() };
+    let sees_all = asked.sees_all()?;
+    // What is hidden does not count.
+    let limit = asked.limit.filter(|_| sees_all);
+    let mut filter = RunFilter { run_id: asked.run_id, limit, ..RunFilter::default() };
     if let Some((schema, name)) = asked.pipeline.as_deref().and_then(|full| full.split_once('.')) {
         filter.pipeline_id = store.object(Noun::Pipeline, schema, name).map_err(catalog_error)?.map(|pipeline| pipeline.id);
     }
-    store.runs(&filter).map_err(catalog_error)
+    let runs = store.runs(&filter).map_err(catalog_error)?;
+    if sees_all {
+        return Ok(runs);
+    }
+    let mut seen: HashMap<ObjectId, bool> = HashMap::new();
+    for run in &runs {
+        if !seen.contains_key(&run.pipeline_id) {
+            seen.insert(run.pipeline_id, asked.sees_id(run.pipeline_id)?);
+        }
+    }
+    Ok(runs.into_iter().filter(|run| seen.get(&run.pipeline_id) == Some(&true)).collect())
+}
+
+/// The runs that the role may know of; None is all.
+fn seen_runs(asked: &Asked<'_>) -> Result<Option<HashSet<Uuid>>> {
+    if asked.sees_all()? {
+        return Ok(None);
+    }
+    let of_one = Asked { pipeline: None, limit: None, ..*asked };
+    Ok(Some(wanted(&of_one)?.into_iter().map(|run| run.run_id).collect()))
 }
 
 fn runs(asked: &Asked<'_>) -> Result<Vec<Row>> {
@@ -147,7 +172,10 @@ fn run_row(run: Run) -> Row {
 }
 
 fn run_outputs(asked: &Asked<'_>) -> Result<Vec<Row>> {
-    let outputs = asked.engine.store().run_outputs(asked.run_id).map_err(catalog_error)?;
+    let mut outputs = asked.engine.store().run_outputs(asked.run_id).map_err(catalog_error)?;
+    if let Some(seen) = seen_runs(asked)? {
+        outputs.retain(|output| seen.contains(&output.run_id));
+    }
     let row = |output: weir_catalog::RunOutput| {
         vec![
             output.run_id.into(),
@@ -164,7 +192,10 @@ fn run_outputs(asked: &Asked<'_>) -> Result<Vec<Row>> {
 }
 
 fn rule_results(asked: &Asked<'_>) -> Result<Vec<Row>> {
-    let results = asked.engine.store().rule_results(asked.run_id).map_err(catalog_error)?;
+    let mut results = asked.engine.store().rule_results(asked.run_id).map_err(catalog_error)?;
+    if let Some(seen) = seen_runs(asked)? {
+        results.retain(|result| seen.contains(&result.run_id));
+    }
     let row = |result: weir_catalog::RuleResult| {
         vec![
             result.run_id.into(),
@@ -194,7 +225,8 @@ fn source_offsets(asked: &Asked<'_>) -> Result<Vec<Row>> {
             time(offset.committed_at),
         ])
     };
-    store.offsets(None).map_err(catalog_error)?.into_iter().map(row).collect()
+    let may = |offset: &weir_catalog::Offset| asked.sees_id(offset.pipeline_id);
+    Asked::keep(store.offsets(None).map_err(catalog_error)?, may)?.into_iter().map(row).collect()
 }
 
 fn files(asked: &Asked<'_>) -> Result<Vec<Row>> {
@@ -202,6 +234,9 @@ fn files(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let runs = store.runs(&RunFilter::default()).map_err(catalog_error)?;
     let mut rows = Vec::new();
     for source in store.objects(Some(Noun::Source), None).map_err(catalog_error)? {
+        if !asked.sees(&source)? {
+            continue;
+        }
         let readers: Vec<(&Run, i64, i64)> =
             runs.iter().filter_map(|run| read_files(run, source.id).map(|(from, to)| (run, from, to))).collect();
         for entry in store.files(source.id, 0, None, None).map_err(catalog_error)? {

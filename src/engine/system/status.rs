@@ -38,6 +38,9 @@ fn pipeline_status<'a>(asked: &'a Asked<'a>) -> BoxFuture<'a, Result<Vec<Row>>> 
     Box::pin(async move {
         let mut rows = Vec::new();
         for pipeline in asked.engine.store().objects(Some(Noun::Pipeline), None).map_err(catalog_error)? {
+            if !asked.sees(&pipeline)? {
+                continue;
+            }
             if asked.pipeline.as_ref().is_none_or(|wanted| *wanted == pipeline.full_name()) {
                 rows.push(status(asked, &pipeline).await?);
             }

@@ -20,8 +20,9 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPu
 use datafusion::physical_plan::ExecutionPlan;
 use futures::future::BoxFuture;
 use uuid::Uuid;
+use weir_catalog::{Access, Object, ObjectId, Thing};
 
-use super::super::errors::external;
+use super::super::errors::{catalog_error, external};
 use super::super::{Engine, Scope};
 use crate::clock::Micros;
 use crate::error::{Error, Result};
@@ -107,6 +108,41 @@ pub(in crate::engine) struct Asked<'a> {
     pub(in crate::engine) limit: Option<usize>,
 }
 
+impl Asked<'_> {
+    pub(in crate::engine) fn access(&self) -> Result<Arc<Access>> {
+        self.engine.store().access().map_err(catalog_error)
+    }
+
+    /// Whether the role may know more of the object than its name.
+    pub(in crate::engine) fn sees(&self, object: &Object) -> Result<bool> {
+        Ok(self.access()?.allows_any(&self.scope.role, Thing::of(object)))
+    }
+
+    /// The same, by number. What is gone is seen by superusers.
+    pub(in crate::engine) fn sees_id(&self, id: ObjectId) -> Result<bool> {
+        match self.engine.store().object_by_id(id).map_err(catalog_error)? {
+            Some(object) => self.sees(&object),
+            None => self.sees_all(),
+        }
+    }
+
+    /// Whether nothing is hidden from the role.
+    pub(in crate::engine) fn sees_all(&self) -> Result<bool> {
+        Ok(self.access()?.is_superuser(&self.scope.role))
+    }
+
+    /// The rows that `may` lets through; an error of it is the error of all.
+    pub(in crate::engine) fn keep<T>(rows: Vec<T>, may: impl Fn(&T) -> Result<bool>) -> Result<Vec<T>> {
+        let mut kept = Vec::with_capacity(rows.len());
+        for row in rows {
+            if may(&row)? {
+                kept.push(row);
+            }
+        }
+        Ok(kept)
+    }
+}
+
 /// One row: a cell per column, in the order of the columns.
 pub(in crate::engine) type Row = Vec<Cell>;
 
@@ -119,6 +155,7 @@ pub(in crate::engine) enum Cell {
     Double(f64),
     Time(Micros),
     Numbers(Vec<i64>),
+    Texts(Vec<String>),
 }
 
 impl From<&str> for Cell {
@@ -284,7 +321,7 @@ fn column<'a>(kind: Kind, cells: impl Iterator<Item = Option<&'a Cell>>, count: 
         Kind::Text | Kind::Uuid | Kind::Json => {
             build!(StringBuilder::with_capacity(count, count * 16), Cell::Text(text) => text)
         }
-        Kind::Array => build!(ListBuilder::new(StringBuilder::new()), Cell::Text(text) => [Some(text)]),
+        Kind::Array => build!(ListBuilder::new(StringBuilder::new()), Cell::Text(text) => [Some(text)], Cell::Texts(texts) => texts.iter().map(Some)),
         Kind::Places | Kind::PlaceVector => build!(
             ListBuilder::new(Int16Builder::new()),
             Cell::Numbers(numbers) => numbers.iter().map(|number| i16::try_from(*number).ok())

@@ -37,14 +37,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::test(START);
         let store = weir_catalog::open_in_memory().unwrap();
-        let role = Role {
-            id: weir_catalog::ObjectId(0),
-            name: "ana".to_owned(),
-            superuser: true,
-            salt: vec![1],
-            iterations: 1,
-            salted_password: vec![1],
-        };
+        let role = Role { superuser: true, salt: vec![1], iterations: 1, salted_password: vec![1], ..Role::named("ana") };
         store.put_role(&role).unwrap();
         let lake =
             Lake::open(folder.path().join("lake").to_str().unwrap(), Scratch::of(folder.path().join("spill"), 256 << 20), clock.clone())

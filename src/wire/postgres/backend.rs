@@ -1,5 +1,6 @@
 //! All that the protocol needs of the rest of the hub.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
@@ -17,7 +18,12 @@ pub trait Door: Send + Sync + 'static {
     fn role(&self, name: &str) -> Result<Option<Role>>;
     /// Whose stored password the made-up one of an unknown role is derived from.
     fn any_role(&self) -> Result<Option<Role>>;
-    fn open(&self, role: &str, database: &str, startup: &[(String, String)]) -> Result<Arc<dyn Backend>>;
+    /// Whether the password of a role that exists opens anything now.
+    fn password_counts(&self, role: &Role) -> bool;
+    /// Opens the session of a role that was proven.
+    fn open(&self, role: &str, database: &str, startup: &[(String, String)], peer: Option<SocketAddr>) -> Result<Arc<dyn Backend>>;
+    /// Notes a log-in that was refused.
+    fn refused(&self, role: &str, peer: Option<SocketAddr>, sqlstate: &str);
 }
 
 /// One session. A call may be dropped; `cancel` may come at any time from another task.

@@ -1,6 +1,7 @@
 //! Accepts sockets, opens sessions, carries cancel requests to them, and lets them go when the hub stops.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,13 +102,13 @@ impl Server {
             tracing::debug!(%error, "could not set TCP_NODELAY");
         }
         // A panic of one connection must not be the end of the others.
-        if AssertUnwindSafe(self.serve_socket(Connection::new(socket), permit)).catch_unwind().await.is_err() {
+        if AssertUnwindSafe(self.serve_socket(Connection::new(socket), permit, peer)).catch_unwind().await.is_err() {
             tracing::error!(?peer, "a connection ended by a panic");
         }
     }
 
-    async fn serve_socket(&self, connection: Connection, permit: OwnedSemaphorePermit) {
-        let start = timeout(AUTHENTICATION_TIME, self.start(connection));
+    async fn serve_socket(&self, connection: Connection, permit: OwnedSemaphorePermit, peer: Option<SocketAddr>) {
+        let start = timeout(AUTHENTICATION_TIME, self.start(connection, peer));
         let started = tokio::select! {
             started = start => started,
             () = self.shutdown.cancelled() => return,
@@ -117,7 +118,7 @@ impl Server {
             // It had its time to say who it is. There may be nobody who listens.
             Err(_) => return,
             Ok(Ok(None)) => return,
-            Ok(Ok(Some((connection, hello)))) => self.session(connection, hello).await,
+            Ok(Ok(Some((connection, hello)))) => self.session(connection, hello, peer).await,
             Ok(Err((None, _))) => return,
             Ok(Err((Some(connection), fault))) => (connection, fault),
         };
@@ -134,7 +135,11 @@ impl Server {
     }
 
     /// Returns a connection whose role is proven, or nothing after a cancel request.
-    async fn start(&self, connection: Connection) -> Result<Option<(Connection, Hello)>, (Option<Connection>, Fault)> {
+    async fn start(
+        &self,
+        connection: Connection,
+        peer: Option<SocketAddr>,
+    ) -> Result<Option<(Connection, Hello)>, (Option<Connection>, Fault)> {
         let (mut connection, hello) = match startup::open(connection, self.tls.as_ref()).await? {
             Opening::Session { connection, hello } => (connection, hello),
             Opening::Cancel { process, secret } => {
@@ -142,7 +147,7 @@ impl Server {
                 return Ok(None);
             }
         };
-        match startup::authenticate(&mut connection, self.door.as_ref(), &hello.role).await {
+        match startup::authenticate(&mut connection, self.door.as_ref(), &hello.role, peer).await {
             Ok(()) => Ok(Some((connection, hello))),
             Err(fault) => Err((Some(connection), fault)),
         }
@@ -156,13 +161,16 @@ impl Server {
         }
     }
 
-    async fn session(&self, mut connection: Connection, hello: Hello) -> (Connection, Fault) {
+    async fn session(&self, mut connection: Connection, hello: Hello, peer: Option<SocketAddr>) -> (Connection, Fault) {
         let Ok(_slot) = Arc::clone(&self.sessions).try_acquire_owned() else {
             return (connection, Fault::fatal("53300", "sorry, too many clients already"));
         };
-        let backend = match self.door.open(&hello.role, &hello.database, &hello.settings) {
+        let backend = match self.door.open(&hello.role, &hello.database, &hello.settings, peer) {
             Ok(backend) => backend,
-            Err(error) => return (connection, error.into()),
+            Err(error) => {
+                self.door.refused(&hello.role, peer, error.code().sqlstate());
+                return (connection, error.into());
+            }
         };
         let entry = Entry::new(&self.running, Arc::clone(&backend));
         if let Err(fault) = welcome(&mut connection, backend.as_ref(), &entry) {

@@ -2,6 +2,7 @@
 //!
 //! Nothing a client sends here reaches a session: until the password is proven there is none. The caller bounds the time.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes};
@@ -155,7 +156,12 @@ fn bad_layout() -> Fault {
 }
 
 /// Makes the client prove that it knows the role's password. Returns only when it does.
-pub(super) async fn authenticate(connection: &mut Connection, door: &dyn Door, role: &str) -> Result<(), Fault> {
+pub(super) async fn authenticate(
+    connection: &mut Connection,
+    door: &dyn Door,
+    role: &str,
+    peer: Option<SocketAddr>,
+) -> Result<(), Fault> {
     let verifier = verifier(door, role)?;
     connection.put(&PgWireBackendMessage::Authentication(Authentication::SASL(vec![MECHANISM.to_owned()])))?;
     connection.flush().await?;
@@ -175,6 +181,7 @@ pub(super) async fn authenticate(connection: &mut Connection, door: &dyn Door, r
     let client_final = password_message(connection).await?;
     let Some(server_final) = exchange.finish(utf8(&client_final)?)? else {
         tracing::warn!(role, "password authentication failed");
+        door.refused(role, peer, "28P01");
         return Err(Fault::fatal("28P01", format!("password authentication failed for user \"{role}\"")));
     };
     connection.put(&PgWireBackendMessage::Authentication(Authentication::SASLFinal(server_final.into())))?;
@@ -182,8 +189,10 @@ pub(super) async fn authenticate(connection: &mut Connection, door: &dyn Door, r
 }
 
 fn verifier(door: &dyn Door, name: &str) -> Result<Verifier, Error> {
-    if let Some(role) = door.role(name)? {
-        return Ok(Verifier { salt: role.salt, iterations: role.iterations, salted_password: role.salted_password, is_real: true });
+    // A role without a password looks like one that does not exist.
+    if let Some(role) = door.role(name)?.filter(|role| !role.salted_password.is_empty()) {
+        let is_real = door.password_counts(&role);
+        return Ok(Verifier { salt: role.salt, iterations: role.iterations, salted_password: role.salted_password, is_real });
     }
     Ok(match door.any_role()? {
         Some(other) => Verifier::made_up(name, &other.salted_password, other.iterations),

@@ -47,7 +47,7 @@ fn role(name: &str) -> Role {
     let mut salted_password = [0; 32].to_vec();
     let iterations = std::num::NonZeroU32::new(4096).unwrap();
     pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, &salt, PASSWORD.as_bytes(), &mut salted_password);
-    Role { id: ObjectId(10), name: name.to_owned(), superuser: true, salt, iterations: 4096, salted_password }
+    Role { id: ObjectId(10), superuser: true, salt, iterations: 4096, salted_password, ..Role::named(name) }
 }
 
 /// What the tests see of the sessions behind the protocol.
@@ -72,7 +72,13 @@ impl Door for TestDoor {
         Ok(Some(role("admin")))
     }
 
-    fn open(&self, _: &str, _: &str, _: &[(String, String)]) -> Result<Arc<dyn Backend>> {
+    fn password_counts(&self, _: &Role) -> bool {
+        true
+    }
+
+    fn refused(&self, _: &str, _: Option<std::net::SocketAddr>, _: &str) {}
+
+    fn open(&self, _: &str, _: &str, _: &[(String, String)], _: Option<std::net::SocketAddr>) -> Result<Arc<dyn Backend>> {
         let config = SessionConfig::new().with_target_partitions(1);
         Ok(Arc::new(TestBackend {
             context: SessionContext::new_with_config(config),
