@@ -20,6 +20,7 @@ use super::lake::{FIRST, has_local_time, protocol_for};
 use super::log::{Action, Entry, Info, MetaData, Txn, encode};
 use super::schema;
 use super::table::Table;
+use super::tombstones::Published;
 use super::writer::Written;
 use crate::clock::{Clock, Micros};
 use crate::error::{Code, Error, Result};
@@ -38,6 +39,8 @@ pub(super) struct Draft<'a> {
     pub reads: Reads,
     pub rows: RowCounts,
     pub token: Option<&'a Token>,
+    /// The set of tombstones from this version on, where it is another than before.
+    pub tombstones: Option<Published>,
     pub facts: &'a Facts,
 }
 
@@ -52,7 +55,8 @@ pub(super) enum Reads {
 
 impl<'a> Draft<'a> {
     pub(super) fn new(operation: &'static str, facts: &'a Facts) -> Self {
-        Self { operation, parameters: Vec::new(), actions: Vec::new(), reads: Reads::Shape, rows: RowCounts::default(), token: None, facts }
+        let rows = RowCounts::default();
+        Self { operation, parameters: Vec::new(), actions: Vec::new(), reads: Reads::Shape, rows, token: None, tombstones: None, facts }
     }
 
     /// The bytes of this commit as that version, and what they say.
@@ -69,6 +73,9 @@ impl<'a> Draft<'a> {
         let mut lines = vec![info.action()];
         if let Some(token) = self.token {
             lines.push(Action::Txn(Txn { app_id: token.app_id.clone(), version: token.batch, last_updated: Some(at.div_euclid(1000)) }));
+        }
+        if let Some((app_id, number)) = self.tombstones.as_ref().map(Published::token) {
+            lines.push(Action::Txn(Txn { app_id: app_id.to_owned(), version: number, last_updated: Some(at.div_euclid(1000)) }));
         }
         let mut entry = Entry::default();
         for line in &lines {
@@ -233,7 +240,8 @@ impl Table {
             Action::Cdc(file) => Some(self.root.join(&file.path)),
             _ => None,
         };
-        let files: Vec<_> = draft.actions.iter().filter_map(names).collect();
+        let tombstones = draft.tombstones.iter().flat_map(|published| published.paths.iter().cloned());
+        let files: Vec<_> = draft.actions.iter().filter_map(names).chain(tombstones).collect();
         let outcome = self.try_commit(draft).await;
         if outcome.as_ref().is_err_and(|error| error.code() == Code::DiskFull) {
             // One that stays is an orphan, which no reader sees.
