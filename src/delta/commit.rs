@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::contract::{Committed, Facts, RowCounts, Token};
 use super::failure::{delta_failed, store_failed};
+use super::files::LiveFile;
 use super::lake::{FIRST, has_local_time, protocol_for};
 use super::log::{Action, Entry, Info, MetaData, Txn, encode};
 use super::schema;
@@ -176,6 +177,23 @@ impl Table {
         // Another writer's columns would be lost if this description replaced theirs.
         let draft = Draft { actions, reads: Reads::Rows(state.version), ..Draft::new("ADD COLUMN", facts) };
         self.commit(draft).await.map(Some)
+    }
+
+    /// Gives a table without rows, and without memory of deleted ones, these columns. False when it has any: then nothing happens.
+    ///
+    /// # Errors
+    /// `Conflict` when another writer changed the table meanwhile.
+    pub async fn reshape_empty(&self, columns: &SchemaRef, facts: &Facts) -> Result<bool> {
+        let _turn = self.turn().await?;
+        self.check_writable()?;
+        let state = self.refresh().await?;
+        let files = self.live_files(&*self.snapshot().await?).await?;
+        let dead = self.tombstones().await?.is_some_and(|tombstones| !tombstones.is_empty());
+        if dead || files.iter().map(LiveFile::rows).sum::<Result<i64>>()? > 0 {
+            return Ok(false);
+        }
+        let actions = self.reshape(&schema::normalise(columns))?;
+        self.commit(Draft { actions, reads: Reads::Rows(state.version), ..Draft::new("CHANGE COLUMNS", facts) }).await.map(|_| true)
     }
 
     /// The actions that give the table these columns.

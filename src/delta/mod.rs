@@ -33,7 +33,7 @@ pub use rewrite::Matching;
 pub use schema::normalise;
 pub use staged::{RestsOn, Staged};
 pub use table::Table;
-pub use tombstones::{Deletions, DeletionsWriter};
+pub use tombstones::Deletions;
 pub use writer::{Writer, WriterOptions, Written};
 
 #[cfg(test)]

@@ -105,42 +105,17 @@ impl Table {
 
     /// Puts written rows in the place of the matching ones, or of all, in one commit; with new columns if they are given.
     ///
-    /// Readers see the old rows or the new ones, never neither. What keyed writes remember of deleted keys goes with the old rows.
+    /// Readers see the old rows or the new ones, never neither. What keyed writes remember of deleted keys goes with the rows: `deletions`
+    /// takes the place of it where all rows are replaced.
     ///
     /// # Errors
     /// `InvalidDefinition` for new columns together with a condition: rows that stay keep their columns.
     pub async fn replace(
         &self,
         written: Vec<Written>,
-        new_schema: Option<&SchemaRef>,
-        matching: Option<&Matching<'_>>,
-        token: Option<&Token>,
-        facts: &Facts,
-    ) -> Result<Committed> {
-        self.replace_with(written, new_schema, matching, None, token, facts).await
-    }
-
-    /// As `replace` of all rows; keyed writes then remember `deletions`.
-    ///
-    /// # Errors
-    /// As `replace`.
-    pub async fn replace_keyed(
-        &self,
-        written: Vec<Written>,
         deletions: Option<Deletions>,
         new_schema: Option<&SchemaRef>,
-        token: Option<&Token>,
-        facts: &Facts,
-    ) -> Result<Committed> {
-        self.replace_with(written, new_schema, None, deletions, token, facts).await
-    }
-
-    async fn replace_with(
-        &self,
-        written: Vec<Written>,
-        new_schema: Option<&SchemaRef>,
         matching: Option<&Matching<'_>>,
-        deletions: Option<Deletions>,
         token: Option<&Token>,
         facts: &Facts,
     ) -> Result<Committed> {

@@ -127,13 +127,18 @@ impl Tombstones {
     /// `WrongState` when the deletions were of other keys or in another order.
     pub(super) fn check(&self, spec: &UpsertSpec, location: &str) -> Result<()> {
         let same_key = self.list.key.len() == spec.key.len() && self.list.key.iter().all(|column| spec.key.contains(column));
-        if self.list.live() == 0 || (same_key && spec.sequence.as_ref() == Some(&self.list.sequence)) {
+        if self.is_empty() || (same_key && spec.sequence.as_ref() == Some(&self.list.sequence)) {
             return Ok(());
         }
         let (key, sequence) = (self.list.key.join(", "), &self.list.sequence);
         Err(Error::new(Code::WrongState, format!("table \"{location}\" remembers deletions by another key or another sequence"))
             .detail(format!("They were of the key ({key}), in the order of {sequence}."))
             .hint("Fill the table anew with RUN PIPELINE .. FULL REFRESH.".to_owned()))
+    }
+
+    /// Whether no key is known to be deleted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.live() == 0
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -328,7 +333,7 @@ impl Tombstones {
     /// The list after a keyed write: what is kept of the old one.
     pub(super) fn followed_by(before: Option<&Self>, spec: &UpsertSpec, parts: Vec<Part>) -> List {
         match before {
-            Some(before) if before.list.live() > 0 => List { parts, ..before.list.clone() },
+            Some(before) if !before.is_empty() => List { parts, ..before.list.clone() },
             _ => List::of(spec, parts),
         }
     }

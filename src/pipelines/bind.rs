@@ -16,6 +16,7 @@ use weir_catalog::{Definitions, Kind, Object, ObjectId};
 use weir_sql::statements::create_pipeline::{Body, CreatePipeline, Mode, Output};
 
 use super::options::Settings;
+use super::sequence::{self, Sequence};
 use super::stream_table::StreamTable;
 use crate::engine::{Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, catalog_error};
 use crate::error::{Code, Error, Result};
@@ -44,8 +45,9 @@ pub(super) struct Bound {
     pub(super) settings: Settings,
     pub(super) streams: Vec<StreamInput>,
     pub(super) planned: Planned,
-    /// Columns of the query, as the user named them.
+    /// Columns of the query, as the user named them; behind them `_sequence` where the order is none of them.
     pub(super) columns: SchemaRef,
+    pub(super) sequence: Sequence,
 }
 
 /// The one output of a definition.
@@ -104,13 +106,13 @@ pub(super) async fn bind(
     let settings = Settings::read(&definition.header.options)?;
     let relations = Openers { engine, definitions, opened: Mutex::default() };
     let scope = Scope { named, as_of: None, ..scope.clone() };
-    let planned = engine.plan(&output.query, &scope, definitions, Some(&relations)).await?;
+    let (planned, sequence) = sequence::plan(engine, &output, &scope, definitions, Some(&relations)).await?;
     let streams: Vec<StreamInput> = relations.opened.into_inner().into_values().collect();
     let mode = mode(&output, !streams.is_empty())?;
-    let columns = Arc::new(planned.plan.schema().as_arrow().clone());
+    let columns = sequence::columns(&planned.plan, &sequence);
     distinct_names(&columns, &output)?;
     no_limit(&planned.plan, &output)?;
-    Ok(Bound { output, mode, settings, streams, planned, columns })
+    Ok(Bound { output, mode, settings, streams, planned, columns, sequence })
 }
 
 /// A limit would pass over records of a stream for good: the run would count them as read, and no later run would see them.

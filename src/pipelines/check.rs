@@ -36,7 +36,7 @@ impl Runner {
         }
         let bound = bind(&self.engine, pipeline, scope, definitions, placeholders(pipeline)?).await?;
         let mut notices = bound.planned.notices.clone();
-        self.check_output(&bound, scope, definitions).await?;
+        notices.extend(self.check_output(&bound, scope, definitions).await?);
         if pipeline.header.triggers.is_empty() {
             notices.push("the pipeline has no trigger: it runs only by RUN PIPELINE".to_owned());
         }
@@ -47,7 +47,8 @@ impl Runner {
         Ok(Checked { depends_on, columns: Arc::clone(&bound.columns), notices })
     }
 
-    async fn check_output(&self, bound: &Bound, scope: &Scope, definitions: &dyn Definitions) -> Result<()> {
+    /// Judges what is written where; answers with what a client should know.
+    async fn check_output(&self, bound: &Bound, scope: &Scope, definitions: &dyn Definitions) -> Result<Option<String>> {
         let _ = definitions;
         let column = |ident: &weir_sql::Ident| match bound.columns.column_with_name(&ident.value) {
             Some(_) => Ok(()),
@@ -61,10 +62,9 @@ impl Runner {
         let schema = DFSchema::try_from(bound.columns.as_ref().clone()).map_err(crate::engine::Engine::error)?;
         if let Mode::Upsert { keyed, .. } = &bound.mode {
             keyed.key.iter().try_for_each(column)?;
-            for expr in keyed.sequence_by.iter().chain(&keyed.delete_when) {
+            if let Some(expr) = &keyed.delete_when {
                 self.engine.plan_expr(expr, &schema, scope).await?;
             }
-            keyed.sequence_by.as_ref().map(super::execute::sequence_name).transpose()?;
         }
         for rule in &bound.output.rules {
             match &rule.kind {
@@ -85,7 +85,7 @@ impl Runner {
         bound.output.partitioned_by.iter().try_for_each(column)?;
         match target::find(&self.engine, &bound.output, scope)? {
             Some(object) => target::fits(&object, bound),
-            None => target::new_name(&self.engine, &bound.output, scope).map(|_| ()),
+            None => target::new_name(&self.engine, &bound.output, scope).map(|_| None),
         }
     }
 

@@ -17,6 +17,7 @@ use super::assemble::{Width, assemble};
 use super::bind::bind;
 use super::inputs::{self, Frozen};
 use super::runner::Runner;
+use super::sequence;
 use super::target::Target;
 use crate::engine::{Engine, Scope, definition};
 use crate::error::{Error, Result};
@@ -53,7 +54,7 @@ impl Runner {
         let run = self.imagined_run(pipeline, inputs);
         let rejects = RejectSink::default();
         let frozen = Frozen::open(&self.engine, &run, &bound.streams, &rejects, 1).await?;
-        let planned = self.engine.plan(&bound.output.query, &scope, store.as_ref(), Some(&frozen)).await?;
+        let (planned, _) = sequence::plan(&self.engine, &bound.output, &scope, store.as_ref(), Some(&frozen)).await?;
         let assembled = assemble(&self.engine, &scope, planned, &bound.output, &bound.mode, &target, Width { partitions: 1 }).await?;
         debug_assert!(assembled.physical.output_partitioning().partition_count() >= 1);
         let mut rules = assembled.rules()?;

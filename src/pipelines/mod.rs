@@ -27,6 +27,7 @@ mod refresh;
 mod replay;
 mod runner;
 mod schedule;
+mod sequence;
 mod stream_table;
 mod target;
 mod triggers;

@@ -175,12 +175,12 @@ async fn what_replaces_all_rows_replaces_the_tombstones() {
     let mut deletions = table.deletions_writer(&spec(), &table.schema()).unwrap().unwrap();
     deletions.write(&batch(&[(2, 7, None), (3, 7, None)])).unwrap();
     let kept = write(&table, pairs(&[(1, "a")])).await;
-    table.replace_keyed(vec![kept], Some(deletions.finish().await.unwrap()), None, Some(&token(1)), &facts()).await.unwrap();
+    table.replace(vec![kept], Some(deletions.finish().await.unwrap()), None, None, Some(&token(1)), &facts()).await.unwrap();
     assert_eq!(remembered(&setting).await, ["2 7", "3 7"]);
     upsert(&table, &[(2, 6, Some("late")), (1, 1, Some("b"))]).await;
     assert_eq!(newest(&table).await, ["1 b 1"]);
     let all = write(&table, pairs(&[(2, "z")])).await;
-    table.replace(vec![all], None, None, None, &facts()).await.unwrap();
+    table.replace(vec![all], None, None, None, None, &facts()).await.unwrap();
     assert!(remembered(&setting).await.is_empty());
     upsert(&table, &[(3, 1, Some("c"))]).await;
     assert_eq!(newest(&table).await, ["2 z -", "3 c 1"]);
