@@ -131,7 +131,8 @@ fn patched(frame: DataFrame, spec: &UpsertSpec, columns: &[&str], key: &[Expr], 
     life.extend(key.iter().cloned());
     let mut values = vec![named(RANK)];
     for name in columns {
-        let is_given = spec.key.iter().chain(&spec.delete).any(|own| own == name);
+        // A deletion keeps its own sequence; another row has one unless all before it have none.
+        let is_given = spec.key.iter().chain(&spec.sequence).chain(&spec.delete).any(|own| own == name);
         values.push(match &is_deleted {
             _ if is_given => named(name),
             Some(is_deleted) => latest(when(is_deleted.clone().is_not_true(), named(name)).end()?, life.clone())?.alias(*name),
