@@ -24,6 +24,7 @@ use base64::prelude::BASE64_STANDARD;
 use deltalake::kernel::EagerSnapshot;
 use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::contract::UpsertSpec;
 use super::failure::{blocking_failed, delta_failed, io_failed};
@@ -51,7 +52,7 @@ pub(super) const OWN_SEQUENCE: &str = "__weir_sequence";
 const SMALL: u64 = 4096;
 
 /// The list of a set, as it is written.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct List {
     format: u32,
     pub key: Vec<String>,
@@ -83,7 +84,6 @@ pub(super) struct Published {
 #[derive(Debug, Clone)]
 pub(super) struct Tombstones {
     root: PathBuf,
-    number: i64,
     pub list: List,
 }
 
@@ -273,58 +273,65 @@ impl Table {
 
     async fn load_tombstones(&self, number: i64) -> Result<Tombstones> {
         let (root, path) = (self.root.clone(), list_path(&self.root, number));
-        let lost =
-            |error: Error| error.detail("The list of deleted keys that the newest version names is not there or not whole.".to_owned());
+        let lost = |error: Error| {
+            error
+                .detail(format!("List {number} in the folder {FOLDER} of table \"{}\" is not there or not whole.", self.location))
+                .hint("Bring the folder back, or fill the table anew with RUN PIPELINE .. FULL REFRESH.".to_owned())
+        };
         let bytes = tokio::task::spawn_blocking(move || std::fs::read(path))
             .await
             .map_err(blocking_failed)?
             .map_err(|source| lost(io_failed("the table's deleted keys cannot be read", source)))?;
         let unreadable = |source| lost(Error::new(Code::DataException, "the table's deleted keys cannot be read").caused_by(source));
-        let list: List = serde_json::from_slice(&bytes).map_err(unreadable)?;
-        if list.format > FORMAT {
+        let list: Value = serde_json::from_slice(&bytes).map_err(unreadable)?;
+        if list.get("format").and_then(Value::as_u64).is_some_and(|format| format > u64::from(FORMAT)) {
             let message = format!("table \"{}\" was written by a newer version of the hub", self.location);
             return Err(Error::new(Code::NotSupported, message));
         }
-        Ok(Tombstones { root, number, list })
+        Ok(Tombstones { root, list: serde_json::from_value(list).map_err(unreadable)? })
     }
 
-    /// Writes the list that a commit is to name. `before` is the set of the version that the commit rests on.
-    pub(super) async fn publish_tombstones(&self, list: List, before: Option<&Tombstones>) -> Result<Published> {
-        let (root, first) = (self.root.clone(), before.map_or(1, |before| before.number + 1));
-        let published = tokio::task::spawn_blocking(move || publish(&root, first, &list)).await.map_err(blocking_failed)?;
+    /// Writes the list that a commit is to name, behind that of the version on which the commit rests.
+    pub(super) async fn publish_tombstones(&self, list: List) -> Result<Published> {
+        let (root, before) = (self.root.clone(), self.applied(APP).await?);
+        let publish = move || publish(&root, before.unwrap_or(0) + 1, &list);
+        let published = tokio::task::spawn_blocking(publish).await.map_err(blocking_failed)?;
         let published = published.map_err(|source| io_failed("the table's deleted keys cannot be written", source))?;
         fail::fail_point!("tombstones.written", |_| std::process::abort());
         Ok(published)
     }
 
+    /// Whether the newest version is known to remember nothing. A set that is lost must not stand in the way of what replaces it.
+    async fn remembers_nothing(&self) -> Result<bool> {
+        match self.applied(APP).await? {
+            Some(number) => Ok(self.load_tombstones(number).await.is_ok_and(|now| now.list.parts.is_empty())),
+            None => Ok(true),
+        }
+    }
+
     /// The list of the deletions that all rows are replaced with.
     pub(super) async fn publish_deletions(&self, deletions: Deletions) -> Result<Option<Published>> {
         let Deletions { list, written } = deletions;
-        let before = self.tombstones().await?;
-        if list.parts.is_empty() && before.as_ref().is_none_or(|before| before.list.parts.is_empty()) {
+        if list.parts.is_empty() && self.remembers_nothing().await? {
             return Ok(None);
         }
-        self.publish_tombstones(list, before.as_ref()).await.map(|published| Some(published.with(&self.root, Some(written))))
+        self.publish_tombstones(list).await.map(|published| Some(published.with(&self.root, Some(written))))
     }
 
     /// The list that forgets all deletions, unless there are none: what replaces all rows replaces them, too.
     pub(super) async fn publish_without_tombstones(&self) -> Result<Option<Published>> {
-        match self.tombstones().await? {
-            Some(before) if !before.list.parts.is_empty() => {
-                let list = List { parts: Vec::new(), ..before.list.clone() };
-                self.publish_tombstones(list, Some(&before)).await.map(Some)
-            }
-            _ => Ok(None),
+        match self.remembers_nothing().await? {
+            true => Ok(None),
+            false => self.publish_tombstones(List { format: FORMAT, ..List::default() }).await.map(Some),
         }
     }
 
     /// The list with the deletions of an old version, unless it is that of the newest.
     pub(super) async fn publish_tombstones_of(&self, then: &EagerSnapshot) -> Result<Option<Published>> {
-        let (old, now) = (self.tombstones_of(then).await?, self.tombstones().await?);
-        match (old, now) {
-            (Some(old), Some(now)) if old.list == now.list => Ok(None),
-            (Some(old), now) => self.publish_tombstones(old.list, now.as_ref()).await.map(Some),
-            (None, _) => self.publish_without_tombstones().await,
+        let Some(old) = self.tombstones_of(then).await? else { return self.publish_without_tombstones().await };
+        match self.tombstones().await {
+            Ok(Some(now)) if old.list == now.list => Ok(None),
+            _ => self.publish_tombstones(old.list).await.map(Some),
         }
     }
 }

@@ -113,12 +113,11 @@ async fn what_was_never_committed_never_counts() {
     let table = setting.table(COLUMNS, &[]).await;
     upsert(&table, &[(1, 1, Some("a")), (2, 1, None)]).await;
     // As a process leaves it that is killed between the tombstones and the commit: of another batch, and twice.
-    let before = table.tombstones().await.unwrap().unwrap();
     let mut deletions = table.deletions_writer(&spec(), &table.schema()).unwrap().unwrap();
     deletions.write(&batch(&[(1, 9, None), (4, 9, None)])).unwrap();
     let Deletions { list, written } = deletions.finish().await.unwrap();
     for _ in 0..2 {
-        table.publish_tombstones(list.clone(), Some(&before)).await.unwrap();
+        table.publish_tombstones(list.clone()).await.unwrap();
     }
     written.keep(true);
     drop((table, written));
@@ -209,6 +208,23 @@ async fn deletions_of_another_order_are_not_compared() {
     let spec = UpsertSpec { sequence: Some("name".into()), ..self::spec() };
     table.upsert(rows(&[(1, 1, Some("c")), (2, 1, Some("d"))]), &spec, None, &facts).await.unwrap();
     assert_eq!(newest(&table).await, ["1 c 1", "2 d 1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_set_is_said_and_can_be_replaced() {
+    let setting = setting();
+    let table = setting.table(COLUMNS, &[]).await;
+    upsert(&table, &[(1, 5, None), (2, 5, Some("b"))]).await;
+    std::fs::remove_dir_all(setting.path("_weir_tombstones")).unwrap();
+    let error = table.upsert(rows(&[(1, 1, Some("a"))]), &spec(), None, &facts).await.unwrap_err();
+    assert_eq!(error.code(), Code::Io);
+    assert!(error.hint_text().is_some_and(|hint| hint.contains("FULL REFRESH")), "{error}");
+    assert_eq!(newest(&table).await, ["2 b 5"], "readers do not need it");
+    let all = write(&table, pairs(&[(3, "c")])).await;
+    table.replace(vec![all], None, None, None, None, &facts()).await.unwrap();
+    upsert(&table, &[(1, 1, Some("a")), (2, 7, None)]).await;
+    assert_eq!(newest(&table).await, ["1 a 1", "3 c -"]);
+    assert_eq!(remembered(&setting).await, ["2 7"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -137,7 +137,7 @@ impl Table {
         };
         let mut list = Tombstones::followed_by(before, spec, buried.parts);
         written.iter().for_each(|written| list.add(written));
-        let published = self.publish_tombstones(list, before).await?;
+        let published = self.publish_tombstones(list).await?;
         Ok(published.with(&self.root, written))
     }
 
