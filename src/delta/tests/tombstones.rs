@@ -211,6 +211,84 @@ async fn deletions_of_another_order_are_not_compared() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn keys_and_sequences_of_every_kind_are_remembered() {
+    let utc = || DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, Some("UTC".into()));
+    let columns = [
+        ("day", DataType::Date32),
+        ("name", DataType::Utf8),
+        ("price", DataType::Decimal128(20, 2)),
+        ("share", DataType::Float64),
+        ("raw", DataType::Binary),
+        ("is_new", DataType::Boolean),
+        ("at", utc()),
+    ];
+    // Rows of the last column's hour, one for each key.
+    let rows = |names: &[&str], hour: i64, gone: bool| -> SendableRecordBatchStream {
+        let count = names.len();
+        let numbers = || 0..i64::try_from(count).unwrap();
+        let arrays: Vec<(&str, ArrayRef)> = vec![
+            ("day", Arc::new(numbers().map(|day| Some(day as i32 % 2)).collect::<arrow::array::Date32Array>())),
+            ("name", Arc::new(StringArray::from(names.to_vec()))),
+            (
+                "price",
+                Arc::new(
+                    numbers()
+                        .map(|price| Some(i128::from(price) * -7))
+                        .collect::<arrow::array::Decimal128Array>()
+                        .with_precision_and_scale(20, 2)
+                        .unwrap(),
+                ),
+            ),
+            ("share", Arc::new(arrow::array::Float64Array::from_iter_values(numbers().map(|share| share as f64 / -3.0)))),
+            ("raw", Arc::new(arrow::array::BinaryArray::from_iter_values(names.iter().map(|name| [name.as_bytes(), b"\0\xff"].concat())))),
+            ("is_new", Arc::new(numbers().map(|number| Some(number % 2 == 0)).collect::<BooleanArray>())),
+            ("at", Arc::new(arrow::array::TimestampMicrosecondArray::from(vec![hour * 3_600_000_000; count]).with_timezone("UTC"))),
+            ("gone", Arc::new(BooleanArray::from(vec![gone; count]))),
+        ];
+        let batch = RecordBatch::try_from_iter_with_nullable(arrays.into_iter().map(|(name, array)| (name, array, true))).unwrap();
+        Box::pin(RecordBatchStreamAdapter::new(batch.schema(), stream::iter([Ok(batch)])))
+    };
+    let names = ["", "a", "a b", "ümlaut", "a string that is longer than any block of thirty-two bytes is"];
+    for memory_bytes in [0, 1 << 20] {
+        let setting = setting_with(memory_bytes);
+        let table = setting.table(&columns, &["day"]).await;
+        let spec = UpsertSpec {
+            key: ["name", "day", "price", "share", "raw", "is_new"].map(str::to_owned).to_vec(),
+            sequence: Some("at".into()),
+            ..spec()
+        };
+        let land = async |hour, gone| table.upsert(rows(&names, hour, gone), &spec, None, &facts).await.unwrap().rows;
+        land(3, true).await;
+        assert_eq!(remembered(&setting).await.len(), names.len());
+        assert_eq!(land(2, false).await.ignored, 5);
+        assert_eq!(land(4, false).await.inserted, 5);
+        assert!(remembered(&setting).await.is_empty());
+        assert_eq!(land(5, true).await.deleted, 5);
+        assert_eq!(land(4, false).await.ignored, 5, "with {memory_bytes} bytes");
+        assert!(newest(&table).await.is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_is_found_behind_a_checkpoint() {
+    let setting = setting();
+    let table = setting.table(COLUMNS, &[]).await;
+    upsert(&table, &[(1, 5, None)]).await;
+    for id in 10..40 {
+        upsert(&table, &[(id, 1, Some("a"))]).await;
+    }
+    table.settle().await;
+    let checkpoints = std::fs::read_dir(setting.path("_delta_log")).unwrap();
+    let is_checkpoint = |name: &str| name.contains("checkpoint") && name.ends_with(".parquet");
+    assert!(checkpoints.into_iter().any(|entry| is_checkpoint(&entry.unwrap().file_name().to_string_lossy())));
+    // Only what the checkpoint says is left of the commit that named it.
+    std::fs::remove_file(setting.path("_delta_log/00000000000000000001.json")).unwrap();
+    assert_eq!(remembered(&setting).await, ["1 5"]);
+    let table = setting.elsewhere().table("shop/orders").await.unwrap();
+    assert_eq!(upsert(&table, &[(1, 4, Some("late"))]).await.rows.ignored, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_set_is_said_and_can_be_replaced() {
     let setting = setting();
     let table = setting.table(COLUMNS, &[]).await;
