@@ -95,6 +95,7 @@ impl Engine {
             tree = rewrite::catalog_query(tree);
         }
         let catalog = MemoryCatalogProvider::new();
+        let mut columns = 0;
         for ask in &found.asks {
             let known = reads.used.len();
             let provider = self.provider(ask, temporals, state, context, reads).await.map_err(|error| match ask.spot {
@@ -105,12 +106,13 @@ impl Engine {
             if let Some(used) = reads.used.get_mut(known..).and_then(<[Used]>::last_mut) {
                 used.reference.clone_from(&ask.reference);
             }
+            columns += provider.schema().fields().len();
             add(&catalog, ask, provider)?;
         }
         let list = state.catalog_list();
         list.register_catalog(state::database(context.scope).to_owned(), Arc::new(catalog));
         let statement = PlannerStatement::Statement(Box::new(Statement::Query(Box::new(tree))));
-        let plan = apart::bound(state, statement).await.map_err(|e| {
+        let plan = apart::bound(state, statement, apart::is_small(place.len(), columns)).await.map_err(|e| {
             let position = errors::spot(&e).and_then(|spot| place.offset(spot));
             errors::error(e).at(position)
         })?;
