@@ -19,8 +19,8 @@ use weir_sql::{Temporal, TemporalPoint};
 use super::position::Place;
 use super::resolve::{Ask, Misplaced, Moment, Target, walk};
 use super::{
-    Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, constant, definition, errors, output_names, parameters, rewrite, state,
-    subqueries, system,
+    Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, apart, constant, definition, errors, output_names, parameters, rewrite,
+    state, subqueries, system,
 };
 use crate::clock::Micros;
 use crate::error::{Code, Error, Result};
@@ -56,7 +56,7 @@ pub(super) struct Reads {
 
 impl Engine {
     pub(super) async fn plan_query(&self, query: &weir_sql::Query, context: &Context<'_>) -> Result<Planned> {
-        let state = state::of_scope(self, context.scope);
+        let state = Arc::new(state::of_scope(self, context.scope));
         let mut reads = Reads::default();
         let plan = self.bind(query, &state, context, &mut reads).await?;
         let plan = parameters::fill(plan, context.scope)?;
@@ -67,7 +67,7 @@ impl Engine {
     pub(super) async fn bind(
         &self,
         query: &weir_sql::Query,
-        state: &SessionState,
+        state: &Arc<SessionState>,
         context: &Context<'_>,
         reads: &mut Reads,
     ) -> Result<LogicalPlan> {
@@ -80,7 +80,7 @@ impl Engine {
         mut tree: Query,
         temporals: &[Temporal],
         place: &Place<'_>,
-        state: &SessionState,
+        state: &Arc<SessionState>,
         context: &Context<'_>,
         reads: &mut Reads,
     ) -> Result<LogicalPlan> {
@@ -95,6 +95,7 @@ impl Engine {
             tree = rewrite::catalog_query(tree);
         }
         let catalog = MemoryCatalogProvider::new();
+        let mut columns = 0;
         for ask in &found.asks {
             let known = reads.used.len();
             let provider = self.provider(ask, temporals, state, context, reads).await.map_err(|error| match ask.spot {
@@ -105,12 +106,13 @@ impl Engine {
             if let Some(used) = reads.used.get_mut(known..).and_then(<[Used]>::last_mut) {
                 used.reference.clone_from(&ask.reference);
             }
+            columns += provider.schema().fields().len();
             add(&catalog, ask, provider)?;
         }
         let list = state.catalog_list();
         list.register_catalog(state::database(context.scope).to_owned(), Arc::new(catalog));
         let statement = PlannerStatement::Statement(Box::new(Statement::Query(Box::new(tree))));
-        let plan = state.statement_to_plan(statement).await.map_err(|e| {
+        let plan = apart::bound(state, statement, apart::is_small(place.len(), columns)).await.map_err(|e| {
             let position = errors::spot(&e).and_then(|spot| place.offset(spot));
             errors::error(e).at(position)
         })?;
@@ -122,7 +124,7 @@ impl Engine {
         &self,
         ask: &Ask,
         temporals: &[Temporal],
-        state: &SessionState,
+        state: &Arc<SessionState>,
         context: &Context<'_>,
         reads: &mut Reads,
     ) -> Result<Arc<dyn TableProvider>> {
@@ -244,7 +246,7 @@ impl Engine {
             let scope = Scope { positional: Vec::new(), named: Vec::new(), ..context.scope.clone() };
             inner.scope = &scope;
             let view = definition::view(object)?;
-            let state = state::of_scope(self, &scope);
+            let state = Arc::new(state::of_scope(self, &scope));
             let plan = self.bind(&view.query, &state, &inner, reads).await.map_err(|error| in_view(&name, &error))?;
             let names: Vec<String> = view.columns.iter().map(|column| column.value.clone()).collect();
             let plan = renamed(plan, &names, &name)?;
