@@ -52,6 +52,7 @@ scripts! {
     modes: "pipelines/modes.slt",
     refresh: "pipelines/refresh.slt",
     rules: "pipelines/rules.slt",
+    rule_queries: "pipelines/rule_queries.slt",
     runs: "pipelines/runs.slt",
     schema_change: "pipelines/schema_change.slt",
     triggers: "pipelines/triggers.slt",

@@ -4,6 +4,7 @@
 //! and DML never run.
 
 mod clients;
+mod condition;
 mod constant;
 mod contract;
 pub mod definition;
@@ -33,6 +34,7 @@ mod version;
 mod tests;
 
 pub use clients::{Caller, Client, Notification};
+pub use condition::asks_tables;
 pub use contract::{Planned, RelationKey, Relations, Scope, Used, Wanted};
 #[cfg(test)]
 pub use dml::DmlDone;

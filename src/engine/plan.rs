@@ -52,6 +52,8 @@ pub(super) enum Pin {
 pub(super) struct Reads {
     pub(super) used: Vec<Used>,
     pub(super) notices: Vec<String>,
+    /// System tables: they show what is now and nothing else.
+    pub(super) unversioned: Vec<String>,
 }
 
 impl Engine {
@@ -84,15 +86,30 @@ impl Engine {
         context: &Context<'_>,
         reads: &mut Reads,
     ) -> Result<LogicalPlan> {
+        output_names::name(&mut tree);
+        let mut tree = rewrite::query(tree);
+        let catalog = self.catalog_of(&mut tree, temporals, place, state, context, reads).await?;
+        let plan = self.logical(tree, catalog, place, state, context.scope).await?;
+        subqueries::aggregated(plan).map_err(errors::error)
+    }
+
+    /// Every relation that a tree names, as a catalog of this statement only; the tree is made to name them there.
+    pub(super) async fn catalog_of(
+        &self,
+        tree: &mut Query,
+        temporals: &[Temporal],
+        place: &Place<'_>,
+        state: &SessionState,
+        context: &Context<'_>,
+        reads: &mut Reads,
+    ) -> Result<MemoryCatalogProvider> {
         let misplaced = |m: Box<Misplaced>| {
             let position = m.position.or_else(|| m.spot.and_then(|spot| place.offset(spot)));
             m.error.at(position)
         };
-        output_names::name(&mut tree);
-        let mut tree = rewrite::query(tree);
-        let found = walk(&mut tree, temporals, context.scope, context.definitions).map_err(misplaced)?;
+        let found = walk(tree, temporals, context.scope, context.definitions).map_err(misplaced)?;
         if found.about_catalog {
-            tree = rewrite::catalog_query(tree);
+            *tree = rewrite::catalog_query(tree.clone());
         }
         let catalog = MemoryCatalogProvider::new();
         for ask in &found.asks {
@@ -105,17 +122,29 @@ impl Engine {
             if let Some(used) = reads.used.get_mut(known..).and_then(<[Used]>::last_mut) {
                 used.reference.clone_from(&ask.reference);
             }
-            add(&catalog, ask, provider)?;
+            register(&catalog, &ask.reference, provider)?;
         }
+        Ok(catalog)
+    }
+
+    /// A tree over the relations of `catalog` as a plan.
+    pub(super) async fn logical(
+        &self,
+        tree: Query,
+        catalog: MemoryCatalogProvider,
+        place: &Place<'_>,
+        state: &SessionState,
+        scope: &Scope,
+    ) -> Result<LogicalPlan> {
         let list = state.catalog_list();
-        list.register_catalog(state::database(context.scope).to_owned(), Arc::new(catalog));
+        list.register_catalog(state::database(scope).to_owned(), Arc::new(catalog));
         let statement = PlannerStatement::Statement(Box::new(Statement::Query(Box::new(tree))));
         let plan = state.statement_to_plan(statement).await.map_err(|e| {
             let position = errors::spot(&e).and_then(|spot| place.offset(spot));
             errors::error(e).at(position)
         })?;
         only_reads(&plan)?;
-        subqueries::aggregated(plan).map_err(errors::error)
+        Ok(plan)
     }
 
     async fn provider(
@@ -127,8 +156,14 @@ impl Engine {
         reads: &mut Reads,
     ) -> Result<Arc<dyn TableProvider>> {
         match &ask.target {
-            Target::System(table) => Ok(system::provider(table, self.me()?, context.scope)),
-            Target::Fixed => self.fixed(&ask.reference.1),
+            Target::System(table) => {
+                reads.unversioned.push(format!("{}.{}", table.schema, table.name));
+                Ok(system::provider(table, self.me()?, context.scope))
+            }
+            Target::Fixed => {
+                reads.unversioned.push(format!("{}.{}", ask.reference.0, ask.reference.1));
+                self.fixed(&ask.reference.1)
+            }
             Target::Changes { object, from, to, after } => {
                 let from = constant::bound(from, state, context.scope)?;
                 let to = to.as_ref().map(|to| constant::bound(to, state, context.scope)).transpose()?;
@@ -318,8 +353,12 @@ pub(super) fn key(object: &Object) -> RelationKey {
     RelationKey { id: object.id, kind: object.kind, schema: object.schema.clone(), name: object.name.clone() }
 }
 
-fn add(catalog: &MemoryCatalogProvider, ask: &Ask, provider: Arc<dyn TableProvider>) -> Result<()> {
-    let (schema, table) = &ask.reference;
+/// Puts a table into a statement's own catalog, under schema and name.
+pub(super) fn register(
+    catalog: &MemoryCatalogProvider,
+    (schema, table): &(String, String),
+    provider: Arc<dyn TableProvider>,
+) -> Result<()> {
     let in_schema = match catalog.schema(schema) {
         Some(existing) => existing,
         None => {
