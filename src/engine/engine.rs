@@ -19,7 +19,7 @@ use super::open_source::Opened;
 use super::plan::{Context, Pin};
 use super::position::Place;
 use super::state::{self, EngineLimits};
-use super::{Planned, Relations, Scope, errors, parameters, rewrite, system};
+use super::{Planned, Relations, Scope, errors, floats, parameters, rewrite, system};
 use crate::clock::Clock;
 use crate::delta::{Lake, Table};
 use crate::error::{Code, Error, Result};
@@ -145,6 +145,7 @@ impl Engine {
             Expr::Alias(alias) => *alias.expr,
             other => other,
         };
+        let bound = floats::compared_in(bound, schema).map_err(errors::error)?.data;
         parameters::fill_expr(bound, scope)
     }
 

@@ -12,6 +12,7 @@ mod dml;
 #[expect(clippy::module_inception, reason = "the type gives the room its name")]
 mod engine;
 mod errors;
+mod floats;
 mod found_columns;
 mod functions;
 mod open_source;

@@ -19,8 +19,8 @@ use weir_sql::{Temporal, TemporalPoint};
 use super::position::Place;
 use super::resolve::{Ask, Misplaced, Moment, Target, walk};
 use super::{
-    Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, constant, definition, errors, output_names, parameters, rewrite, state,
-    subqueries, system,
+    Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, constant, definition, errors, floats, output_names, parameters, rewrite,
+    state, subqueries, system,
 };
 use crate::clock::Micros;
 use crate::error::{Code, Error, Result};
@@ -144,7 +144,7 @@ impl Engine {
             errors::error(e).at(position)
         })?;
         only_reads(&plan)?;
-        Ok(plan)
+        floats::compared(plan).map_err(errors::error)
     }
 
     async fn provider(

@@ -23,7 +23,7 @@ use super::references::{foreign_table, key};
 use super::target::Target;
 use crate::engine::{Engine, Planned, Relations, Scope, Wanted, definition};
 use crate::error::{Code, Error, Result};
-use crate::rules::{Check, CompiledRule, KeyHasher, RuleSet, Seen};
+use crate::rules::{Check, CompiledRule, KeyHasher, RuleSet, Seen, with_words};
 
 /// Boolean column that tells an upsert to remove the key.
 pub(super) const DELETE_COLUMN: &str = "__weir_delete";
@@ -359,7 +359,10 @@ async fn bound_rule(binding: &Binding<'_>, rule: &Rule, marked: Marked) -> Resul
 impl Assembled {
     /// The rules, ready for one worker.
     pub(super) fn rules(&self) -> Result<RuleSet> {
-        let physical = |expr: &Expr| self.state.create_physical_expr(expr.clone(), &self.df_schema).map_err(Engine::error);
+        let physical = |expr: &Expr| {
+            let expr = with_words(expr.clone(), &self.df_schema);
+            expr.and_then(|expr| self.state.create_physical_expr(expr, &self.df_schema)).map_err(Engine::error)
+        };
         let mut rules = Vec::new();
         for rule in &self.rules {
             let check = match &rule.kind {
@@ -376,7 +379,7 @@ impl Assembled {
             rules.push(CompiledRule {
                 name: rule.name.clone(),
                 action: rule.action,
-                message: rule.message.clone(),
+                reason: rule.message.clone().unwrap_or_else(|| format!("the row breaks {}", rule.demand)),
                 demand: rule.demand.clone(),
                 code: rule.code,
                 check,

@@ -147,8 +147,7 @@ fn judged(verdict: &Verdict, rows: usize, name: impl Fn(usize) -> String) -> (Ve
             .broken_by(row)
             .map(|(rule, error)| error.map_or_else(|| name(rule), |error| format!("{}: {error}", name(rule))))
             .collect();
-        let fate = verdict.fates.as_ref().and_then(|fates| fates.get(row)).copied().unwrap_or(Fate::Keep);
-        words.push(match fate {
+        words.push(match verdict.fate(row) {
             Fate::Keep if names.is_empty() => "keep",
             Fate::Keep => "warn",
             Fate::Drop => "drop",

@@ -15,7 +15,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::decorrelate::PullUpCorrelatedExpr;
 
-use super::super::{errors, subqueries};
+use super::super::{errors, floats, subqueries};
 use super::bind::ROW;
 use super::probe::{Asks, Pairs, Probe};
 use crate::error::{Code, Error, Result};
@@ -280,6 +280,7 @@ impl Ties<'_> {
         let here = outer.get_type(self.row).map_err(errors::error)?;
         let there = own.get_type(self.found.schema()).map_err(errors::error)?;
         let common = match comparison_coercion(&here, &there) {
+            Some(_) if floats::are_mixed(&here, &there) => DataType::Float64,
             Some(DataType::Dictionary(_, value)) => *value,
             Some(common) => common,
             None => {
