@@ -58,6 +58,7 @@ scripts! {
     triggers: "pipelines/triggers.slt",
     arithmetic: "rows/arithmetic.slt",
     dml: "rows/dml.slt",
+    output_names: "rows/output_names.slt",
     postgres_functions: "rows/postgres_functions.slt",
     queries: "rows/queries.slt",
     names: "rows/names.slt",

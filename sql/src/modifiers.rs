@@ -7,9 +7,9 @@
 use std::ops::{ControlFlow, Range};
 
 use sqlparser::ast::{
-    self, Cte, Expr, Fetch, FunctionArguments, GroupByExpr, Join, JoinOperator, LimitClause, OrderBy, OrderByKind, Query, Select,
-    SelectFlavor, SelectItem, SetExpr, SetQuantifier, Spanned, Statement, TableAlias, TableFactor, TableFunctionArgs, TableWithJoins,
-    VisitMut, VisitorMut, WildcardAdditionalOptions,
+    self, Cte, Expr, Fetch, FunctionArguments, GroupByExpr, Join, JoinOperator, LimitClause, ObjectName, ObjectNamePart, OrderBy,
+    OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, SetQuantifier, Spanned, Statement, TableAlias, TableFactor,
+    TableFunctionArgs, TableWithJoins, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 use sqlparser::tokenizer::Span;
 
@@ -349,7 +349,7 @@ impl Guard<'_> {
         if let Some(TableFunctionArgs { args: _, settings: Some(_) }) = args {
             return refused("SETTINGS", &["SETTINGS"]);
         }
-        self.ordinality(*with_ordinality, name.span())?;
+        self.ordinality(*with_ordinality && !is_partition_ancestors(name), name.span())?;
         self.alias(alias.as_ref())
     }
 
@@ -490,4 +490,10 @@ impl Guard<'_> {
             Some(_) => Err(self.refused_after("a function as the target", &[], name.span())),
         }
     }
+}
+
+/// psql asks which partitioned table a trigger comes from and numbers its ancestors. The hub has no partitions, so that the number is never
+/// looked at; who else numbers rows means them.
+fn is_partition_ancestors(function: &ObjectName) -> bool {
+    function.0.last().and_then(ObjectNamePart::as_ident).is_some_and(|name| name.value == "pg_partition_ancestors")
 }

@@ -79,7 +79,7 @@ pub struct Used {
 pub struct Planned {
     pub plan: LogicalPlan,
     /// The state it was planned in; optimise and execute with this one.
-    pub state: SessionState,
+    pub state: Arc<SessionState>,
     pub used: Vec<Used>,
     /// For NOTICE messages: an unbounded source read without STREAM, ..
     pub notices: Vec<String>,

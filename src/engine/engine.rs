@@ -18,6 +18,7 @@ use super::clients::Clients;
 use super::open_source::Opened;
 use super::plan::{Context, Pin};
 use super::position::Place;
+use super::source_state::SourceState;
 use super::state::{self, EngineLimits};
 use super::{Planned, Relations, Scope, errors, floats, parameters, rewrite, system};
 use crate::clock::Clock;
@@ -40,6 +41,7 @@ pub struct Engine {
     /// Tables of pg_catalog that say nothing about the hub's own objects.
     fixed: system::Fixed,
     sources: Mutex<HashMap<ObjectId, OpenSource>>,
+    pub(super) source_states: Mutex<HashMap<ObjectId, Arc<SourceState>>>,
     /// Options of rooms above, for hub.option_catalog: what they are options of.
     pub(super) options: Mutex<Vec<(&'static str, &'static Spec)>>,
     /// Whoever stores columns of a source has it: two that found some must not number them alike.
@@ -68,6 +70,7 @@ impl Engine {
             base,
             fixed,
             sources: Mutex::default(),
+            source_states: Mutex::default(),
             keeping_columns: Mutex::default(),
             options: Mutex::default(),
             turns: Mutex::default(),
@@ -155,7 +158,7 @@ impl Engine {
     /// As [`Engine::plan`].
     pub async fn rows(&self, planned: Planned) -> Result<SendableRecordBatchStream> {
         let Planned { plan, state, used: _, notices: _ } = planned;
-        let physical = state.create_physical_plan(&plan).await.map_err(errors::error)?;
+        let physical = Self::physical(&state, plan).await?;
         execute_stream(physical, state.task_ctx()).map_err(errors::error)
     }
 
@@ -194,6 +197,10 @@ impl Engine {
 
     pub(super) fn me(&self) -> Result<Arc<Engine>> {
         self.me.upgrade().ok_or_else(|| Error::new(Code::ShuttingDown, "the hub is shutting down"))
+    }
+
+    pub(super) fn me_weak(&self) -> Weak<Engine> {
+        Weak::clone(&self.me)
     }
 
     pub(super) fn fixed(&self, name: &str) -> Result<Arc<dyn TableProvider>> {

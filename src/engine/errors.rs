@@ -71,7 +71,12 @@ pub(super) fn computed(error: Error) -> Error {
 
 /// The hub's own error inside, however deeply it is wrapped.
 fn own(error: &DataFusionError) -> Option<Error> {
-    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    innermost(error)
+}
+
+/// As [`own`], in any error.
+pub(super) fn innermost(error: &(dyn StdError + 'static)) -> Option<Error> {
+    let mut next = Some(error);
     let mut steps = 0;
     while let Some(current) = next {
         steps += 1;

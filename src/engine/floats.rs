@@ -3,7 +3,7 @@
 //! The planner would make decimals of the floats instead, which is slow, cuts digits off, and has no room for large values.
 
 use arrow::datatypes::{DataType, Decimal128Type, DecimalType as _};
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
@@ -13,6 +13,9 @@ use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, Logical
 /// The plan with such comparisons in double precision.
 pub(super) fn compared(plan: LogicalPlan) -> Result<LogicalPlan> {
     let rewritten = plan.transform_up_with_subqueries(|node| {
+        if !compares(&node)? {
+            return Ok(Transformed::no(node));
+        }
         let schema = match &node {
             LogicalPlan::TableScan(scan) => DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?,
             other => merge_schema(&other.inputs()),
@@ -27,6 +30,20 @@ pub(super) fn compared(plan: LogicalPlan) -> Result<LogicalPlan> {
         true => rewritten.data.recompute_schema(),
         false => Ok(rewritten.data),
     }
+}
+
+/// Most steps compare nothing, and need no look at their columns.
+fn compares(node: &LogicalPlan) -> Result<bool> {
+    let mut found = false;
+    node.apply_expressions(|expr| {
+        found = found || expr.exists(|part| Ok(matches!(part, Expr::Between(_) | Expr::InList(_)) || is_comparing(part)))?;
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(found)
+}
+
+fn is_comparing(expr: &Expr) -> bool {
+    matches!(expr, Expr::BinaryExpr(BinaryExpr { op, .. }) if is_comparison(*op))
 }
 
 /// The same for one expression over `schema`.

@@ -3,6 +3,7 @@
 //! One plan per statement over shared memory and catalog. Providers are snapshots made per statement, never kept. The planner's own DDL, COPY
 //! and DML never run.
 
+mod apart;
 mod clients;
 mod condition;
 mod constant;
@@ -24,6 +25,7 @@ mod position;
 mod resolve;
 mod rewrite;
 mod snapshot;
+mod source_state;
 mod state;
 mod streams;
 mod subqueries;

@@ -15,7 +15,7 @@ use weir_sql::statements::create_source::{CreateSource, Origin};
 use super::errors::catalog_error;
 use super::{Engine, definition};
 use crate::error::{Code, Error, Result};
-use crate::sources::{self, Connector, OpenRequest, Source};
+use crate::sources::{self, Connector, OpenRequest, Source, Watch};
 use crate::spec::{Options, Spec};
 
 /// A source, its version and those of what it stands on.
@@ -37,8 +37,10 @@ impl Engine {
         let source = match self.opened(&key) {
             Some(open) => open,
             None => {
-                let request = self.request(object, definition, &connection)?;
-                let source = connector_of(&connection)?.open(request).await?;
+                let watch = self.watch(object);
+                let opened = async { connector_of(&connection)?.open(self.request(object, definition, &connection)?).await };
+                let source = opened.await.inspect_err(|error| watch.failed(error))?;
+                let source = sources::watched(source, watch);
                 self.keep_open(key, Arc::clone(&source));
                 source
             }

@@ -19,8 +19,8 @@ use weir_sql::{Temporal, TemporalPoint};
 use super::position::Place;
 use super::resolve::{Ask, Misplaced, Moment, Target, walk};
 use super::{
-    Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, constant, definition, errors, floats, output_names, parameters, rewrite,
-    state, subqueries, system,
+    Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, apart, constant, definition, errors, floats, output_names, parameters,
+    rewrite, state, subqueries, system,
 };
 use crate::clock::Micros;
 use crate::error::{Code, Error, Result};
@@ -47,6 +47,13 @@ pub(super) enum Pin {
     Time(Micros),
 }
 
+/// The relations that one statement names.
+pub(super) struct Named {
+    pub(super) catalog: MemoryCatalogProvider,
+    /// How many columns they have: large ones are planned on a thread of their own.
+    columns: usize,
+}
+
 /// What was read while planning.
 #[derive(Default)]
 pub(super) struct Reads {
@@ -58,7 +65,7 @@ pub(super) struct Reads {
 
 impl Engine {
     pub(super) async fn plan_query(&self, query: &weir_sql::Query, context: &Context<'_>) -> Result<Planned> {
-        let state = state::of_scope(self, context.scope);
+        let state = Arc::new(state::of_scope(self, context.scope));
         let mut reads = Reads::default();
         let plan = self.bind(query, &state, context, &mut reads).await?;
         let plan = parameters::fill(plan, context.scope)?;
@@ -69,7 +76,7 @@ impl Engine {
     pub(super) async fn bind(
         &self,
         query: &weir_sql::Query,
-        state: &SessionState,
+        state: &Arc<SessionState>,
         context: &Context<'_>,
         reads: &mut Reads,
     ) -> Result<LogicalPlan> {
@@ -82,14 +89,14 @@ impl Engine {
         mut tree: Query,
         temporals: &[Temporal],
         place: &Place<'_>,
-        state: &SessionState,
+        state: &Arc<SessionState>,
         context: &Context<'_>,
         reads: &mut Reads,
     ) -> Result<LogicalPlan> {
         output_names::name(&mut tree);
         let mut tree = rewrite::query(tree);
-        let catalog = self.catalog_of(&mut tree, temporals, place, state, context, reads).await?;
-        let plan = self.logical(tree, catalog, place, state, context.scope).await?;
+        let named = self.catalog_of(&mut tree, temporals, place, state, context, reads).await?;
+        let plan = self.logical(tree, named, place, state, context.scope).await?;
         subqueries::aggregated(plan).map_err(errors::error)
     }
 
@@ -99,10 +106,10 @@ impl Engine {
         tree: &mut Query,
         temporals: &[Temporal],
         place: &Place<'_>,
-        state: &SessionState,
+        state: &Arc<SessionState>,
         context: &Context<'_>,
         reads: &mut Reads,
-    ) -> Result<MemoryCatalogProvider> {
+    ) -> Result<Named> {
         let misplaced = |m: Box<Misplaced>| {
             let position = m.position.or_else(|| m.spot.and_then(|spot| place.offset(spot)));
             m.error.at(position)
@@ -112,6 +119,7 @@ impl Engine {
             *tree = rewrite::catalog_query(tree.clone());
         }
         let catalog = MemoryCatalogProvider::new();
+        let mut columns = 0;
         for ask in &found.asks {
             let known = reads.used.len();
             let provider = self.provider(ask, temporals, state, context, reads).await.map_err(|error| match ask.spot {
@@ -122,24 +130,25 @@ impl Engine {
             if let Some(used) = reads.used.get_mut(known..).and_then(<[Used]>::last_mut) {
                 used.reference.clone_from(&ask.reference);
             }
+            columns += provider.schema().fields().len();
             register(&catalog, &ask.reference, provider)?;
         }
-        Ok(catalog)
+        Ok(Named { catalog, columns })
     }
 
-    /// A tree over the relations of `catalog` as a plan.
+    /// A tree over its relations as a plan.
     pub(super) async fn logical(
         &self,
         tree: Query,
-        catalog: MemoryCatalogProvider,
+        named: Named,
         place: &Place<'_>,
-        state: &SessionState,
+        state: &Arc<SessionState>,
         scope: &Scope,
     ) -> Result<LogicalPlan> {
         let list = state.catalog_list();
-        list.register_catalog(state::database(scope).to_owned(), Arc::new(catalog));
+        list.register_catalog(state::database(scope).to_owned(), Arc::new(named.catalog));
         let statement = PlannerStatement::Statement(Box::new(Statement::Query(Box::new(tree))));
-        let plan = state.statement_to_plan(statement).await.map_err(|e| {
+        let plan = apart::bound(state, statement, apart::is_small(place.len(), named.columns)).await.map_err(|e| {
             let position = errors::spot(&e).and_then(|spot| place.offset(spot));
             errors::error(e).at(position)
         })?;
@@ -151,7 +160,7 @@ impl Engine {
         &self,
         ask: &Ask,
         temporals: &[Temporal],
-        state: &SessionState,
+        state: &Arc<SessionState>,
         context: &Context<'_>,
         reads: &mut Reads,
     ) -> Result<Arc<dyn TableProvider>> {
@@ -279,7 +288,7 @@ impl Engine {
             let scope = Scope { positional: Vec::new(), named: Vec::new(), ..context.scope.clone() };
             inner.scope = &scope;
             let view = definition::view(object)?;
-            let state = state::of_scope(self, &scope);
+            let state = Arc::new(state::of_scope(self, &scope));
             let plan = self.bind(&view.query, &state, &inner, reads).await.map_err(|error| in_view(&name, &error))?;
             let names: Vec<String> = view.columns.iter().map(|column| column.value.clone()).collect();
             let plan = renamed(plan, &names, &name)?;

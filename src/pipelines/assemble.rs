@@ -39,7 +39,7 @@ pub(super) struct Assembled {
     pub(super) own: usize,
     rules: Vec<BoundRule>,
     df_schema: DFSchema,
-    state: SessionState,
+    state: Arc<SessionState>,
 }
 
 /// A rule with its expression bound; compiled anew for every worker.
@@ -83,7 +83,7 @@ pub(super) async fn assemble(
     width: Width,
 ) -> Result<Assembled> {
     let Fixed { planned, relations } = fixed;
-    let mut state = planned.state;
+    let mut state = Arc::unwrap_or_clone(planned.state);
     state.config_mut().options_mut().execution.target_partitions = width.partitions;
     let visible = planned.plan.schema().as_arrow().clone();
     let plan = carry(&planned.plan).map_err(Engine::error)?;
@@ -110,7 +110,8 @@ pub(super) async fn assemble(
         bound.push(bound_rule(&Binding { engine, scope, relations, target, schema: &df_schema }, rule, kind).await?);
     }
     let isolated = Arc::new(Isolated::default());
-    let physical = state.create_physical_plan(&plan).await.map_err(Engine::error)?;
+    let state = Arc::new(state);
+    let physical = Engine::physical(&state, plan).await?;
     let physical = isolate(physical, &isolated).map_err(Engine::error)?;
     let physical = if width.partitions == 1 { InTurnExec::over(physical) } else { physical };
     let schema = physical.schema();

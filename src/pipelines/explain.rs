@@ -105,7 +105,7 @@ impl Runner {
             rows.push(("offset".to_owned(), format!("{}: {at}", stream.object.full_name())));
         }
         let state = &bound.planned.state;
-        let physical = state.create_physical_plan(&bound.planned.plan).await.map_err(Engine::error)?;
+        let physical = Engine::physical(state, bound.planned.plan.clone()).await?;
         for line in displayable(physical.as_ref()).indent(false).to_string().lines() {
             rows.push(("plan".to_owned(), line.to_owned()));
         }

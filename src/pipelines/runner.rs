@@ -140,6 +140,7 @@ impl Runner {
     /// Those of the run itself, with its id as detail, when it is waited for.
     pub async fn run(self: &Arc<Self>, request: RunRequest) -> Result<RunReport> {
         let RunRequest { pipeline, arguments, how, wait, scope } = request;
+        self.refuse_suspended(&pipeline)?;
         let (kind, trigger) = match how {
             RunHow::New => (RunKind::Manual, BY_HAND),
             RunHow::FullRefresh => (RunKind::FullRefresh, "RUN PIPELINE .. FULL REFRESH"),
@@ -149,6 +150,19 @@ impl Runner {
         let arguments = Arguments { given: arguments, condition: None };
         let order = Order { pipeline, arguments, kind, trigger: trigger.to_owned(), requested_by: scope.role };
         if wait { self.order(order).await } else { self.order_later(order).await }
+    }
+
+    /// Who suspends a pipeline may be another than who runs it: until it is resumed, nothing new is read. REPLAY still works, so that what was
+    /// left over can be settled before.
+    fn refuse_suspended(&self, pipeline: &Object) -> Result<()> {
+        let Some(now) = self.engine.store().object_by_id(pipeline.id).map_err(catalog_error)? else { return Ok(()) };
+        let body: PipelineBody = serde_json::from_value(now.body.clone()).unwrap_or_default();
+        if !body.suspended {
+            return Ok(());
+        }
+        let name = now.full_name();
+        Err(Error::new(Code::WrongState, format!("pipeline \"{name}\" is suspended"))
+            .hint(format!("ALTER PIPELINE {name} RESUME, then run it. RUN PIPELINE {name} DRY RUN shows what it would do.")))
     }
 
     /// Puts the open dead letters of a pipeline that match a condition back.

@@ -4,12 +4,14 @@ mod columns;
 mod contract;
 mod local;
 mod postgres;
+mod watched;
 
 pub use columns::rescued_field;
 pub use contract::{
     BatchLimit, Check, Connector, OpenRequest, Position, Range, RawRecord, RejectSink, RemoteRelation, ScanRequest, Source, SourceReject,
     StartPoint,
 };
+pub use watched::{Watch, watched};
 
 /// Name and meaning of the provenance columns that scans append and lake tables keep.
 pub const SOURCE_COLUMN: &str = "_source";

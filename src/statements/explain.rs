@@ -27,10 +27,10 @@ pub(super) async fn execute(session: &Session, statement: &Explain, parameters: 
     let planned = query::plan(session, query, parameters).await?;
     let mut text = String::new();
     if *verbose {
-        let optimised = planned.state.optimize(&planned.plan).map_err(Engine::error)?;
+        let optimised = Engine::optimised(&planned.state, planned.plan.clone()).await?;
         text.push_str(&format!("{}\n\n", optimised.display_indent_schema()));
     }
-    let physical = planned.state.create_physical_plan(&planned.plan).await.map_err(Engine::error)?;
+    let physical = Engine::physical(&planned.state, planned.plan).await?;
     if *analyze {
         let mut rows = execute_stream(physical.clone(), planned.state.task_ctx()).map_err(Engine::error)?;
         while let Some(batch) = rows.next().await {

@@ -14,6 +14,7 @@ use crate::clock::Micros;
 use crate::error::{Code, Error, Result};
 
 const MAX_DEPTH: usize = 64;
+const WILDCARDS: [char; 5] = ['*', '?', '[', '{', '\\'];
 
 /// A glob relative to a folder: `orders/*.csv`, `**/2024-*.json.gz`.
 #[derive(Debug, Clone)]
@@ -41,7 +42,7 @@ impl Pattern {
             GlobBuilder::new(text).literal_separator(true).build().map_err(|error| refuse("is not a valid pattern").caused_by(error))?;
         let parts: Vec<&str> = text.split('/').collect();
         let folders = parts.len().saturating_sub(1);
-        let fixed = parts.iter().take(folders).take_while(|part| !part.contains(['*', '?', '[', '{', '\\'])).count();
+        let fixed = parts.iter().take(folders).take_while(|part| !part.contains(WILDCARDS)).count();
         // Alternatives may hold slashes of their own.
         let depth = if text.contains("**") || text.contains('{') { MAX_DEPTH } else { folders - fixed };
         Ok(Self {
@@ -55,6 +56,11 @@ impl Pattern {
 
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Whether it has no wildcard: it can match one file only.
+    pub fn is_exact(&self) -> bool {
+        !self.text.contains(WILDCARDS)
     }
 }
 
@@ -96,8 +102,11 @@ impl Folder {
         match fs::canonicalize(&start) {
             Ok(resolved) if resolved.starts_with(&root) => walk.folder(&resolved, &pattern.prefix, pattern.depth)?,
             Ok(_) => return Err(Error::new(Code::SourceRefused, format!("folder \"{}\" leads out of the root", pattern.prefix))),
-            // A folder that does not exist yet holds no files.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            // Most often a name that is spelled wrong: no files would look like nothing new.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Error::new(Code::SourceUnavailable, format!("folder \"{}\" does not exist", start.display()))
+                    .hint("Make it, or correct the path of the source: it is relative to the root of the connection.".to_owned()));
+            }
             Err(error) => return Err(unreadable(&start, &error)),
         }
         let mut found = walk.found;

@@ -33,9 +33,11 @@ check(
         r"amount +\| numeric\(12,2\) +\| +\| +\| 0",
         r'"orders_pkey" PRIMARY KEY, btree \(id\)',
         r'"positive" CHECK \(\(amount >= 0\)\)',
+        r'"orders_customer_fk" FOREIGN KEY \(customer_id\) REFERENCES shop.customers\(id\)',
     ),
 )
 check("a unique column", lambda: says(r"\d shop.customers", "UNIQUE CONSTRAINT"))
+check("who refers to it", lambda: says(r"\d shop.customers", "Referenced by:", 'TABLE "shop.orders" CONSTRAINT "orders_customer_fk"'))
 check("comments", lambda: says(r"\d+ shop.customers", "As on the invoice."))
 check("comments of schemas", lambda: says(r"\dn+", "The shop."))
 check("comments of relations", lambda: says(r"\dv+ shop.*", "Large ones."))

@@ -60,6 +60,8 @@ pub const FUNCTIONS: &[fn() -> ScalarUDF] = &[
     jsonb_sets::jsonb_collect_members,
     encodings::convert_from,
     encodings::convert_to,
+    encodings::encode,
+    encodings::decode,
     format::format,
     format::quote_literal,
     format::quote_nullable,

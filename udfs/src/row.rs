@@ -8,8 +8,11 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion_common::types::{NativeType, logical_binary, logical_string};
 use datafusion_common::{DataFusionError, Result, ScalarValue};
-use datafusion_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion_expr::{
+    Coercion, ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignatureClass, Volatility,
+};
 
 type Body = Arc<dyn Fn(&[ScalarValue], &[FieldRef]) -> Result<ScalarValue> + Send + Sync>;
 
@@ -185,4 +188,29 @@ pub fn text(value: &ScalarValue) -> Result<&str> {
         ScalarValue::Utf8(Some(text)) | ScalarValue::LargeUtf8(Some(text)) | ScalarValue::Utf8View(Some(text)) => Ok(text),
         other => Err(DataFusionError::Execution(format!("text expected, not {}", other.data_type()))),
     }
+}
+
+/// The bytes of an argument, whichever binary type it came as.
+///
+/// # Errors
+/// When it is no bytea.
+pub fn bytes(value: &ScalarValue) -> Result<&[u8]> {
+    match value {
+        ScalarValue::Binary(Some(bytes))
+        | ScalarValue::LargeBinary(Some(bytes))
+        | ScalarValue::BinaryView(Some(bytes))
+        | ScalarValue::FixedSizeBinary(_, Some(bytes)) => Ok(bytes),
+        other => Err(DataFusionError::Execution(format!("bytea expected, not {}", other.data_type()))),
+    }
+}
+
+/// A signature of bytea, of whichever binary type, and text.
+#[must_use]
+pub fn bytea_and_text() -> Signature {
+    let bytea = Coercion::new_implicit(
+        TypeSignatureClass::Native(logical_binary()),
+        vec![TypeSignatureClass::Native(logical_string()), TypeSignatureClass::Binary],
+        NativeType::Binary,
+    );
+    Signature::coercible(vec![bytea, Coercion::new_exact(TypeSignatureClass::Native(logical_string()))], Volatility::Immutable)
 }

@@ -36,7 +36,7 @@ pub struct Condition {
     /// The condition as a query of one column over the row; None without sub-queries.
     pub plan: Option<LogicalPlan>,
     questions: Vec<Question>,
-    state: SessionState,
+    state: Arc<SessionState>,
 }
 
 /// Whether a sub-query is in the expression.
@@ -64,21 +64,25 @@ impl Engine {
         let columns = DFSchema::try_from(row.clone()).map_err(errors::error)?;
         if !asks_tables(expr) {
             let bound = self.bind_expr(expr, &columns, scope)?;
-            let state = state::of_scope(self, scope);
+            let state = Arc::new(state::of_scope(self, scope));
             return Ok(Condition { expr: bound, used: Vec::new(), plan: None, questions: Vec::new(), state });
         }
         let place = Place::expr(expr);
-        let state = state::of_scope(self, scope);
+        let state = Arc::new(state::of_scope(self, scope));
         let mut reads = Reads::default();
         let pinned = scope.as_of.map(super::super::plan::Pin::Time);
         let context = Context { scope, definitions, relations, views: Vec::new(), pinned };
         let tree = by_row((*expr.ast).clone(), row, table, &place)?;
         let mut tree = rewrite::query(query_of(tree, expr.position)?);
-        let catalog = self.catalog_of(&mut tree, &expr.temporals, &place, &state, &context, &mut reads).await?;
+        let named = self.catalog_of(&mut tree, &expr.temporals, &place, &state, &context, &mut reads).await?;
         refuse_unversioned(&reads, expr.position)?;
-        super::super::plan::register(&catalog, &(APART.to_owned(), ROW.to_owned()), Arc::new(EmptyTable::new(Arc::new(row.clone()))))?;
+        super::super::plan::register(
+            &named.catalog,
+            &(APART.to_owned(), ROW.to_owned()),
+            Arc::new(EmptyTable::new(Arc::new(row.clone()))),
+        )?;
         let tree = over_row(tree, state::database(scope));
-        let plan = self.logical(tree, catalog, &place, &state, scope).await?;
+        let plan = self.logical(tree, named, &place, &state, scope).await?;
         let plan = parameters::fill(plan, scope)?;
         let bound = condition_of(&plan, expr.position)?;
         let (bound, questions) = questions(bound, &columns, &state).map_err(|error| match error.position() {
@@ -96,7 +100,7 @@ impl Condition {
     /// Whatever running them meets; `OutOfMemory` when it is too much to hold.
     pub async fn settle(&self) -> Result<()> {
         for question in &self.questions {
-            let physical = self.state.create_physical_plan(&question.plan).await.map_err(errors::error)?;
+            let physical = Engine::physical(&self.state, question.plan.clone()).await?;
             let schema = physical.schema();
             let context = self.state.task_ctx();
             let memory = MemoryConsumer::new("rule").register(context.memory_pool());

@@ -52,7 +52,7 @@ impl Engine {
         }
         let lock = self.turn_of(target.object.id);
         let _turn = lock.lock().await;
-        let state = state::of_scope(self, ask.scope);
+        let state = Arc::new(state::of_scope(self, ask.scope));
         let chosen = self.chosen(table, delete.selection.as_ref(), &[], &state, ask).await?;
         let matching = Matching { session: &state, relation: chosen.relation, predicate: chosen.predicate };
         if let Some(snapshot) = &ask.scope.snapshot {
@@ -96,7 +96,7 @@ impl Engine {
         }
         let lock = self.turn_of(target.object.id);
         let _turn = lock.lock().await;
-        let state = state::of_scope(self, ask.scope);
+        let state = Arc::new(state::of_scope(self, ask.scope));
         let mut chosen = self.chosen(&update.table, update.selection.as_ref(), &values, &state, ask).await?;
         let given = std::mem::take(&mut chosen.values);
         let mut assignments = Vec::new();
@@ -131,7 +131,7 @@ impl Engine {
         table: &TableWithJoins,
         selection: Option<&SqlExpr>,
         values: &[SqlExpr],
-        state: &SessionState,
+        state: &Arc<SessionState>,
         ask: &Ask<'_>,
     ) -> Result<Chosen> {
         let query = select(table.clone(), selection.cloned(), values)?;
@@ -164,7 +164,7 @@ impl Engine {
         chosen: &Chosen,
         assignments: &[(String, Expr)],
         schema: &SchemaRef,
-        state: &SessionState,
+        state: &Arc<SessionState>,
         ask: &Ask<'_>,
     ) -> Result<()> {
         let mut checks = Checks::of(self, target, state, ask).await?;
@@ -185,7 +185,7 @@ impl Engine {
         }
         let columns = schema.fields().iter().map(|field| new_value(field)).collect::<Result<Vec<_>>>()?;
         let changed = changed.project(columns).and_then(LogicalPlanBuilder::build).map_err(errors::error)?;
-        let physical = state.create_physical_plan(&changed).await.map_err(errors::error)?;
+        let physical = Self::physical(state, changed).await?;
         let mut rows = execute_stream(physical, state.task_ctx()).map_err(errors::error)?;
         let nullable = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
         let unchecked = Arc::new(Schema::new(nullable.collect::<Vec<_>>()));

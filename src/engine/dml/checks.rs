@@ -62,7 +62,7 @@ struct Foreign {
 pub(super) struct Tally(Vec<usize>);
 
 impl Checks {
-    pub(super) async fn of(engine: &Engine, target: &Target, state: &SessionState, ask: &Ask<'_>) -> Result<Self> {
+    pub(super) async fn of(engine: &Engine, target: &Target, state: &Arc<SessionState>, ask: &Ask<'_>) -> Result<Self> {
         let schema = target.table.schema();
         let mut checks = Self {
             table: target.object.clone(),
@@ -110,7 +110,7 @@ impl Checks {
         Ok(checks)
     }
 
-    async fn add_rule(&mut self, engine: &Engine, rule: &Rule, state: &SessionState, ask: &Ask<'_>) -> Result<()> {
+    async fn add_rule(&mut self, engine: &Engine, rule: &Rule, state: &Arc<SessionState>, ask: &Ask<'_>) -> Result<()> {
         let table = &self.table.name;
         let names = |columns: &Columns| columns.iter().map(|column| column.value.clone()).collect::<Vec<_>>();
         let named = |kind: &str| rule.name.as_ref().map_or_else(|| format!("{table}_{kind}"), |name| name.value.clone());
@@ -150,7 +150,7 @@ impl Checks {
         null_fails: bool,
         action: Action,
         message: Option<String>,
-        state: &SessionState,
+        state: &Arc<SessionState>,
         ask: &Ask<'_>,
     ) -> Result<()> {
         let schema = DFSchema::try_from(self.schema.as_ref().clone()).map_err(errors::error)?;
@@ -254,7 +254,7 @@ impl Checks {
         engine: &Engine,
         rows: Arc<dyn TableProvider>,
         others: Option<LogicalPlan>,
-        state: &SessionState,
+        state: &Arc<SessionState>,
         ask: &Ask<'_>,
     ) -> Result<()> {
         if !self.across_rows() {
@@ -275,7 +275,7 @@ impl Checks {
         Ok(())
     }
 
-    async fn check_twice(&self, unique: &Unique, rows: &LogicalPlan, state: &SessionState) -> Result<()> {
+    async fn check_twice(&self, unique: &Unique, rows: &LogicalPlan, state: &Arc<SessionState>) -> Result<()> {
         let keys: Vec<Expr> = unique.columns.iter().map(ident).collect();
         let plan = LogicalPlanBuilder::from(rows.clone())
             .filter(all_given(&unique.columns))
@@ -290,7 +290,7 @@ impl Checks {
         }
     }
 
-    async fn check_there(&self, unique: &Unique, rows: &LogicalPlan, others: LogicalPlan, state: &SessionState) -> Result<()> {
+    async fn check_there(&self, unique: &Unique, rows: &LogicalPlan, others: LogicalPlan, state: &Arc<SessionState>) -> Result<()> {
         let plan = joined(rows, others, JoinType::LeftSemi, &unique.columns, &unique.columns)?;
         match first(plan, state).await? {
             Some(batch) => Err(self.duplicate(unique, &batch, "already exists")),
@@ -311,7 +311,7 @@ impl Checks {
         engine: &Engine,
         foreign: &Foreign,
         rows: &LogicalPlan,
-        state: &SessionState,
+        state: &Arc<SessionState>,
         ask: &Ask<'_>,
     ) -> Result<()> {
         let parts = parts_of(&foreign.table);
@@ -367,8 +367,8 @@ fn joined(left: &LogicalPlan, right: LogicalPlan, how: JoinType, left_on: &[Stri
 }
 
 /// The first batch with a row in it.
-async fn first(plan: LogicalPlan, state: &SessionState) -> Result<Option<RecordBatch>> {
-    let physical = state.create_physical_plan(&plan).await.map_err(errors::error)?;
+async fn first(plan: LogicalPlan, state: &Arc<SessionState>) -> Result<Option<RecordBatch>> {
+    let physical = Engine::physical(state, plan).await?;
     let mut rows = execute_stream(physical, state.task_ctx()).map_err(errors::error)?;
     while let Some(batch) = rows.try_next().await.map_err(errors::error)? {
         if batch.num_rows() > 0 {

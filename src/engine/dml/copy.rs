@@ -69,6 +69,7 @@ impl Engine {
         let mut state = state::of_scope(self, scope);
         // One reader keeps the order, and with it the line of every row.
         state.config_mut().options_mut().execution.target_partitions = 1;
+        let state = Arc::new(state);
         let schema = target.table.schema();
         let given: Vec<String> = match listed.is_empty() {
             true => schema.fields().iter().map(|field| field.name().clone()).collect(),

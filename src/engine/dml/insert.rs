@@ -34,14 +34,14 @@ impl Engine {
         }
         let lock = self.turn_of(target.object.id);
         let _turn = lock.lock().await;
-        let state = state::of_scope(self, ask.scope);
+        let state = Arc::new(state::of_scope(self, ask.scope));
         let plan = self.insert_plan(insert, &target, &state, ask).await?;
         let checks = Checks::of(self, &target, &state, ask).await?;
         self.write(plan, &target, &checks, &state, ask).await
     }
 
     /// The rows in the table's columns and order.
-    async fn insert_plan(&self, insert: &Insert, target: &Target, state: &SessionState, ask: &Ask<'_>) -> Result<LogicalPlan> {
+    async fn insert_plan(&self, insert: &Insert, target: &Target, state: &Arc<SessionState>, ask: &Ask<'_>) -> Result<LogicalPlan> {
         let schema = target.table.schema();
         let listed = listed(insert, &schema, target)?;
         let Some(source) = &insert.source else {
@@ -70,7 +70,7 @@ impl Engine {
         given: &[String],
         schema: &SchemaRef,
         target: &Target,
-        state: &SessionState,
+        state: &Arc<SessionState>,
         ask: &Ask<'_>,
     ) -> Result<LogicalPlan> {
         let sources = plan.schema().columns();
@@ -101,17 +101,30 @@ impl Engine {
         Ok(Some(committed.version))
     }
 
-    async fn write(&self, plan: LogicalPlan, target: &Target, checks: &Checks, state: &SessionState, ask: &Ask<'_>) -> Result<DmlDone> {
+    async fn write(
+        &self,
+        plan: LogicalPlan,
+        target: &Target,
+        checks: &Checks,
+        state: &Arc<SessionState>,
+        ask: &Ask<'_>,
+    ) -> Result<DmlDone> {
         let rows = self.write_files(plan, target, checks, state).await?;
         self.land(rows, target, checks, state, ask).await
     }
 
     /// Writes the plan's rows into files that nobody sees yet. Rules of single rows are held against each.
-    pub(super) async fn write_files(&self, plan: LogicalPlan, target: &Target, checks: &Checks, state: &SessionState) -> Result<NewRows> {
+    pub(super) async fn write_files(
+        &self,
+        plan: LogicalPlan,
+        target: &Target,
+        checks: &Checks,
+        state: &Arc<SessionState>,
+    ) -> Result<NewRows> {
         let schema = target.table.schema();
         let nullable = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
         let unchecked = Arc::new(Schema::new(nullable.collect::<Vec<_>>()));
-        let physical = state.create_physical_plan(&plan).await.map_err(errors::error)?;
+        let physical = Self::physical(state, plan).await?;
         let mut rows = execute_stream(physical, state.task_ctx()).map_err(errors::error)?;
         let mut writer = target.table.writer(WriterOptions::default()).await?;
         let mut tally = checks.tally();
@@ -139,7 +152,7 @@ impl Engine {
         rows: NewRows,
         target: &Target,
         checks: &Checks,
-        state: &SessionState,
+        state: &Arc<SessionState>,
         ask: &Ask<'_>,
     ) -> Result<DmlDone> {
         let NewRows { written, notices } = rows;

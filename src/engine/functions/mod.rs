@@ -4,6 +4,7 @@ mod arrays;
 mod catalog;
 mod checked;
 mod clients;
+mod lengths;
 mod reg;
 mod server;
 mod session;
@@ -38,6 +39,10 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
     }
     if let Ok(uuid) = state.udf("uuid") {
         state.register_udf(Arc::new(uuid.as_ref().clone().with_aliases(["gen_random_uuid", "uuid_generate_v4"])))?;
+    }
+    for name in ["character_length", "octet_length", "bit_length"] {
+        let of_text = state.udf(name)?;
+        state.register_udf(Arc::new(lengths::length(of_text)))?;
     }
     Ok(())
 }

@@ -76,6 +76,8 @@ impl VisitorMut for Spellings {
             },
             Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => among(left, right, false),
             Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => among(left, right, true),
+            // No table here is a partition of another.
+            Expr::Subquery(query) if reads_ancestors(query) => Some(Expr::Value(Value::Null.with_empty_span())),
             Expr::UnaryOp { op: UnaryOperator::PGSquareRoot, expr: inner } => Some(call("sqrt", vec![(**inner).clone()])),
             Expr::UnaryOp { op: UnaryOperator::PGCubeRoot, expr: inner } => Some(call("cbrt", vec![(**inner).clone()])),
             Expr::UnaryOp { op: UnaryOperator::PGAbs, expr: inner } => Some(call("abs", vec![(**inner).clone()])),
@@ -94,6 +96,14 @@ fn among(value: &Expr, rows: &Expr, negated: bool) -> Option<Expr> {
         Expr::Subquery(query) => Some(Expr::InSubquery { expr: Box::new(value.clone()), subquery: query.clone(), negated }),
         _ => None,
     }
+}
+
+fn reads_ancestors(query: &Query) -> bool {
+    let SetExpr::Select(select) = query.body.as_ref() else { return false };
+    select.from.iter().any(|from| match &from.relation {
+        TableFactor::Table { name, .. } => last_name(name).as_deref() == Some("pg_partition_ancestors"),
+        _ => false,
+    })
 }
 
 /// In a select list a set becomes `unnest(array)`. Queries inside have a list of their own.

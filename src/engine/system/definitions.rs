@@ -202,6 +202,7 @@ fn all_sources(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let row = |object: Object| {
         let store = asked.engine.store();
         let body: RelationBody = serde_json::from_value(object.body.clone()).unwrap_or_default();
+        let health = asked.engine.source_health(&object);
         let definition = definition::source(&object).ok();
         let on = store.depends_on(object.id).map_err(catalog_error)?;
         let connection = on.into_iter().find(|other| other.kind == Noun::Connection).map(|other| other.full_name());
@@ -215,12 +216,12 @@ fn all_sources(asked: &Asked<'_>) -> Result<Vec<Row>> {
             object.version.into(),
             connection.into(),
             definition.and_then(|d| d.format).map(|format| format.name.value).into(),
-            if body.last_error.is_some() { "failing" } else { "ok" }.into(),
+            if health.last_error.is_some() { "failing" } else { "ok" }.into(),
             Cell::Null,
             body.columns.as_ref().map(|columns| schema_json(columns)).into(),
             versions.last().map(|version| version.version).into(),
-            time(body.last_ok_at),
-            body.last_error.into(),
+            time(health.last_ok_at),
+            health.last_error.into(),
             used_by(asked, &object)?,
             object.comment.clone().into(),
         ])

@@ -231,7 +231,8 @@ fn pg_class(asked: &Asked<'_>) -> Result<Vec<Row>> {
             Cell::Int(i64::try_from(columns).unwrap_or(0)),
             Cell::Int(i64::try_from(checks).unwrap_or(0)),
             (relation.kind == "v").into(),
-            false.into(),
+            // PostgreSQL keeps foreign keys by triggers on both tables; psql looks for the keys only where it sees some.
+            is_linked(&constraints, relation.oid).into(),
             false.into(),
             false.into(),
             false.into(),
@@ -255,6 +256,14 @@ fn pg_class(asked: &Asked<'_>) -> Result<Vec<Row>> {
     }
     all.append(&mut indexes);
     Ok(all.into_iter().map(row).collect())
+}
+
+/// Whether a foreign key leads from or to the relation.
+fn is_linked(constraints: &[Constraint], relation: i64) -> bool {
+    constraints.iter().any(|constraint| match &constraint.sort {
+        Sort::Foreign { table_oid, .. } => constraint.table_oid == relation || *table_oid == relation,
+        _ => false,
+    })
 }
 
 /// What clients are told of a key besides the constraint.

@@ -48,12 +48,20 @@ impl Offer {
 
     /// Every file there is now.
     pub(super) fn list(&self, folder: &Folder) -> Result<Vec<FileSeen>> {
-        Ok(folder.list(&self.pattern)?.into_iter().map(|listed| listed.file).collect())
+        let files: Vec<FileSeen> = folder.list(&self.pattern)?.into_iter().map(|listed| listed.file).collect();
+        match files.is_empty() && self.pattern.is_exact() {
+            true => Err(self.missing()),
+            false => Ok(files),
+        }
     }
 
     /// Enters files that have settled into the ledger.
     pub(super) fn register(&self, folder: &Folder) -> Result<()> {
         let listed = folder.list(&self.pattern)?;
+        // Once its file was seen it may be taken away.
+        if listed.is_empty() && self.pattern.is_exact() && self.store.newest_file(self.source_id).map_err(ledger)? == 0 {
+            return Err(self.missing());
+        }
         let now = self.clock.now();
         let mut known = self.known.lock();
         let new: Vec<FileSeen> = listed
@@ -67,6 +75,11 @@ impl Offer {
         self.store.register_files(self.source_id, &new, now).map_err(ledger)?;
         known.extend(new.into_iter().map(|file| (file.path, file.etag)));
         Ok(())
+    }
+
+    fn missing(&self) -> Error {
+        Error::new(Code::SourceUnavailable, format!("file \"{}\" does not exist", self.pattern.text()))
+            .hint("Put it there, or correct the path of the source: it is relative to the root of the connection.".to_owned())
     }
 
     fn has_settled(&self, listed: &Listed, now: Micros) -> bool {
