@@ -53,6 +53,7 @@ scripts! {
     modes: "pipelines/modes.slt",
     refresh: "pipelines/refresh.slt",
     rules: "pipelines/rules.slt",
+    rule_queries: "pipelines/rule_queries.slt",
     runs: "pipelines/runs.slt",
     sequence: "pipelines/sequence.slt",
     schema_change: "pipelines/schema_change.slt",

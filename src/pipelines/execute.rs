@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use weir_catalog::{Counts, Kind, Object, ObjectId, Run, RunKind, TableCommit};
 use weir_sql::statements::create_pipeline::{CreatePipeline, Mode};
 
-use super::assemble::{DELETE_COLUMN, Width, assemble, is_ordered};
+use super::assemble::{DELETE_COLUMN, Fixed, Width, assemble, is_ordered};
 use super::bind::Bound;
 use super::dead_letters::{self, DeadLetterWriter, Origin};
 use super::fail_points::reached;
@@ -125,7 +125,8 @@ impl Attempt {
             Mode::Append if self.run.kind == RunKind::FullRefresh => &Mode::Replace,
             mode => mode,
         };
-        let assembled = assemble(&self.engine, &self.scope, planned, &self.bound.output, mode, target, Width { partitions }).await?;
+        let fixed = Fixed { planned, relations: &frozen };
+        let assembled = assemble(&self.engine, &self.scope, fixed, &self.bound.output, mode, target, Width { partitions }).await?;
         let letters = match replayed {
             Some(replayed) => DeadLetterWriter::again(self.letters_table().await?, self.origin(), replayed.letters),
             None => DeadLetterWriter::new(self.letters_table().await?, self.origin()),

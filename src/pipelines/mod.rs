@@ -23,6 +23,7 @@ mod offsets;
 mod options;
 mod pass;
 mod pinned;
+mod references;
 mod refresh;
 mod replay;
 mod runner;

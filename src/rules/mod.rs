@@ -7,8 +7,10 @@ mod check;
 mod isolate;
 mod seen;
 mod verdict;
+mod words;
 
 pub use check::{Check, CompiledRule, RuleSet};
 pub use isolate::evaluate_rows;
 pub use seen::{KeyHasher, Seen};
 pub use verdict::{Fate, Verdict};
+pub use words::with_words;
