@@ -85,6 +85,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "sha1",
             "serde",
             "serde_json",
+            "base64",
             "chrono",
             "regex",
         ],

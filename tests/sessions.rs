@@ -20,6 +20,29 @@ async fn a_statement_ends_at_its_time_limit() {
     client.batch_execute("SELECT 1").await.expect("the session goes on");
 }
 
+/// The planner computes many seconds over thousands of columns, without a pause in which anything else could be heard.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn planning_ends_at_the_time_limit_and_holds_nobody_up() {
+    let hub = Hub::start();
+    let (client, _) = hub.connect().await;
+    let (other, _) = hub.connect().await;
+    let columns: Vec<String> = (0..8000).map(|at| format!("{at} AS c{at}")).collect();
+    let wide = format!("SELECT {}", columns.join(", "));
+    client.batch_execute("SET statement_timeout = '200ms'").await.expect("a variable is set");
+    let begun = std::time::Instant::now();
+    let (error, answers) = tokio::join!(client.batch_execute(&wide), async {
+        let mut answers = 0;
+        while begun.elapsed() < std::time::Duration::from_secs(2) {
+            other.batch_execute("SELECT 1").await.expect("an answer");
+            answers += 1;
+        }
+        answers
+    });
+    assert_eq!(state(&error.expect_err("the time limit")), "57014");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "answered after {:?}", begun.elapsed());
+    assert!(answers > 5, "the others had {answers} answers meanwhile");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancel_ends_the_statement_and_fails_the_transaction() {
     let hub = Hub::start();

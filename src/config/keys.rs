@@ -23,6 +23,7 @@ pub(super) struct Partial {
     pub http_addr: Option<std::net::SocketAddr>,
     pub tls_cert: Option<PathBuf>,
     pub tls_key: Option<PathBuf>,
+    pub tls_client_ca: Option<PathBuf>,
     pub tls_mode: Option<TlsMode>,
     pub max_connections: Option<usize>,
     pub lake: Option<String>,
@@ -51,10 +52,16 @@ pub static KEYS: &[Key] = &[
     },
     Key { name: "pg.tls_key", default: None, doc: "PEM file of the certificate's key", set: |p, t| path(&mut p.tls_key, t) },
     Key {
+        name: "pg.tls_client_ca",
+        default: None,
+        doc: "PEM file of the authorities that sign clients' certificates; with it a client must show one, besides its password",
+        set: |p, t| path(&mut p.tls_client_ca, t),
+    },
+    Key {
         name: "pg.tls_mode",
         default: Some("require"),
-        doc: "require: TLS or nothing; prefer: the client chooses",
-        set: |p, t| put(&mut p.tls_mode, choice(t, &[("require", TlsMode::Require), ("prefer", TlsMode::Prefer)])),
+        doc: "require: TLS or nothing; prefer: the client chooses; off: plain text only",
+        set: |p, t| put(&mut p.tls_mode, choice(t, &[("require", TlsMode::Require), ("prefer", TlsMode::Prefer), ("off", TlsMode::Off)])),
     },
     Key {
         name: "pg.max_connections",

@@ -70,9 +70,16 @@ fn finish(partial: Partial) -> Result<Config> {
         Some(lake) => lake,
         None => data_dir.join("lake").to_string_lossy().into_owned(),
     };
+    let mode = partial.tls_mode.unwrap_or(TlsMode::Require);
+    let client_ca = partial.tls_client_ca;
+    if client_ca.is_some() && (mode != TlsMode::Require || partial.tls_cert.is_none()) {
+        return Err(Error::new(Code::InvalidParameter, "pg.tls_client_ca needs TLS on every connection")
+            .hint("Set pg.tls_cert and pg.tls_key, and leave pg.tls_mode at require.".to_owned()));
+    }
     let tls = match (partial.tls_cert, partial.tls_key) {
+        (Some(_), Some(_)) if mode == TlsMode::Off => None,
         (None, None) => None,
-        (Some(cert), Some(key)) => Some(Tls { cert, key, mode: partial.tls_mode.unwrap_or(TlsMode::Require) }),
+        (Some(cert), Some(key)) => Some(Tls { cert, key, client_ca, mode }),
         (Some(_), None) => return Err(Error::new(Code::InvalidParameter, "pg.tls_cert is set but pg.tls_key is not")),
         (None, Some(_)) => return Err(Error::new(Code::InvalidParameter, "pg.tls_key is set but pg.tls_cert is not")),
     };

@@ -51,6 +51,8 @@ pub struct Tls {
     pub cert: PathBuf,
     /// PEM.
     pub key: PathBuf,
+    /// PEM: who may sign the certificates that clients must show. None: clients need none.
+    pub client_ca: Option<PathBuf>,
     pub mode: TlsMode,
 }
 
@@ -60,6 +62,8 @@ pub enum TlsMode {
     Require,
     /// The client chooses.
     Prefer,
+    /// Plain text only, whatever certificate is named.
+    Off,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -79,6 +79,15 @@ fn half_a_certificate_and_no_folder_are_refused() {
     assert!(load(None, &[], &[]).unwrap_err().hint_text().unwrap().contains("--data-dir"));
     let e = load(None, &[], &[("data_dir", "/x"), ("pg.tls_cert", "/c.pem")]).unwrap_err();
     assert_eq!(e.message(), "pg.tls_cert is set but pg.tls_key is not");
+    let with = |more: &[(&'static str, &'static str)]| {
+        let pair = [("data_dir", "/x"), ("pg.tls_cert", "/c.pem"), ("pg.tls_key", "/k.pem")];
+        load(None, &[], &[&pair[..], more].concat())
+    };
+    assert_eq!(with(&[]).unwrap().tls.unwrap().mode, super::TlsMode::Require);
+    assert_eq!(with(&[("pg.tls_mode", "off")]).unwrap().tls, None);
+    assert_eq!(with(&[("pg.tls_client_ca", "/ca.pem")]).unwrap().tls.unwrap().client_ca, Some("/ca.pem".into()));
+    let e = with(&[("pg.tls_client_ca", "/ca.pem"), ("pg.tls_mode", "prefer")]).unwrap_err();
+    assert_eq!(e.message(), "pg.tls_client_ca needs TLS on every connection");
 }
 
 #[test]

@@ -69,6 +69,8 @@ impl Table {
 
     /// Makes a new version that holds the rows and columns of an old one. It can be undone the same way.
     ///
+    /// What keyed writes remember of deleted keys is also that of the old version: deletions after it are void, and those before it count again.
+    ///
     /// # Errors
     /// `InvalidParameter` when the version does not exist; `WrongState` when one of its files is gone.
     pub async fn restore(&self, version: u64, facts: &Facts) -> Result<Committed> {
@@ -101,8 +103,10 @@ impl Table {
             rows.inserted += file.rows()?;
             actions.push(file.add()?);
         }
+        let tombstones = self.publish_tombstones_of(&then).await?;
         let draft = Draft {
             actions,
+            tombstones,
             parameters: vec![("version", version.to_string())],
             reads: Reads::Rows(state.version),
             rows,

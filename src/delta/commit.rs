@@ -16,10 +16,12 @@ use uuid::Uuid;
 
 use super::contract::{Committed, Facts, RowCounts, Token};
 use super::failure::{delta_failed, store_failed};
+use super::files::LiveFile;
 use super::lake::{FIRST, has_local_time, protocol_for};
 use super::log::{Action, Entry, Info, MetaData, Txn, encode};
 use super::schema;
 use super::table::Table;
+use super::tombstones::Published;
 use super::writer::Written;
 use crate::clock::{Clock, Micros};
 use crate::error::{Code, Error, Result};
@@ -38,6 +40,8 @@ pub(super) struct Draft<'a> {
     pub reads: Reads,
     pub rows: RowCounts,
     pub token: Option<&'a Token>,
+    /// The set of tombstones from this version on, where it is another than before.
+    pub tombstones: Option<Published>,
     pub facts: &'a Facts,
 }
 
@@ -52,7 +56,8 @@ pub(super) enum Reads {
 
 impl<'a> Draft<'a> {
     pub(super) fn new(operation: &'static str, facts: &'a Facts) -> Self {
-        Self { operation, parameters: Vec::new(), actions: Vec::new(), reads: Reads::Shape, rows: RowCounts::default(), token: None, facts }
+        let rows = RowCounts::default();
+        Self { operation, parameters: Vec::new(), actions: Vec::new(), reads: Reads::Shape, rows, token: None, tombstones: None, facts }
     }
 
     /// The bytes of this commit as that version, and what they say.
@@ -69,6 +74,9 @@ impl<'a> Draft<'a> {
         let mut lines = vec![info.action()];
         if let Some(token) = self.token {
             lines.push(Action::Txn(Txn { app_id: token.app_id.clone(), version: token.batch, last_updated: Some(at.div_euclid(1000)) }));
+        }
+        if let Some((app_id, number)) = self.tombstones.as_ref().map(Published::token) {
+            lines.push(Action::Txn(Txn { app_id: app_id.to_owned(), version: number, last_updated: Some(at.div_euclid(1000)) }));
         }
         let mut entry = Entry::default();
         for line in &lines {
@@ -171,6 +179,23 @@ impl Table {
         self.commit(draft).await.map(Some)
     }
 
+    /// Gives a table without rows, and without memory of deleted ones, these columns. False when it has any: then nothing happens.
+    ///
+    /// # Errors
+    /// `Conflict` when another writer changed the table meanwhile.
+    pub async fn reshape_empty(&self, columns: &SchemaRef, facts: &Facts) -> Result<bool> {
+        let _turn = self.turn().await?;
+        self.check_writable()?;
+        let state = self.refresh().await?;
+        let files = self.live_files(&*self.snapshot().await?).await?;
+        let dead = self.tombstones().await?.is_some_and(|tombstones| !tombstones.is_empty());
+        if dead || files.iter().map(LiveFile::rows).sum::<Result<i64>>()? > 0 {
+            return Ok(false);
+        }
+        let actions = self.reshape(&schema::normalise(columns))?;
+        self.commit(Draft { actions, reads: Reads::Rows(state.version), ..Draft::new("CHANGE COLUMNS", facts) }).await.map(|_| true)
+    }
+
     /// The actions that give the table these columns.
     pub(super) fn reshape(&self, columns: &SchemaRef) -> Result<Vec<Action>> {
         let state = self.known();
@@ -233,7 +258,8 @@ impl Table {
             Action::Cdc(file) => Some(self.root.join(&file.path)),
             _ => None,
         };
-        let files: Vec<_> = draft.actions.iter().filter_map(names).collect();
+        let tombstones = draft.tombstones.iter().flat_map(|published| published.paths.iter().cloned());
+        let files: Vec<_> = draft.actions.iter().filter_map(names).chain(tombstones).collect();
         let outcome = self.try_commit(draft).await;
         if outcome.as_ref().is_err_and(|error| error.code() == Code::DiskFull) {
             // One that stays is an orphan, which no reader sees.

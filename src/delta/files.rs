@@ -47,6 +47,10 @@ pub(super) struct LiveFile {
 pub(super) struct FileStats(Value);
 
 impl FileStats {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok().map(Self)
+    }
+
     #[cfg(test)]
     pub(super) fn of(json: Value) -> Self {
         Self(json)
@@ -129,7 +133,7 @@ impl Table {
             return Err(Error::new(Code::NotSupported, message));
         }
         let data = DataFile { path: self.root.join(&name), partition: view.partition_values_map().into_iter().collect() };
-        let stats = view.stats().and_then(|text| serde_json::from_str(&text).ok()).map(FileStats);
+        let stats = view.stats().and_then(|text| FileStats::parse(&text));
         Ok(LiveFile { data, stats, name, view })
     }
 

@@ -19,6 +19,7 @@ mod schema;
 mod staged;
 mod stats;
 mod table;
+mod tombstones;
 mod upsert;
 mod writer;
 
@@ -32,6 +33,7 @@ pub use rewrite::Matching;
 pub use schema::normalise;
 pub use staged::{RestsOn, Staged};
 pub use table::Table;
+pub use tombstones::Deletions;
 pub use writer::{Writer, WriterOptions, Written};
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ use super::files::{DataFile, LiveFile};
 use super::log::Action;
 use super::schema;
 use super::table::{State, Table};
+use super::tombstones::Deletions;
 use super::writer::{Purpose, Writer, WriterOptions, Written, as_changes};
 use crate::error::{Code, Error, Result};
 
@@ -73,7 +74,7 @@ impl Table {
         let counts = RowCounts { deleted: rewrite.count, ..RowCounts::default() };
         let version = rewrite.version;
         actions.extend(self.end_rewrite(rewrite).await?);
-        self.land("DELETE", version, actions, counts, token, facts).await
+        self.land(Draft { actions, reads: Reads::Rows(version), rows: counts, token, ..Draft::new("DELETE", facts) }).await
     }
 
     /// Puts new values into columns of the matching rows; the new values may speak of the old.
@@ -99,18 +100,20 @@ impl Table {
         let counts = RowCounts { updated: rewrite.count, ..RowCounts::default() };
         let version = rewrite.version;
         let actions = self.end_rewrite(rewrite).await?;
-        self.land("UPDATE", version, actions, counts, token, facts).await
+        self.land(Draft { actions, reads: Reads::Rows(version), rows: counts, token, ..Draft::new("UPDATE", facts) }).await
     }
 
     /// Puts written rows in the place of the matching ones, or of all, in one commit; with new columns if they are given.
     ///
-    /// Readers see the old rows or the new ones, never neither.
+    /// Readers see the old rows or the new ones, never neither. What keyed writes remember of deleted keys goes with the rows: `deletions`
+    /// takes the place of it where all rows are replaced.
     ///
     /// # Errors
     /// `InvalidDefinition` for new columns together with a condition: rows that stay keep their columns.
     pub async fn replace(
         &self,
         written: Vec<Written>,
+        deletions: Option<Deletions>,
         new_schema: Option<&SchemaRef>,
         matching: Option<&Matching<'_>>,
         token: Option<&Token>,
@@ -133,6 +136,11 @@ impl Table {
             return Err(Error::new(Code::Conflict, "the table's columns changed while rows were written")
                 .hint("Run the statement again.".to_owned()));
         }
+        let tombstones = match (matching, deletions) {
+            (None, Some(deletions)) => self.publish_deletions(deletions).await?,
+            (None, None) => self.publish_without_tombstones().await?,
+            (Some(_), _) => None,
+        };
         match matching {
             None => {
                 rewrite.count = count_rows(&rewrite.files)?;
@@ -149,7 +157,7 @@ impl Table {
         let version = rewrite.version;
         actions.extend(self.end_rewrite(rewrite).await?);
         actions.extend(written.into_iter().flat_map(Written::hand_over).map(Action::Add));
-        self.land("REPLACE", version, actions, counts, token, facts).await
+        self.land(Draft { actions, reads: Reads::Rows(version), rows: counts, token, tombstones, ..Draft::new("REPLACE", facts) }).await
     }
 
     async fn begin_rewrite(&self) -> Result<Rewrite> {
@@ -198,20 +206,13 @@ impl Table {
         Ok(actions)
     }
 
-    async fn land(
-        &self,
-        operation: &'static str,
-        version: Version,
-        actions: Vec<Action>,
-        rows: RowCounts,
-        token: Option<&Token>,
-        facts: &Facts,
-    ) -> Result<Committed> {
-        if actions.is_empty() && token.is_none() {
-            let state = self.known();
-            return Ok(Committed { version: state.version, committed_at: state.committed_at, repeated: false, rows, facts: facts.clone() });
+    /// Makes the commit, unless it would say nothing.
+    pub(super) async fn land(&self, draft: Draft<'_>) -> Result<Committed> {
+        if draft.actions.is_empty() && draft.token.is_none() && draft.tombstones.is_none() {
+            let State { version, committed_at, .. } = self.known();
+            return Ok(Committed { version, committed_at, repeated: false, rows: draft.rows, facts: draft.facts.clone() });
         }
-        self.commit(Draft { actions, reads: Reads::Rows(version), rows, token, ..Draft::new(operation, facts) }).await
+        self.commit(draft).await
     }
 }
 

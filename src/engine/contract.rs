@@ -7,7 +7,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use weir_catalog::{Kind, ObjectId};
+use weir_catalog::{Kind, Object, ObjectId};
 
 use super::{Caller, Snapshot};
 use crate::clock::Micros;
@@ -40,6 +40,15 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// For the rules of a table: names mean what they mean beside it, and are read with its owner's rights, whoever writes the row.
+    pub fn of_table(&self, table: &Object) -> Scope {
+        let mut search_path = vec![table.schema.clone()];
+        if table.schema != "public" {
+            search_path.push("public".to_owned());
+        }
+        Scope { search_path, rights_of: Some(table.owner.clone()), ..self.clone() }
+    }
+
     /// The role whose rights count.
     pub fn judged(&self) -> &str {
         self.rights_of.as_deref().unwrap_or(&self.role)

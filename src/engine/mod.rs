@@ -5,6 +5,7 @@
 
 mod apart;
 mod clients;
+mod condition;
 mod constant;
 mod contract;
 pub mod definition;
@@ -12,6 +13,7 @@ mod dml;
 #[expect(clippy::module_inception, reason = "the type gives the room its name")]
 mod engine;
 mod errors;
+mod floats;
 mod found_columns;
 mod functions;
 mod letters;
@@ -37,6 +39,7 @@ mod version;
 mod tests;
 
 pub use clients::{Caller, Client, Notification};
+pub use condition::asks_tables;
 pub use contract::{Planned, RelationKey, Relations, Scope, Used, Wanted};
 #[cfg(test)]
 pub use dml::DmlDone;

@@ -8,6 +8,8 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{DataType, Expr, Ident, ObjectNamePart, Query, Select, SelectItem, SetExpr, VisitMut, VisitorMut};
 
+mod sorted;
+
 const UNNAMED: &str = "?column?";
 
 /// Names what has no name, in the query and in all queries inside it.
@@ -21,29 +23,30 @@ impl VisitorMut for Namer {
     type Break = ();
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
-        let sorts = query.order_by.is_some();
-        name_set(&mut query.body, sorts);
+        name_set(&mut query.body);
+        sorted::apart(query);
         ControlFlow::Continue(())
     }
 }
 
-fn name_set(set: &mut SetExpr, sorts: bool) {
+fn name_set(set: &mut SetExpr) {
     match set {
-        SetExpr::Select(select) => name_select(select, sorts),
+        SetExpr::Select(select) => name_select(select),
         SetExpr::SetOperation { left, right, .. } => {
-            name_set(left, sorts);
-            name_set(right, sorts);
+            name_set(left);
+            name_set(right);
         }
         // A query inside is visited by itself.
         _ => {}
     }
 }
 
-fn name_select(select: &mut Select, sorts: bool) {
-    let is_wildcard = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+fn is_wildcard(item: &SelectItem) -> bool {
+    matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
+}
+
+fn name_select(select: &mut Select) {
     let has_wildcard = select.projection.iter().any(is_wildcard);
-    // A name taken from a column could hide the column itself from HAVING and ORDER BY, or stand beside it in what a wildcard brings.
-    let keeps_columns = sorts || select.having.is_some() || select.qualify.is_some() || has_wildcard;
     let mut taken: HashSet<String> = select.projection.iter().filter_map(given).collect();
     let mut plain: HashSet<String> = HashSet::new();
     for item in &mut select.projection {
@@ -57,15 +60,13 @@ fn name_select(select: &mut Select, sorts: bool) {
             Some(name) => name,
             None => match derived(expr) {
                 Derived::Own(name) => name,
-                Derived::Column(name) if keeps_columns => {
-                    // The planner names a cast after its column, which does no harm unless that stands there too.
-                    if !has_wildcard && !taken.contains(&name) {
-                        continue;
+                Derived::Column(name) => {
+                    // The column itself may be among those that the wildcard brings.
+                    if has_wildcard {
+                        taken.insert(name.clone());
                     }
-                    taken.insert(name.clone());
                     name
                 }
-                Derived::Column(name) => name,
             },
         };
         let name = free(name, &mut taken);

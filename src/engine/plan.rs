@@ -19,8 +19,8 @@ use weir_sql::{Privilege, Temporal, TemporalPoint};
 use super::position::Place;
 use super::resolve::{Ask, Misplaced, Moment, Target, walk};
 use super::{
-    Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, apart, constant, definition, errors, letters, output_names, parameters, privileges, rewrite,
-    state, subqueries, system,
+    Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, apart, constant, definition, errors, floats, letters, output_names,
+    parameters, privileges, rewrite, state, subqueries, system,
 };
 use crate::clock::Micros;
 use crate::error::{Code, Error, Result};
@@ -58,11 +58,20 @@ pub(super) enum Pin {
     Time(Micros),
 }
 
+/// The relations that one statement names.
+pub(super) struct Named {
+    pub(super) catalog: MemoryCatalogProvider,
+    /// How many columns they have: large ones are planned on a thread of their own.
+    columns: usize,
+}
+
 /// What was read while planning.
 #[derive(Default)]
 pub(super) struct Reads {
     pub(super) used: Vec<Used>,
     pub(super) notices: Vec<String>,
+    /// System tables: they show what is now and nothing else.
+    pub(super) unversioned: Vec<String>,
 }
 
 impl Engine {
@@ -95,17 +104,33 @@ impl Engine {
         context: &Context<'_>,
         reads: &mut Reads,
     ) -> Result<LogicalPlan> {
+        output_names::name(&mut tree);
+        let mut tree = rewrite::query(tree);
+        let named = self.catalog_of(&mut tree, temporals, place, state, context, reads).await?;
+        let plan = self.logical(tree, named, place, state, context.scope).await?;
+        subqueries::aggregated(plan).map_err(errors::error)
+    }
+
+    /// Every relation that a tree names, as a catalog of this statement only; the tree is made to name them there.
+    pub(super) async fn catalog_of(
+        &self,
+        tree: &mut Query,
+        temporals: &[Temporal],
+        place: &Place<'_>,
+        state: &Arc<SessionState>,
+        context: &Context<'_>,
+        reads: &mut Reads,
+    ) -> Result<Named> {
         let misplaced = |m: Box<Misplaced>| {
             let position = m.position.or_else(|| m.spot.and_then(|spot| place.offset(spot)));
             m.error.at(position)
         };
-        output_names::name(&mut tree);
-        let mut tree = rewrite::query(tree);
-        let found = walk(&mut tree, temporals, context.scope, context.definitions).map_err(misplaced)?;
+        let found = walk(tree, temporals, context.scope, context.definitions).map_err(misplaced)?;
         if found.about_catalog {
-            tree = rewrite::catalog_query(tree);
+            *tree = rewrite::catalog_query(tree.clone());
         }
         let catalog = MemoryCatalogProvider::new();
+        let mut columns = 0;
         for ask in &found.asks {
             let known = reads.used.len();
             let provider = self.provider(ask, temporals, state, context, reads).await.map_err(|error| match ask.spot {
@@ -116,17 +141,30 @@ impl Engine {
             if let Some(used) = reads.used.get_mut(known..).and_then(<[Used]>::last_mut) {
                 used.reference.clone_from(&ask.reference);
             }
-            add(&catalog, ask, provider)?;
+            columns += provider.schema().fields().len();
+            register(&catalog, &ask.reference, provider)?;
         }
+        Ok(Named { catalog, columns })
+    }
+
+    /// A tree over its relations as a plan.
+    pub(super) async fn logical(
+        &self,
+        tree: Query,
+        named: Named,
+        place: &Place<'_>,
+        state: &Arc<SessionState>,
+        scope: &Scope,
+    ) -> Result<LogicalPlan> {
         let list = state.catalog_list();
-        list.register_catalog(state::database(context.scope).to_owned(), Arc::new(catalog));
+        list.register_catalog(state::database(scope).to_owned(), Arc::new(named.catalog));
         let statement = PlannerStatement::Statement(Box::new(Statement::Query(Box::new(tree))));
-        let plan = apart::bound(state, statement).await.map_err(|e| {
+        let plan = apart::bound(state, statement, apart::is_small(place.len(), named.columns)).await.map_err(|e| {
             let position = errors::spot(&e).and_then(|spot| place.offset(spot));
             errors::error(e).at(position)
         })?;
         only_reads(&plan)?;
-        subqueries::aggregated(plan).map_err(errors::error)
+        floats::compared(plan).map_err(errors::error)
     }
 
     async fn provider(
@@ -142,9 +180,13 @@ impl Engine {
                 if table.schema == "hub" && table.name == "audit" {
                     privileges::require_audit(context.definitions, context.scope.judged())?;
                 }
+                reads.unversioned.push(format!("{}.{}", table.schema, table.name));
                 Ok(system::provider(table, self.me()?, context.scope))
             }
-            Target::Fixed => self.fixed(&ask.reference.1),
+            Target::Fixed => {
+                reads.unversioned.push(format!("{}.{}", ask.reference.0, ask.reference.1));
+                self.fixed(&ask.reference.1)
+            }
             Target::Changes { object, from, to, after } => {
                 privileges::require(context.definitions, context.scope.judged(), object, Privilege::Select)?;
                 let from = constant::bound(from, state, context.scope)?;
@@ -371,8 +413,12 @@ pub(super) fn key(object: &Object) -> RelationKey {
     RelationKey { id: object.id, kind: object.kind, schema: object.schema.clone(), name: object.name.clone() }
 }
 
-fn add(catalog: &MemoryCatalogProvider, ask: &Ask, provider: Arc<dyn TableProvider>) -> Result<()> {
-    let (schema, table) = &ask.reference;
+/// Puts a table into a statement's own catalog, under schema and name.
+pub(super) fn register(
+    catalog: &MemoryCatalogProvider,
+    (schema, table): &(String, String),
+    provider: Arc<dyn TableProvider>,
+) -> Result<()> {
     let in_schema = match catalog.schema(schema) {
         Some(existing) => existing,
         None => {

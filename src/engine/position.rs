@@ -39,6 +39,11 @@ impl<'a> Place<'a> {
         Self { text: "", position: 1, anchor: None }
     }
 
+    /// Bytes of its text.
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
     fn new(text: &'a str, position: usize, tree: &impl Visit) -> Self {
         let mut first = First::default();
         let _ = tree.visit(&mut first);

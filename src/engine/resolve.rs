@@ -22,7 +22,7 @@ use super::system::{self, SystemTable};
 use crate::error::{Code, Error, Result};
 
 /// Schema of the tables that stand in for a version, a stream or changes.
-const APART: &str = "$";
+pub(super) const APART: &str = "$";
 
 /// One relation that the query reads.
 pub(super) struct Ask {

@@ -54,7 +54,8 @@ fn named(subquery: Subquery, number: usize) -> Result<Expr> {
     Ok(Expr::ScalarSubquery(Subquery { subquery: Arc::new(plan), ..subquery }))
 }
 
-fn one_row(subquery: Subquery) -> Result<Expr> {
+/// The same in a form from which what ties it to the outer row can be taken.
+pub(super) fn one_row(subquery: Subquery) -> Result<Expr> {
     if is_one_row(&subquery.subquery) {
         return Ok(Expr::ScalarSubquery(subquery));
     }
@@ -63,10 +64,12 @@ fn one_row(subquery: Subquery) -> Result<Expr> {
     if let Some(split) = split_projection(&plan, &outside, &subquery)? {
         return Ok(split);
     }
-    let Some(column) = plan.schema().columns().into_iter().next().filter(|_| plan.schema().fields().len() == 1) else {
+    let name = subquery.subquery.schema().field(0).name().clone();
+    // What the order needs may stand beside the value.
+    let alone = first || plan.schema().fields().len() == 1;
+    let Some(column) = plan.schema().columns().into_iter().find(|column| column.name == name).filter(|_| alone) else {
         return Ok(Expr::ScalarSubquery(subquery));
     };
-    let name = subquery.subquery.schema().field(0).name().clone();
     let value = match first {
         true => first_value(col(column), order),
         false => single_value().call(vec![col(column)]),
@@ -181,6 +184,13 @@ fn without_limit(plan: &LogicalPlan) -> Option<(LogicalPlan, bool, Vec<SortExpr>
     match limit.input.as_ref() {
         _ if !one => None,
         LogicalPlan::Sort(Sort { expr, input, fetch: _ }) => Some((input.as_ref().clone(), true, expr.clone())),
+        // The order is by a column that is not asked for.
+        LogicalPlan::Projection(projection) if projection.expr.iter().all(|expr| matches!(expr, Expr::Column(_))) => {
+            match projection.input.as_ref() {
+                LogicalPlan::Sort(Sort { expr, input, fetch: _ }) => Some((input.as_ref().clone(), true, expr.clone())),
+                _ => Some((limit.input.as_ref().clone(), true, Vec::new())),
+            }
+        }
         other => Some((other.clone(), true, Vec::new())),
     }
 }

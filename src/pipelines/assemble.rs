@@ -5,23 +5,25 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
+use datafusion::catalog::TableProvider;
 use datafusion::common::{Column, DFSchema, JoinType, ScalarValue};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::TaskContext;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
 use datafusion::physical_plan::ExecutionPlan;
-use weir_catalog::{Kind, Object, TableBody};
+use weir_catalog::{Object, TableBody};
 use weir_sql::statements::create_pipeline::{Mode, Output};
-use weir_sql::{Action, Element, Privilege, Rule, RuleKind};
+use weir_sql::{Action, Element, Rule, RuleKind};
 
 use super::carry::{CARRIED_POSITION, CARRIED_SOURCE, carried, carry};
 use super::in_turn::InTurnExec;
 use super::isolate::{Isolated, isolate};
+use super::references::{foreign_table, key};
 use super::target::Target;
-use crate::engine::{Engine, Planned, Scope, catalog_error, definition, privileges};
+use crate::engine::{Engine, Planned, Relations, Scope, Wanted, definition};
 use crate::error::{Code, Error, Result};
-use crate::rules::{Check, CompiledRule, KeyHasher, RuleSet, Seen};
+use crate::rules::{Check, CompiledRule, KeyHasher, RuleSet, Seen, with_words};
 
 /// Boolean column that tells an upsert to remove the key.
 pub(super) const DELETE_COLUMN: &str = "__weir_delete";
@@ -64,26 +66,36 @@ pub(super) struct Width {
     pub(super) partitions: usize,
 }
 
-/// Puts the plan of an output together. `planned` was planned with the run's own inputs.
+/// A query that was planned with a run's own inputs, and those inputs, which its rules look at too.
+pub(super) struct Fixed<'a> {
+    pub(super) planned: Planned,
+    pub(super) relations: &'a dyn Relations,
+}
+
+/// Puts the plan of an output together.
 pub(super) async fn assemble(
     engine: &Arc<Engine>,
     scope: &Scope,
-    planned: Planned,
+    fixed: Fixed<'_>,
     output: &Output,
     mode: &Mode,
     target: &Target,
     width: Width,
 ) -> Result<Assembled> {
+    let Fixed { planned, relations } = fixed;
     let mut state = Arc::unwrap_or_clone(planned.state);
     state.config_mut().options_mut().execution.target_partitions = width.partitions;
     let visible = planned.plan.schema().as_arrow().clone();
     let plan = carry(&planned.plan).map_err(Engine::error)?;
     let plan = shaped(plan, &visible, target)?;
     let rules = all_rules(engine, output, mode, target)?;
-    let mut marks = Marks { engine, scope, plan, next: 0 };
+    let of_table = scope.of_table(&target.object);
+    // The table's own rules mean what they meant to its owner.
+    let scope_of = |rule: &Rule| if output.rules.contains(rule) { scope } else { &of_table };
+    let mut marks = Marks { engine, relations, plan, next: 0 };
     let mut kinds = Vec::new();
     for rule in &rules {
-        kinds.push(marks.bind(rule, mode, target).await?);
+        kinds.push(marks.bind(rule, scope_of(rule), mode, target).await?);
     }
     let mut plan = marks.plan;
     if let Mode::Upsert { keyed, .. } = mode
@@ -98,7 +110,7 @@ pub(super) async fn assemble(
     let df_schema = plain(plan.schema())?;
     let mut bound = Vec::new();
     for (rule, kind) in rules.iter().zip(kinds) {
-        bound.push(bound_rule(engine, scope, rule, kind, &df_schema).await?);
+        bound.push(bound_rule(&Binding { engine, scope: scope_of(rule), relations, target, schema: &df_schema }, rule, kind).await?);
     }
     let isolated = Arc::new(Isolated::default());
     let state = Arc::new(state);
@@ -193,26 +205,29 @@ enum Marked {
 /// Adds a mark column per rule that looks at another table.
 struct Marks<'a> {
     engine: &'a Arc<Engine>,
-    scope: &'a Scope,
+    relations: &'a dyn Relations,
     plan: LogicalPlan,
     next: usize,
 }
 
 impl Marks<'_> {
-    async fn bind(&mut self, rule: &Rule, mode: &Mode, target: &Target) -> Result<Marked> {
+    async fn bind(&mut self, rule: &Rule, scope: &Scope, mode: &Mode, target: &Target) -> Result<Marked> {
         match &rule.kind {
             RuleKind::Expect(_) | RuleKind::Check(_) | RuleKind::NotNull(_) => Ok(Marked::Nothing),
             RuleKind::Unique(columns) => {
                 let names: Vec<String> = columns.iter().map(|column| column.value.clone()).collect();
                 // A full replacement has no earlier rows to clash with.
                 let taken = match mode {
-                    Mode::Append => Some(self.mark(&target.object, &names, &names, rule.position).await?),
+                    Mode::Append => {
+                        let provider = self.engine.table(&target.object).await?.scan(None).await?;
+                        Some(self.mark(provider, &names, &names, rule.position)?)
+                    }
                     _ => None,
                 };
                 Ok(Marked::Unique { columns: names, taken })
             }
             RuleKind::ForeignKey { columns, table, referenced } => {
-                let object = self.referenced(table)?;
+                let object = foreign_table(table, scope, self.engine.store().as_ref())?;
                 let body: TableBody = serde_json::from_value(object.body.clone())
                     .map_err(|error| Error::internal("a table's body cannot be read").caused_by(error))?;
                 let there: Vec<String> = match referenced.is_empty() {
@@ -228,42 +243,19 @@ impl Marks<'_> {
                     .at(rule.position));
                 }
                 let here: Vec<String> = columns.iter().map(|column| column.value.clone()).collect();
-                let found = self.mark(&object, &here, &there, rule.position).await?;
+                // As the run was frozen with it; one frozen without it reads what is there.
+                let provider = match self.relations.provider(&key(&object), &Wanted::Plain).await? {
+                    Some(pinned) => pinned,
+                    None => self.engine.table(&object).await?.scan(None).await?,
+                };
+                let found = self.mark(provider, &here, &there, rule.position)?;
                 Ok(Marked::Reference { columns: here, found })
             }
         }
     }
 
-    fn referenced(&self, name: &weir_sql::Name) -> Result<Object> {
-        let schemas: Vec<&str> = match &name.schema {
-            Some(schema) => vec![schema.value.as_str()],
-            None => self.scope.search_path.iter().map(String::as_str).collect(),
-        };
-        for schema in schemas {
-            match self.engine.store().relation(schema, &name.name.value).map_err(catalog_error)? {
-                Some(object) if object.kind == Kind::Table => {
-                    let store = self.engine.store().as_ref();
-                    privileges::require(store, self.scope.judged(), &object, Privilege::References)
-                        .map_err(|error| error.at(name.position()))?;
-                    return Ok(object);
-                }
-                Some(object) => {
-                    return Err(Error::new(
-                        Code::NotSupported,
-                        format!("FOREIGN KEY can only reference a lake table, and \"{}\" is a {}", object.full_name(), object.kind.noun()),
-                    )
-                    .at(name.position()));
-                }
-                None => {}
-            }
-        }
-        Err(Error::new(Code::UndefinedTable, format!("relation \"{name}\" does not exist")).at(name.position()))
-    }
-
     /// Joins the distinct keys of a table, small side first, so that the stream is never held in memory.
-    async fn mark(&mut self, object: &Object, here: &[String], there: &[String], position: usize) -> Result<String> {
-        let table = self.engine.table(object).await?;
-        let provider = table.scan(None).await?;
+    fn mark(&mut self, provider: Arc<dyn TableProvider>, here: &[String], there: &[String], position: usize) -> Result<String> {
         let schema = provider.schema();
         let alias = format!("__weir_ref{}", self.next);
         let mark = format!("__weir_mark{}", self.next);
@@ -299,17 +291,38 @@ fn no_column(name: &str, position: usize) -> Error {
     Error::new(Code::UndefinedColumn, format!("column \"{name}\" does not exist")).at(Some(position).filter(|at| *at > 0))
 }
 
-async fn bound_rule(engine: &Arc<Engine>, scope: &Scope, rule: &Rule, marked: Marked, schema: &DFSchema) -> Result<BoundRule> {
+/// What rules are bound with.
+struct Binding<'a> {
+    engine: &'a Arc<Engine>,
+    scope: &'a Scope,
+    relations: &'a dyn Relations,
+    target: &'a Target,
+    schema: &'a DFSchema,
+}
+
+impl Binding<'_> {
+    /// A condition whose sub-queries were answered.
+    async fn condition(&self, expr: &weir_sql::Expr) -> Result<Expr> {
+        let (row, table) = (self.schema.as_arrow(), &self.target.object.name);
+        let definitions = self.engine.store().as_ref();
+        let condition = self.engine.plan_condition(expr, row, table, self.scope, definitions, Some(self.relations)).await?;
+        condition.settle().await?;
+        Ok(condition.expr)
+    }
+}
+
+async fn bound_rule(binding: &Binding<'_>, rule: &Rule, marked: Marked) -> Result<BoundRule> {
+    let schema = binding.schema;
     let index = |name: &str| schema.index_of_column_by_name(None, name).ok_or_else(|| no_column(name, rule.position));
     let indices = |names: &[String]| names.iter().map(|name| index(name)).collect::<Result<Vec<_>>>();
     let list = |names: &[String]| names.join(", ");
     let (kind, word, demand, code) = match (&rule.kind, marked) {
         (RuleKind::Expect(expr), _) => {
-            let bound = engine.plan_expr(expr, schema, scope).await?;
+            let bound = binding.condition(expr).await?;
             (BoundKind::Expect(bound), "expect".to_owned(), format!("EXPECT ({})", expr.text), Code::CheckViolated)
         }
         (RuleKind::Check(expr), _) => {
-            let bound = engine.plan_expr(expr, schema, scope).await?;
+            let bound = binding.condition(expr).await?;
             (BoundKind::Holds(bound), "check".to_owned(), format!("CHECK ({})", expr.text), Code::CheckViolated)
         }
         (RuleKind::NotNull(columns), _) => {
@@ -349,7 +362,10 @@ async fn bound_rule(engine: &Arc<Engine>, scope: &Scope, rule: &Rule, marked: Ma
 impl Assembled {
     /// The rules, ready for one worker.
     pub(super) fn rules(&self) -> Result<RuleSet> {
-        let physical = |expr: &Expr| self.state.create_physical_expr(expr.clone(), &self.df_schema).map_err(Engine::error);
+        let physical = |expr: &Expr| {
+            let expr = with_words(expr.clone(), &self.df_schema);
+            expr.and_then(|expr| self.state.create_physical_expr(expr, &self.df_schema)).map_err(Engine::error)
+        };
         let mut rules = Vec::new();
         for rule in &self.rules {
             let check = match &rule.kind {
@@ -366,7 +382,7 @@ impl Assembled {
             rules.push(CompiledRule {
                 name: rule.name.clone(),
                 action: rule.action,
-                message: rule.message.clone(),
+                reason: rule.message.clone().unwrap_or_else(|| format!("the row breaks {}", rule.demand)),
                 demand: rule.demand.clone(),
                 code: rule.code,
                 check,

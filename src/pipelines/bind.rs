@@ -16,6 +16,8 @@ use weir_catalog::{Definitions, Kind, Object, ObjectId};
 use weir_sql::statements::create_pipeline::{Body, CreatePipeline, Mode, Output};
 
 use super::options::Settings;
+use super::references::References;
+use super::sequence::{self, Sequence};
 use super::stream_table::StreamTable;
 use crate::engine::{Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, catalog_error};
 use crate::error::{Code, Error, Result};
@@ -44,8 +46,11 @@ pub(super) struct Bound {
     pub(super) settings: Settings,
     pub(super) streams: Vec<StreamInput>,
     pub(super) planned: Planned,
-    /// Columns of the query, as the user named them.
+    /// Columns of the query, as the user named them; behind them `_sequence` where the order is none of them.
     pub(super) columns: SchemaRef,
+    pub(super) sequence: Sequence,
+    /// What its rules look at besides the row.
+    pub(super) references: References,
 }
 
 /// The one output of a definition.
@@ -104,13 +109,14 @@ pub(super) async fn bind(
     let settings = Settings::read(&definition.header.options)?;
     let relations = Openers { engine, definitions, opened: Mutex::default() };
     let scope = Scope { named, as_of: None, ..scope.clone() };
-    let planned = engine.plan(&output.query, &scope, definitions, Some(&relations)).await?;
+    let (planned, sequence) = sequence::plan(engine, &output, &scope, definitions, Some(&relations)).await?;
     let streams: Vec<StreamInput> = relations.opened.into_inner().into_values().collect();
     let mode = mode(&output, !streams.is_empty())?;
-    let columns = Arc::new(planned.plan.schema().as_arrow().clone());
+    let columns = sequence::columns(&planned.plan, &sequence);
     distinct_names(&columns, &output)?;
     no_limit(&planned.plan, &output)?;
-    Ok(Bound { output, mode, settings, streams, planned, columns })
+    let references = References::find(engine, &output, &columns, &scope, definitions).await?;
+    Ok(Bound { output, mode, settings, streams, planned, columns, sequence, references })
 }
 
 /// A limit would pass over records of a stream for good: the run would count them as read, and no later run would see them.
@@ -183,14 +189,18 @@ impl Bound {
     /// Every object that the definition names or reads, without those that its views read.
     pub(super) fn depends_on(&self) -> Vec<ObjectId> {
         let mut ids: Vec<ObjectId> = self.planned.used.iter().map(|used| used.relation.id).collect();
+        ids.extend(self.references.depends_on());
         ids.sort_unstable();
         ids.dedup();
         ids
     }
 
-    /// Lake tables that are read as they are at the start of the run.
+    /// What is read as it is at the start of the run, before what is read at a version that is written down: a relation read both ways is
+    /// pinned as it is now.
     pub(super) fn snapshots(&self) -> impl Iterator<Item = &Used> {
-        self.planned.used.iter().filter(|used| used.wanted != Wanted::Stream)
+        let read = || self.planned.used.iter().chain(self.references.used()).filter(|used| used.wanted != Wanted::Stream);
+        let now = |used: &&Used| used.wanted == Wanted::Plain;
+        read().filter(now).chain(read().filter(move |used| !now(used)))
     }
 }
 

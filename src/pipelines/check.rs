@@ -5,15 +5,15 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::ExprSchemable as _;
-use weir_catalog::{Definitions, Kind, Object, ObjectId, PipelineBody, TableBody};
-use weir_sql::{Privilege, RuleKind};
+use weir_catalog::{Definitions, Kind, Object, PipelineBody, TableBody};
+use weir_sql::RuleKind;
 use weir_sql::statements::create_pipeline::{CreatePipeline, Mode, TriggerKind};
 
 use super::bind::{Bound, Checked, bind};
 use super::runner::Runner;
 use super::schedule::Schedule;
 use super::target;
-use crate::engine::{Scope, catalog_error, definition, privileges};
+use crate::engine::{Scope, catalog_error, definition};
 use crate::error::{Code, Error, Result};
 use crate::formats::{Logical, arrow_type, type_name};
 
@@ -36,19 +36,16 @@ impl Runner {
         }
         let bound = bind(&self.engine, pipeline, scope, definitions, placeholders(pipeline)?).await?;
         let mut notices = bound.planned.notices.clone();
-        self.check_output(&bound, scope, definitions).await?;
+        notices.extend(self.check_output(&bound, scope, definitions).await?);
         if pipeline.header.triggers.is_empty() {
             notices.push("the pipeline has no trigger: it runs only by RUN PIPELINE".to_owned());
         }
-        let mut depends_on = bound.depends_on();
-        depends_on.extend(self.referenced(&bound, scope, definitions)?);
-        depends_on.sort_unstable();
-        depends_on.dedup();
+        let depends_on = bound.depends_on();
         Ok(Checked { depends_on, columns: Arc::clone(&bound.columns), notices })
     }
 
-    async fn check_output(&self, bound: &Bound, scope: &Scope, definitions: &dyn Definitions) -> Result<()> {
-        let _ = definitions;
+    /// Judges what is written where; answers with what a client should know.
+    async fn check_output(&self, bound: &Bound, scope: &Scope, definitions: &dyn Definitions) -> Result<Option<String>> {
         let column = |ident: &weir_sql::Ident| match bound.columns.column_with_name(&ident.value) {
             Some(_) => Ok(()),
             None => {
@@ -61,24 +58,26 @@ impl Runner {
         let schema = DFSchema::try_from(bound.columns.as_ref().clone()).map_err(crate::engine::Engine::error)?;
         if let Mode::Upsert { keyed, .. } = &bound.mode {
             keyed.key.iter().try_for_each(column)?;
-            for expr in keyed.sequence_by.iter().chain(&keyed.delete_when) {
+            if let Some(expr) = &keyed.delete_when {
                 self.engine.plan_expr(expr, &schema, scope).await?;
             }
-            keyed.sequence_by.as_ref().map(super::execute::sequence_name).transpose()?;
         }
         for rule in &bound.output.rules {
             match &rule.kind {
                 RuleKind::Expect(expr) | RuleKind::Check(expr) => {
-                    let given =
-                        self.engine.plan_expr(expr, &schema, scope).await?.get_type(&schema).map_err(crate::engine::Engine::error)?;
+                    let table = &bound.output.target.name.value;
+                    let condition = self.engine.plan_condition(expr, &bound.columns, table, scope, definitions, None).await?;
+                    let given = condition.expr.get_type(&schema).map_err(crate::engine::Engine::error)?;
                     if !matches!(given, DataType::Boolean | DataType::Null) {
                         let message =
                             format!("a rule must be a condition, and this is a value of type {}", type_name(&given, Logical::Plain));
                         return Err(Error::new(Code::WrongType, message).at(expr.position));
                     }
                 }
-                RuleKind::NotNull(columns) | RuleKind::Unique(columns) | RuleKind::ForeignKey { columns, .. } => {
-                    columns.iter().try_for_each(column)?
+                RuleKind::NotNull(columns) | RuleKind::Unique(columns) => columns.iter().try_for_each(column)?,
+                RuleKind::ForeignKey { columns, table, referenced } => {
+                    columns.iter().try_for_each(column)?;
+                    has_columns(&super::references::foreign_table(table, scope, definitions)?, referenced)?;
                 }
             }
         }
@@ -88,40 +87,8 @@ impl Runner {
                 target::may_fill(&self.engine, &object, bound, scope)?;
                 target::fits(&object, bound)
             }
-            None => target::new_name(&self.engine, &bound.output, scope).map(|_| ()),
+            None => target::new_name(&self.engine, &bound.output, scope).map(|_| None),
         }
-    }
-
-    /// Tables that FOREIGN KEY rules look at.
-    fn referenced(&self, bound: &Bound, scope: &Scope, definitions: &dyn Definitions) -> Result<Vec<ObjectId>> {
-        let mut ids = Vec::new();
-        for rule in &bound.output.rules {
-            let RuleKind::ForeignKey { table, referenced, .. } = &rule.kind else { continue };
-            let schemas: Vec<&str> = match &table.schema {
-                Some(schema) => vec![schema.value.as_str()],
-                None => scope.search_path.iter().map(String::as_str).collect(),
-            };
-            let mut found = None;
-            for schema in schemas {
-                found = definitions.relation(schema, &table.name.value).map_err(catalog_error)?;
-                if found.is_some() {
-                    break;
-                }
-            }
-            match found {
-                Some(object) => {
-                    has_columns(&object, referenced)?;
-                    if let Some(schema) = &table.schema {
-                        privileges::require_usage(definitions, scope.judged(), &schema.value).map_err(|error| error.at(schema.position))?;
-                    }
-                    let judged = privileges::require(definitions, scope.judged(), &object, Privilege::References);
-                    judged.map_err(|error| error.at(table.position()))?;
-                    ids.push(object.id);
-                }
-                None => return Err(Error::new(Code::UndefinedTable, format!("relation \"{table}\" does not exist")).at(table.position())),
-            }
-        }
-        Ok(ids)
     }
 
     /// Makes the target of a pipeline that was just created, so that views and other pipelines can name it. Called again it does nothing.

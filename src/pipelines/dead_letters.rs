@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{BinaryBuilder, Int64Builder, ListBuilder, StringBuilder, TimestampMicrosecondBuilder};
+use arrow::array::{ArrayRef, BinaryBuilder, Int64Builder, ListBuilder, StringArray, StringBuilder, TimestampMicrosecondBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::{Column, TableReference};
@@ -117,8 +117,8 @@ impl DeadLetterWriter {
         Self { again: Some(letters), ..Self::new(table, origin) }
     }
 
-    pub(super) async fn add(&mut self, letter: DeadLetter) -> Result<()> {
-        self.waiting.push(letter);
+    pub(super) async fn add(&mut self, letters: Vec<DeadLetter>) -> Result<()> {
+        self.waiting.extend(letters);
         if self.again.is_none() && self.waiting.len() >= FLUSH_ROWS { self.flush().await } else { Ok(()) }
     }
 
@@ -228,15 +228,21 @@ fn id(origin: &Origin, letter: &DeadLetter) -> String {
     part(&letter.position.unwrap_or(-1).to_le_bytes());
     part(letter.record.as_deref().unwrap_or_default().as_bytes());
     part(letter.raw.as_deref().unwrap_or_default());
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize().iter().take(16).flat_map(|byte| [byte >> 4, byte & 15]).map(digit).collect()
+}
+
+fn digit(half: u8) -> char {
+    char::from_digit(u32::from(half), 16).unwrap_or('0')
 }
 
 fn batch(origin: &Origin, letters: &[DeadLetter]) -> Result<RecordBatch> {
-    let text = |value: &dyn Fn(&DeadLetter) -> Option<String>| {
+    let text = |value: &dyn for<'a> Fn(&'a DeadLetter) -> Option<&'a str>| {
         let mut column = StringBuilder::new();
         letters.iter().for_each(|letter| column.append_option(value(letter)));
-        Arc::new(column.finish()) as arrow::array::ArrayRef
+        Arc::new(column.finish()) as ArrayRef
     };
+    let same = |value: &str| Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, letters.len()))) as ArrayRef;
+    let none = || arrow::array::new_null_array(&DataType::Utf8, letters.len());
     let element = Arc::new(Field::new("element", DataType::Utf8, true));
     let mut rules = ListBuilder::new(StringBuilder::new()).with_field(element);
     let (mut raw, mut position, mut attempts) = (BinaryBuilder::new(), Int64Builder::new(), Int64Builder::new());
@@ -249,25 +255,25 @@ fn batch(origin: &Origin, letters: &[DeadLetter]) -> Result<RecordBatch> {
         attempts.append_value(1);
         first_seen.append_value(origin.first_seen);
     }
-    let columns = vec![
-        text(&|letter| Some(id(origin, letter))),
-        text(&|_| Some(origin.pipeline.clone())),
-        text(&|_| Some(origin.run_id.to_string())),
-        text(&|_| None),
-        text(&|_| Some(origin.output.clone())),
-        text(&|letter| Some(letter.stage.word().to_owned())),
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(letters.iter().map(|letter| Some(id(origin, letter))).collect::<StringArray>()),
+        same(&origin.pipeline),
+        same(&origin.run_id.to_string()),
+        none(),
+        same(&origin.output),
+        text(&|letter| Some(letter.stage.word())),
         Arc::new(rules.finish()),
-        text(&|letter| letter.rules.first().cloned()),
-        text(&|letter| Some(letter.error.clone())),
-        text(&|letter| letter.record.clone()),
+        text(&|letter| letter.rules.first().map(String::as_str)),
+        text(&|letter| Some(&letter.error)),
+        text(&|letter| letter.record.as_deref()),
         Arc::new(raw.finish()),
-        text(&|letter| letter.source.clone()),
+        text(&|letter| letter.source.as_deref()),
         Arc::new(position.finish()),
         Arc::new(first_seen.finish()),
         Arc::new(attempts.finish()),
-        text(&|_| Some("open".to_owned())),
-        text(&|_| None),
-        text(&|_| None),
+        same("open"),
+        none(),
+        none(),
     ];
     RecordBatch::try_new(schema(), columns).map_err(|error| Error::internal("a dead letter does not fit its table").caused_by(error))
 }

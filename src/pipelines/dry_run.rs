@@ -13,10 +13,11 @@ use weir_catalog::{Counts, Object, Run, RunKind, RunStatus};
 use weir_sql::Argument;
 
 use super::Arguments;
-use super::assemble::{Width, assemble};
+use super::assemble::{Fixed, Width, assemble};
 use super::bind::bind;
 use super::inputs::{self, Frozen};
 use super::runner::Runner;
+use super::sequence;
 use super::target::Target;
 use crate::engine::{Engine, Scope, definition};
 use crate::error::{Error, Result};
@@ -53,8 +54,9 @@ impl Runner {
         let run = self.imagined_run(pipeline, inputs);
         let rejects = RejectSink::default();
         let frozen = Frozen::open(&self.engine, &run, &bound.streams, &rejects, 1).await?;
-        let planned = self.engine.plan(&bound.output.query, &scope, store.as_ref(), Some(&frozen)).await?;
-        let assembled = assemble(&self.engine, &scope, planned, &bound.output, &bound.mode, &target, Width { partitions: 1 }).await?;
+        let (planned, _) = sequence::plan(&self.engine, &bound.output, &scope, store.as_ref(), Some(&frozen)).await?;
+        let fixed = Fixed { planned, relations: &frozen };
+        let assembled = assemble(&self.engine, &scope, fixed, &bound.output, &bound.mode, &target, Width { partitions: 1 }).await?;
         debug_assert!(assembled.physical.output_partitioning().partition_count() >= 1);
         let mut rules = assembled.rules()?;
         let mut rows = execute_stream(Arc::clone(&assembled.physical), Arc::clone(&assembled.context)).map_err(Engine::error)?;
@@ -146,8 +148,7 @@ fn judged(verdict: &Verdict, rows: usize, name: impl Fn(usize) -> String) -> (Ve
             .broken_by(row)
             .map(|(rule, error)| error.map_or_else(|| name(rule), |error| format!("{}: {error}", name(rule))))
             .collect();
-        let fate = verdict.fates.as_ref().and_then(|fates| fates.get(row)).copied().unwrap_or(Fate::Keep);
-        words.push(match fate {
+        words.push(match verdict.fate(row) {
             Fate::Keep if names.is_empty() => "keep",
             Fate::Keep => "warn",
             Fate::Drop => "drop",

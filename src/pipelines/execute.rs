@@ -15,15 +15,16 @@ use tokio_util::sync::CancellationToken;
 use weir_catalog::{Counts, Kind, Object, ObjectId, Run, RunKind, TableCommit};
 use weir_sql::statements::create_pipeline::{CreatePipeline, Mode};
 
-use super::assemble::{DELETE_COLUMN, Width, assemble, is_ordered};
+use super::assemble::{DELETE_COLUMN, Fixed, Width, assemble, is_ordered};
 use super::bind::Bound;
 use super::dead_letters::{self, DeadLetterWriter, Origin};
 use super::fail_points::reached;
 use super::inputs::Frozen;
 use super::pass::{Pass, RuleCount, Setting, conserve};
 use super::replay::Replayed;
+use super::sequence;
 use super::target::{self, Target};
-use crate::delta::{Committed, Facts, Table, Token, UpsertSpec, WriterOptions, Written};
+use crate::delta::{Committed, Deletions, Facts, Table, Token, UpsertSpec, WriterOptions, Written};
 use crate::engine::{Engine, Scope, catalog_error};
 use crate::error::{Code, Error, Result};
 use crate::sources::RejectSink;
@@ -75,14 +76,17 @@ impl Attempt {
         let token = Token { app_id: format!("{}/{}", self.pipeline.id.0, target.object.id.0), batch: self.run.batch };
         if target.table.applied(&token.app_id).await?.is_some_and(|batch| batch >= token.batch) {
             let done = target.table.append(Vec::new(), Some(&token), &self.facts(None)).await?;
+            target.tell_sequence(&self.engine, &self.facts(None))?;
             return self.landed(&target, &done);
         }
         let before = target.table.version().await?;
         target.evolve(&self.engine, &self.facts(None)).await?;
+        sequence::settle(&mut target, &self.bound, self.run.kind == RunKind::FullRefresh, &self.facts(None)).await?;
         let pass = self.unless_cancelled(self.pass(&target)).await?;
         match self.write(&pass, &target, &token, before).await {
             Ok(done) => {
                 reached("target.committed");
+                target.tell_sequence(&self.engine, &self.facts(None))?;
                 let landed = self.landed(&target, &done)?;
                 Ok(Landed { file_rows: file_rows(&pass.setting.rejects), ..landed })
             }
@@ -112,7 +116,7 @@ impl Attempt {
             replayed.substitute(self, &mut frozen, &rejects).await?;
         }
         let store = Arc::clone(self.engine.store());
-        let mut planned = self.engine.plan(&self.bound.output.query, &self.scope, store.as_ref(), Some(&frozen)).await?;
+        let (mut planned, _) = sequence::plan(&self.engine, &self.bound.output, &self.scope, store.as_ref(), Some(&frozen)).await?;
         if let Some(replayed) = &replayed {
             planned.plan = replayed.beside(planned.plan, &rejects)?;
         }
@@ -121,7 +125,8 @@ impl Attempt {
             Mode::Append if self.run.kind == RunKind::FullRefresh => &Mode::Replace,
             mode => mode,
         };
-        let assembled = assemble(&self.engine, &self.scope, planned, &self.bound.output, mode, target, Width { partitions }).await?;
+        let fixed = Fixed { planned, relations: &frozen };
+        let assembled = assemble(&self.engine, &self.scope, fixed, &self.bound.output, mode, target, Width { partitions }).await?;
         let letters = match replayed {
             Some(replayed) => DeadLetterWriter::again(self.letters_table().await?, self.origin(), replayed.letters),
             None => DeadLetterWriter::new(self.letters_table().await?, self.origin()),
@@ -159,15 +164,15 @@ impl Attempt {
             Mode::Upsert { keyed, ignore_null_updates } => {
                 let spec = UpsertSpec {
                     key: keyed.key.iter().map(|column| column.value.clone()).collect(),
-                    sequence: keyed.sequence_by.as_ref().map(|expr| sequence_column(expr, target)).transpose()?,
+                    sequence: self.bound.sequence.column().map(str::to_owned),
                     delete: keyed.delete_when.as_ref().map(|_| DELETE_COLUMN.to_owned()),
                     ignore_null_updates: *ignore_null_updates,
                 };
                 let rows = self.settled_rows(pass)?;
                 if refresh {
-                    let rows = super::refresh::newest(&self.engine, &self.scope, rows, &spec, &target.written()).await?;
-                    let written = write_all(target, vec![rows]).await?;
-                    return self.swap(pass, target, token, before, written).await;
+                    let (written, deletions) = super::refresh::newest(&self.engine, &self.scope, rows, &spec, target).await?;
+                    reached("run.executed");
+                    return self.swap(pass, target, token, before, written, deletions).await;
                 }
                 let facts = || self.facts(Some(self.record(pass, before)));
                 target.table.upsert(rows, &spec, Some(token), &facts).await
@@ -181,19 +186,27 @@ impl Attempt {
                         let facts = self.facts(Some(self.record(pass, before)));
                         target.table.append(written, Some(token), &facts).await
                     }
-                    _ => self.swap(pass, target, token, before, written).await,
+                    _ => self.swap(pass, target, token, before, written, None).await,
                 }
             }
         }
     }
 
-    async fn swap(&self, pass: &Pass, target: &Target, token: &Token, before: u64, written: Vec<Written>) -> Result<Committed> {
+    async fn swap(
+        &self,
+        pass: &Pass,
+        target: &Target,
+        token: &Token,
+        before: u64,
+        written: Vec<Written>,
+        deletions: Option<Deletions>,
+    ) -> Result<Committed> {
         let mut record = self.record(pass, before);
         let landed: i64 = written.iter().map(Written::rows).sum();
         record.counts.duplicates = record.counts.written - landed;
         record.counts.written = landed;
         let facts = self.facts(Some(record));
-        target.table.replace(written, None, None, Some(token), &facts).await
+        target.table.replace(written, deletions, target.reshaped.as_ref(), None, Some(token), &facts).await
     }
 
     /// The end of the pass: limits are judged, the sum is checked, and the dead letters are committed before any row.
@@ -312,25 +325,6 @@ fn commit_of(table: &Object, done: &Committed, operation: &str, run: &Run) -> Ta
         operation: operation.to_uppercase(),
         run_id: Some(run.run_id),
         user: run.requested_by.clone(),
-    }
-}
-
-/// SEQUENCE BY must name a column that the table keeps: only then can a late event be told from a new one.
-pub(super) fn sequence_name(expr: &weir_sql::Expr) -> Result<String> {
-    match expr.ast.as_ref() {
-        sqlparser::ast::Expr::Identifier(ident) if ident.quote_style.is_some() => Ok(ident.value.clone()),
-        sqlparser::ast::Expr::Identifier(ident) => Ok(ident.value.to_lowercase()),
-        _ => Err(Error::new(Code::NotSupported, "SEQUENCE BY takes a column of the output")
-            .hint(format!("Select it as a column: {} AS seq; then SEQUENCE BY seq.", expr.text))
-            .at(expr.position)),
-    }
-}
-
-fn sequence_column(expr: &weir_sql::Expr, target: &Target) -> Result<String> {
-    let name = sequence_name(expr)?;
-    match target.columns.iter().any(|column| *column.name() == name) {
-        true => Ok(name),
-        false => Err(Error::new(Code::UndefinedColumn, format!("column \"{name}\" does not exist")).at(expr.position)),
     }
 }
 

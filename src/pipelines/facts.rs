@@ -5,7 +5,7 @@ use weir_catalog::{Lineage, Object};
 
 use super::bind::Bound;
 use super::lineage::columns;
-use crate::engine::Engine;
+use crate::engine::{Engine, Used};
 
 /// The edges of a bound pipeline; their target is filled in by [`edges`] once it is known.
 pub(super) fn lineage(engine: &Engine, pipeline: &Object, bound: &Bound) -> Vec<Lineage> {
@@ -21,16 +21,13 @@ pub(super) fn lineage(engine: &Engine, pipeline: &Object, bound: &Bound) -> Vec<
         transformation: None,
         direct: true,
     };
-    for used in &bound.planned.used {
-        found.push(edge(&format!("{}.{}", used.relation.schema, used.relation.name)));
+    for used in bound.planned.used.iter().chain(bound.references.used()) {
+        let reads = edge(&full_name(used));
+        if !found.contains(&reads) {
+            found.push(reads);
+        }
     }
-    let full_name = |table: &TableReference| {
-        let matches = |used: &&crate::engine::Used| {
-            used.reference.1 == table.table() && table.schema().is_none_or(|schema| schema == used.reference.0)
-        };
-        bound.planned.used.iter().find(matches).map(|used| format!("{}.{}", used.relation.schema, used.relation.name))
-    };
-    for column in columns(&bound.planned.plan, &full_name) {
+    for column in columns(&bound.planned.plan, &|table| named(table, &bound.planned.used)) {
         found.push(Lineage {
             from_column: Some(column.from_column),
             to_column: column.to_column,
@@ -39,7 +36,29 @@ pub(super) fn lineage(engine: &Engine, pipeline: &Object, bound: &Bound) -> Vec<
             ..edge(&column.from_relation)
         });
     }
+    // What a rule asks decides which rows there are, and gives none of them a value.
+    for asked in &bound.references.asked {
+        for column in columns(&asked.plan, &|table| named(table, &asked.used)) {
+            let filter = Some("filter".to_owned());
+            found.push(Lineage {
+                from_column: Some(column.from_column),
+                transformation: filter,
+                direct: false,
+                ..edge(&column.from_relation)
+            });
+        }
+    }
     found
+}
+
+/// The relation that a plan refers to by this name.
+fn named(table: &TableReference, used: &[Used]) -> Option<String> {
+    let matches = |used: &&Used| used.reference.1 == table.table() && table.schema().is_none_or(|schema| schema == used.reference.0);
+    used.iter().find(matches).map(full_name)
+}
+
+fn full_name(used: &Used) -> String {
+    format!("{}.{}", used.relation.schema, used.relation.name)
 }
 
 pub(super) fn edges(target: &Object, mut lineage: Vec<Lineage>) -> Vec<Lineage> {

@@ -3,8 +3,9 @@
 //! The variable FAILPOINTS says what happens where: `target.committed=return` ends the process there, as a crash would, with no
 //! destructor run; `target.committed=2*off->return` when it comes there for the third time.
 
-/// Every point, in the order a run passes them. Each is named after what has just happened.
-pub const FAIL_POINTS: &[&str] = &["run.frozen", "run.executed", "deadletters.committed", "target.committed", "run.finished"];
+/// Every point, in the order a run passes them. Each is named after what has just happened; `tombstones.written` lies in `delta`.
+pub const FAIL_POINTS: &[&str] =
+    &["run.frozen", "run.executed", "deadletters.committed", "tombstones.written", "target.committed", "run.finished"];
 
 /// Syncs that a crash test may let fail, which ends the process too: in `stores`.
 pub const SYNC_POINTS: &[&str] = &["file.sync", "folder.sync"];

@@ -110,7 +110,7 @@ impl Frozen {
         let mut frozen = Self { engine: Arc::clone(engine), streams: HashMap::new(), versions: HashMap::new() };
         for input in &run.inputs {
             if let Input::Version { version } = input.input {
-                frozen.versions.insert(input.relation_id, version);
+                frozen.versions.entry(input.relation_id).or_insert(version);
             }
         }
         for stream in streams {

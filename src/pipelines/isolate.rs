@@ -292,6 +292,18 @@ fn compact(row: &RecordBatch) -> RecordBatch {
     arrow::compute::take_record_batch(row, &first).unwrap_or_else(|_| row.clone())
 }
 
+/// Where each row came from.
+pub(super) fn provenances(rows: &RecordBatch) -> DfResult<Vec<(Option<String>, Option<i64>)>> {
+    let sources = rows.column_by_name(CARRIED_SOURCE).map(|column| cast(column, &DataType::Utf8)).transpose()?;
+    let sources = sources.as_ref().and_then(|column| column.as_string_opt::<i32>());
+    let positions = rows.column_by_name(CARRIED_POSITION).and_then(|column| column.as_primitive_opt::<Int64Type>());
+    let of = |row| {
+        let source = sources.filter(|sources| sources.is_valid(row)).map(|sources| sources.value(row).to_owned());
+        (source, positions.filter(|positions| positions.is_valid(row)).map(|positions| positions.value(row)))
+    };
+    Ok((0..rows.num_rows()).map(of).collect())
+}
+
 /// Where a row came from.
 pub(super) fn provenance(batch: &RecordBatch, row: usize) -> (Option<String>, Option<i64>) {
     let source = batch.column_by_name(CARRIED_SOURCE).and_then(|column| {

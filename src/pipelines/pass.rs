@@ -21,12 +21,12 @@ use weir_sql::statements::create_pipeline::RejectLimit;
 use super::assemble::{Assembled, DELETE_COLUMN};
 use super::carry::{CARRIED_POSITION, CARRIED_SOURCE};
 use super::dead_letters::{DeadLetter, DeadLetterWriter, Stage, record, records};
-use super::isolate::{accounts_for_all, provenance};
+use super::isolate::{accounts_for_all, provenances};
 use super::target::{INGESTED_COLUMN, RUN_COLUMN, Target};
 use crate::clock::Micros;
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
-use crate::rules::{Fate, RuleSet, Verdict};
+use crate::rules::{CompiledRule, Fate, RuleSet, Verdict};
 use crate::sources::{POSITION_COLUMN, RejectSink, SOURCE_COLUMN};
 
 /// How one rule did over a run.
@@ -130,16 +130,11 @@ impl Pass {
     async fn split(&self, batch: &RecordBatch, rules: &mut RuleSet) -> Result<Option<RecordBatch>> {
         count(&self.tally.emitted, batch.num_rows());
         let verdict = rules.evaluate(batch).map_err(Engine::error)?;
-        let good = match &verdict.fates {
+        self.put_away(batch, &verdict, rules).await?;
+        let good = match verdict.keep() {
             None => Some(batch.clone()),
-            Some(fates) => {
-                self.put_away(batch, &verdict, fates, rules).await?;
-                match verdict.keep() {
-                    None => Some(batch.clone()),
-                    Some(keep) if keep.true_count() == 0 => None,
-                    Some(keep) => Some(filter_record_batch(batch, &keep).map_err(arrow_failed)?),
-                }
-            }
+            Some(keep) if keep.true_count() == 0 => None,
+            Some(keep) => Some(filter_record_batch(batch, &keep).map_err(arrow_failed)?),
         };
         self.collect_rejects().await?;
         self.check_reject_rows()?;
@@ -169,39 +164,43 @@ impl Pass {
     }
 
     /// Rows that a rule keeps from the table: to the dead letters, or counted as dropped. FAIL ends the run.
-    async fn put_away(&self, batch: &RecordBatch, verdict: &Verdict, fates: &[Fate], rules: &RuleSet) -> Result<()> {
-        count(&self.tally.dropped, fates.iter().filter(|fate| **fate == Fate::Drop).count());
-        let is_letter = |fate: &Fate| matches!(fate, Fate::Quarantine | Fate::Fail);
-        let picked: UInt32Array = (0_u32..).zip(fates).filter(|(_, fate)| is_letter(fate)).map(|(row, _)| Some(row)).collect();
+    async fn put_away(&self, batch: &RecordBatch, verdict: &Verdict, rules: &RuleSet) -> Result<()> {
+        count(&self.tally.dropped, verdict.dropped());
+        let picked = verdict.letters();
         if picked.is_empty() {
             return Ok(());
         }
-        let rows = take_record_batch(batch, &picked).map_err(arrow_failed)?;
+        let numbers: UInt32Array = picked.iter().map(|row| u32::try_from(*row).ok()).collect();
+        let rows = take_record_batch(batch, &numbers).map_err(arrow_failed)?;
         let own: Vec<usize> = (0..self.assembled.own).collect();
         let records = records(&rows.project(&own).map_err(arrow_failed)?);
-        let picked = picked.values().iter().filter_map(|row| usize::try_from(*row).ok());
-        for ((place, row), record) in picked.enumerate().zip(records) {
-            let letter = letter(row, record, provenance(&rows, place), verdict, rules);
-            if fates.get(row) == Some(&Fate::Fail) {
-                let error = failed_row(&letter, verdict, row, rules);
-                self.quarantine(letter).await?;
+        let places = provenances(&rows).map_err(Engine::error)?;
+        let mut letters = Vec::with_capacity(picked.len());
+        for ((row, record), place) in picked.into_iter().zip(records).zip(places) {
+            let letter = letter(row, record, place, verdict, rules);
+            let failed = (verdict.fate(row) == Fate::Fail).then(|| failed_row(&letter, verdict, row, rules));
+            letters.push(letter);
+            if let Some(error) = failed {
+                self.quarantine(letters).await?;
                 return Err(error);
             }
-            self.quarantine(letter).await?;
         }
-        Ok(())
+        self.quarantine(letters).await
     }
 
-    async fn quarantine(&self, letter: DeadLetter) -> Result<()> {
-        count(&self.tally.quarantined, 1);
-        self.setting.letters.lock().await.add(letter).await
+    async fn quarantine(&self, letters: Vec<DeadLetter>) -> Result<()> {
+        if letters.is_empty() {
+            return Ok(());
+        }
+        count(&self.tally.quarantined, letters.len());
+        self.setting.letters.lock().await.add(letters).await
     }
 
     /// Records that never became rows, and rows that the query could not compute.
     async fn collect_rejects(&self) -> Result<()> {
-        for refused in self.setting.rejects.drain() {
+        let refused = self.setting.rejects.drain().into_iter().map(|refused| {
             let reject = refused.reject;
-            self.quarantine(DeadLetter {
+            DeadLetter {
                 stage: Stage::Decode,
                 rules: vec![reject.rule],
                 error: reject.error,
@@ -209,22 +208,19 @@ impl Pass {
                 raw: Some(reject.raw),
                 source: Some(refused.source),
                 position: Some(reject.position),
-            })
-            .await?;
-        }
-        for refused in self.assembled.isolated.drain() {
-            self.quarantine(DeadLetter {
-                stage: Stage::Transform,
-                rules: vec!["transform".to_owned()],
-                error: refused.error,
-                record: record(&refused.row),
-                raw: None,
-                source: refused.source,
-                position: refused.position,
-            })
-            .await?;
-        }
-        Ok(())
+            }
+        });
+        self.quarantine(refused.collect()).await?;
+        let refused = self.assembled.isolated.drain().into_iter().map(|refused| DeadLetter {
+            stage: Stage::Transform,
+            rules: vec!["transform".to_owned()],
+            error: refused.error,
+            record: record(&refused.row),
+            raw: None,
+            source: refused.source,
+            position: refused.position,
+        });
+        self.quarantine(refused.collect()).await
     }
 
     fn add_rules(&self, rules: &RuleSet) {
@@ -312,22 +308,21 @@ fn letter(
     verdict: &Verdict,
     rules: &RuleSet,
 ) -> DeadLetter {
-    let mut broken: Vec<(Fate, String, String)> = verdict
-        .broken_by(row)
-        .filter_map(|(rule, error)| {
-            let rule = rules.get(rule)?;
-            let text = match (error, &rule.message) {
-                (Some(error), _) => format!("{}: {error}", rule.demand),
-                (None, Some(message)) => message.clone(),
-                (None, None) => format!("the row breaks {}", rule.demand),
-            };
-            Some((Fate::of(rule.action), rule.name.clone(), text))
-        })
-        .collect();
+    let mut broken: Vec<(&CompiledRule, Option<&str>)> =
+        verdict.broken_by(row).filter_map(|(rule, error)| Some((rules.get(rule)?, error))).collect();
     // The rule that decided comes first.
-    broken.sort_by_key(|(fate, _, _)| std::cmp::Reverse(*fate));
-    let error = broken.iter().map(|(_, _, text)| text.as_str()).collect::<Vec<_>>().join("; ");
-    let rules = broken.into_iter().map(|(_, name, _)| name).collect();
+    broken.sort_by_key(|(rule, _)| std::cmp::Reverse(Fate::of(rule.action)));
+    let mut error = String::new();
+    for (rule, failure) in &broken {
+        if !error.is_empty() {
+            error.push_str("; ");
+        }
+        match failure {
+            Some(failure) => error.extend([rule.demand.as_str(), ": ", failure]),
+            None => error.push_str(&rule.reason),
+        }
+    }
+    let rules = broken.into_iter().map(|(rule, _)| rule.name.clone()).collect();
     DeadLetter { stage: Stage::Validate, rules, error, record, raw: None, source, position }
 }
 

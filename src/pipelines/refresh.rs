@@ -1,34 +1,82 @@
-//! A full refresh of a keyed table: of every key the newest event, deletions left out, whatever the number of events.
+//! A full refresh of a keyed table: of every key the newest event, whatever the number of events; deletions are only remembered. Where NULLs
+//! keep what is stored, the events before it fill in what it leaves out.
 //!
 //! Sorting spills to disk, so memory is bounded by the engine's limit and not by the table.
 
 use std::sync::Arc;
 
-use arrow::array::UInt64Array;
+use arrow::array::{AsArray, BooleanArray, UInt64Array};
+use arrow::compute::{filter_record_batch, not};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::{Column, DataFusionError};
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::provider_as_source;
+use datafusion::error::Result as DfResult;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::functions_window::expr_fn::row_number;
-use datafusion::logical_expr::{Expr, ExprFunctionExt, LogicalPlanBuilder, col, lit};
+use datafusion::functions_window::expr_fn::{last_value, row_number};
+use datafusion::logical_expr::expr::{NullTreatment, Sort};
+use datafusion::logical_expr::{Expr, ExprFunctionExt, LogicalPlanBuilder, WindowFrame, col, lit, when};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use futures::StreamExt;
 use parking_lot::Mutex;
 
 use super::execute::without_dictionaries;
-use crate::delta::UpsertSpec;
+use super::target::Target;
+use crate::delta::{Deletions, UpsertSpec, WriterOptions, Written};
 use crate::engine::{Engine, Scope};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 const ORDINAL: &str = "__weir_ordinal";
 const RANK: &str = "__weir_rank";
+const LIFE: &str = "__weir_life";
 
-/// The newest row of every key, with the columns of `written`.
+/// Writes the newest row of every key, and remembers the keys whose newest event deletes them: what is older may still come.
 pub(super) async fn newest(
+    engine: &Arc<Engine>,
+    scope: &Scope,
+    rows: SendableRecordBatchStream,
+    spec: &UpsertSpec,
+    target: &Target,
+) -> Result<(Vec<Written>, Option<Deletions>)> {
+    let columns = target.written();
+    let mut newest = ranked(engine, scope, rows, spec, &columns).await?;
+    let mut writer = target.table.writer(WriterOptions { schema: target.reshaped.clone(), ..WriterOptions::default() }).await?;
+    let mut deletions = target.table.deletions_writer(spec, &columns)?;
+    while let Some(batch) = newest.next().await {
+        let batch = batch.map_err(Engine::error)?;
+        let (rows, dead) = parted(&batch, spec)?;
+        writer.write(rows).await?;
+        if let (Some(deletions), Some(dead)) = (&mut deletions, dead) {
+            deletions.write(&dead)?;
+        }
+    }
+    let deletions = match deletions {
+        Some(deletions) => Some(deletions.finish().await?),
+        None => None,
+    };
+    Ok((vec![writer.finish().await?], deletions))
+}
+
+/// Rows that stay, without the mark; and those that are deletions.
+fn parted(batch: &RecordBatch, spec: &UpsertSpec) -> Result<(RecordBatch, Option<RecordBatch>)> {
+    let odd = |error| Error::internal("the rows of a refresh cannot be parted").caused_by(error);
+    let Some(name) = &spec.delete else { return Ok((batch.clone(), None)) };
+    let at = batch.schema_ref().index_of(name).map_err(odd)?;
+    let marks = batch.columns().get(at).and_then(|column| column.as_boolean_opt());
+    let marks = marks.ok_or_else(|| Error::internal("the mark of a deletion is not a boolean"))?;
+    let dead: BooleanArray = marks.iter().map(|mark| Some(mark == Some(true))).collect();
+    let stays = not(&dead).map_err(odd)?;
+    let mut rows = filter_record_batch(batch, &stays).map_err(odd)?;
+    rows.remove_column(at);
+    let dead = if dead.true_count() > 0 { Some(filter_record_batch(batch, &dead).map_err(odd)?) } else { None };
+    Ok((rows, dead))
+}
+
+/// The newest row of every key, with the columns of `written` and the mark of deletion.
+async fn ranked(
     engine: &Arc<Engine>,
     scope: &Scope,
     rows: SendableRecordBatchStream,
@@ -40,27 +88,58 @@ pub(super) async fn newest(
     let schema: SchemaRef = Arc::new(Schema::new(fields));
     let once = Once { schema: Arc::clone(&schema), rows: Mutex::new(Some(rows)) };
     let table = StreamingTable::try_new(schema, vec![Arc::new(once)]).map_err(Engine::error)?;
-    let named = |name: &str| Expr::Column(Column::from_name(name));
-    let mut order = Vec::new();
-    if let Some(sequence) = &spec.sequence {
-        order.push(named(sequence).sort(false, false));
-    }
-    order.push(named(ORDINAL).sort(false, false));
-    let rank = row_number().partition_by(spec.key.iter().map(|key| named(key)).collect()).order_by(order).build().map_err(Engine::error)?;
-    let mut keep = col(RANK).eq(lit(1_u64));
-    if let Some(delete) = &spec.delete {
-        keep = keep.and(named(delete).is_not_true());
-    }
+    let key: Vec<Expr> = spec.key.iter().map(|key| named(key)).collect();
+    let order = |ascending: bool| {
+        // NULL is the oldest.
+        let sort = |name: &str| named(name).sort(ascending, ascending);
+        spec.sequence.iter().map(|name| sort(name)).chain([sort(ORDINAL)]).collect::<Vec<_>>()
+    };
+    let rank = row_number().partition_by(key.clone()).order_by(order(false)).build().map_err(Engine::error)?;
     let plan = LogicalPlanBuilder::scan("given", provider_as_source(Arc::new(table)), None)
         .and_then(LogicalPlanBuilder::build)
         .map_err(Engine::error)?;
-    let columns: Vec<Expr> = written.fields().iter().map(|field| named(field.name())).collect();
-    let frame = DataFrame::new(engine.state(scope), plan)
-        .with_column(RANK, rank)
-        .and_then(|frame| frame.filter(keep))
-        .and_then(|frame| frame.select(columns))
-        .map_err(Engine::error)?;
+    let columns: Vec<&str> = written.fields().iter().map(|field| field.name()).chain(&spec.delete).map(String::as_str).collect();
+    let mut frame = DataFrame::new(engine.state(scope), plan).with_column(RANK, rank).map_err(Engine::error)?;
+    if spec.ignore_null_updates {
+        frame = patched(frame, spec, &columns, &key, &order(true)).map_err(Engine::error)?;
+    }
+    let columns: Vec<Expr> = columns.into_iter().map(named).collect();
+    let frame = frame.filter(col(RANK).eq(lit(1_u64))).and_then(|frame| frame.select(columns)).map_err(Engine::error)?;
     frame.execute_stream().await.map_err(Engine::error)
+}
+
+fn named(name: &str) -> Expr {
+    Expr::Column(Column::from_name(name))
+}
+
+/// Each row with what the events before it gave where it has NULL, back to the last deletion of its key.
+fn patched(frame: DataFrame, spec: &UpsertSpec, columns: &[&str], key: &[Expr], order: &[Sort]) -> DfResult<DataFrame> {
+    let latest = |value: Expr, partition: Vec<Expr>| {
+        let so_far = WindowFrame::new(Some(false));
+        let latest = last_value(value).partition_by(partition).order_by(order.to_vec()).window_frame(so_far);
+        latest.null_treatment(Some(NullTreatment::IgnoreNulls)).build()
+    };
+    let is_deleted = spec.delete.as_ref().map(|name| named(name).is_true());
+    // Between two deletions a key lives once.
+    let (frame, mut life) = match &is_deleted {
+        Some(is_deleted) => {
+            let deletion = when(is_deleted.clone(), named(ORDINAL)).end()?;
+            (frame.with_column(LIFE, latest(deletion, key.to_vec())?)?, vec![named(LIFE)])
+        }
+        None => (frame, Vec::new()),
+    };
+    life.extend(key.iter().cloned());
+    let mut values = vec![named(RANK)];
+    for name in columns {
+        // A deletion keeps its own sequence; another row has one unless all before it have none.
+        let is_given = spec.key.iter().chain(&spec.sequence).chain(&spec.delete).any(|own| own == name);
+        values.push(match &is_deleted {
+            _ if is_given => named(name),
+            Some(is_deleted) => latest(when(is_deleted.clone().is_not_true(), named(name)).end()?, life.clone())?.alias(*name),
+            None => latest(named(name), life.clone())?.alias(*name),
+        });
+    }
+    frame.select(values)
 }
 
 /// A stream that can be read one time, its rows numbered as they come.

@@ -90,7 +90,10 @@ impl Replayed {
         let mut wanted = HashSet::new();
         for input in &attempt.run.inputs {
             match &input.input {
-                Input::Version { version: at } if input.relation == format!("{}.{}", NAME.0, NAME.1) => version = Some(*at),
+                Input::Version { version: at } if input.relation == format!("{}.{}", NAME.0, NAME.1) => {
+                    // A rule may look at the letters as well; theirs comes first.
+                    version = version.or(Some(*at));
+                }
                 Input::DeadLetters { ids } => wanted.extend(ids.iter().map(String::as_str)),
                 _ => {}
             }

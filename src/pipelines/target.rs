@@ -11,6 +11,7 @@ use weir_sql::statements::create_source::SchemaChange;
 
 use super::bind::{Bound, single_output};
 use super::runner::search_path;
+use super::sequence::{self, SEQUENCE_COLUMN, Sequence};
 use crate::delta::{self, Facts, Table};
 use crate::engine::{Engine, Scope, catalog_error, definition, is_dead_letters, privileges};
 use crate::error::{Code, Error, Result};
@@ -44,6 +45,8 @@ pub(super) struct Target {
     pub(super) provenance: Vec<FieldRef>,
     /// Columns of the query that the table does not have yet.
     pub(super) added: Vec<FieldRef>,
+    /// All columns of the table once all its rows are replaced, if they become others by that.
+    pub(super) reshaped: Option<SchemaRef>,
 }
 
 /// The catalog object of the target, if it exists.
@@ -125,10 +128,7 @@ pub(super) fn new_name(engine: &Engine, output: &Output, scope: &Scope) -> Resul
 /// The target of a bound pipeline; made now when it does not exist.
 pub(super) async fn ensure(engine: &Arc<Engine>, pipeline: &Object, bound: &Bound, scope: &Scope) -> Result<Target> {
     let object = match find(engine, &bound.output, scope)? {
-        Some(object) => {
-            may_fill(engine, &object, bound, scope)?;
-            object
-        }
+        Some(object) => object,
         None => match create(engine, pipeline, bound, scope).await {
             // A first run and the statement that made the pipeline may meet here: the other one was faster.
             Err(error) if matches!(error.code(), Code::DuplicateTable | Code::DuplicateObject) => {
@@ -137,6 +137,7 @@ pub(super) async fn ensure(engine: &Arc<Engine>, pipeline: &Object, bound: &Boun
             made => made?,
         },
     };
+    may_fill(engine, &object, bound, scope)?;
     let table = engine.table(&object).await?;
     let body: TableBody = serde_json::from_value(object.body.clone())
         .map_err(|error| Error::internal(format!("the body of table \"{}\" cannot be read", object.full_name())).caused_by(error))?;
@@ -145,7 +146,7 @@ pub(super) async fn ensure(engine: &Arc<Engine>, pipeline: &Object, bound: &Boun
     let (provenance, own): (Vec<FieldRef>, Vec<FieldRef>) = schema.fields().iter().cloned().partition(|field| is_provenance(field.name()));
     let added = lacking(&object, &schema, bound, policy)?;
     let columns = own.into_iter().chain(added.iter().cloned()).collect();
-    Ok(Target { object, table, columns, provenance, added })
+    Ok(Target { object, table, columns, provenance, added, reshaped: None })
 }
 
 /// What becomes of columns that the table lacks.
@@ -157,7 +158,9 @@ fn policy(output: &Output, own_table: bool) -> SchemaChange {
 fn lacking(object: &Object, schema: &SchemaRef, bound: &Bound, policy: SchemaChange) -> Result<Vec<FieldRef>> {
     let normal = delta::normalise(&bound.columns);
     let mut added = Vec::new();
-    for field in normal.fields().iter().filter(|field| schema.column_with_name(field.name()).is_none()) {
+    // The column of the sequence is ours, and no matter of policy: `sequence` adds it.
+    let is_own = |name: &str| name == SEQUENCE_COLUMN && matches!(bound.sequence, Sequence::Stored(_));
+    for field in normal.fields().iter().filter(|field| schema.column_with_name(field.name()).is_none() && !is_own(field.name())) {
         match policy {
             SchemaChange::Evolve => added.push(Arc::new(field.as_ref().clone().with_nullable(true))),
             SchemaChange::Ignore => {}
@@ -204,10 +207,13 @@ fn table_body(object: &Object) -> Result<TableBody> {
 }
 
 /// Whether a target that exists can take the columns of the query, as far as that is sure before the pipeline has an identity.
-pub(super) fn fits(object: &Object, bound: &Bound) -> Result<()> {
+///
+/// Answers with what a client should know of it.
+pub(super) fn fits(object: &Object, bound: &Bound) -> Result<Option<String>> {
     let body: TableBody = serde_json::from_value(object.body.clone())
         .map_err(|error| Error::internal(format!("the body of table \"{}\" cannot be read", object.full_name())).caused_by(error))?;
-    lacking(object, &body.columns, bound, policy(&bound.output, body.made_by.is_some())).map(|_| ())
+    lacking(object, &body.columns, bound, policy(&bound.output, body.made_by.is_some()))?;
+    sequence::notice(&body, bound)
 }
 
 /// Makes the table and its object. A crash in between leaves a folder that nothing names; the next try uses another.
@@ -271,9 +277,28 @@ impl Target {
         let fields: Vec<Field> = self.added.iter().map(|field| field.as_ref().clone()).collect();
         self.table.evolve(&fields, facts).await?;
         self.added.clear();
+        let body = self.body()?;
+        self.tell(engine, body, facts)
+    }
+
+    /// Tells the catalog of the column that holds the sequence, if it does not know what the table has. A run that is taken up again does
+    /// so, too: the one before may have ended between the table's commit and here.
+    pub(super) fn tell_sequence(&mut self, engine: &Arc<Engine>, facts: &Facts) -> Result<()> {
+        let (body, schema) = (self.body()?, self.table.schema());
+        let field = |columns: &SchemaRef| columns.field_with_name(SEQUENCE_COLUMN).ok().cloned();
+        match field(&schema) == field(&body.columns) {
+            true => Ok(()),
+            false => self.tell(engine, body, facts),
+        }
+    }
+
+    fn body(&self) -> Result<TableBody> {
+        serde_json::from_value(self.object.body.clone()).map_err(|error| Error::internal("a table's body cannot be read").caused_by(error))
+    }
+
+    /// Writes the table's columns into the catalog.
+    fn tell(&mut self, engine: &Arc<Engine>, body: TableBody, facts: &Facts) -> Result<()> {
         let columns = self.table.schema();
-        let body: TableBody = serde_json::from_value(self.object.body.clone())
-            .map_err(|error| Error::internal("a table's body cannot be read").caused_by(error))?;
         let body = TableBody { columns: Arc::clone(&columns), ..body };
         let body = serde_json::to_value(body).map_err(|error| Error::internal("a table's body cannot be written").caused_by(error))?;
         self.object.body = body.clone();

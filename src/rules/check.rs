@@ -12,7 +12,7 @@ use weir_sql::Action;
 
 use super::isolate::evaluate_rows;
 use super::seen::{KeyHasher, Seen};
-use super::verdict::{Failure, Fate, Verdict};
+use super::verdict::{Failure, Verdict};
 use crate::error::Code;
 
 /// How one rule is decided.
@@ -32,8 +32,8 @@ pub enum Check {
 pub struct CompiledRule {
     pub name: String,
     pub action: Action,
-    /// Said to people instead of a text made from the rule.
-    pub message: Option<String>,
+    /// Said to people of a row that breaks it.
+    pub reason: String,
     /// What the rule demands, in words, for errors.
     pub demand: String,
     pub code: Code,
@@ -77,29 +77,16 @@ impl RuleSet {
     /// # Errors
     /// Only what is not about the rows themselves.
     pub fn evaluate(&mut self, batch: &RecordBatch) -> DfResult<Verdict> {
-        let rows = batch.num_rows();
-        self.checked += i64::try_from(rows).unwrap_or(i64::MAX);
-        let mut failures = Vec::new();
+        self.checked += i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
+        let mut verdict = Verdict::default();
         for (at, rule) in self.rules.iter_mut().enumerate() {
             let Some((broken, errors)) = rule.check.broken(batch)? else { continue };
             if let Some(count) = self.failed.get_mut(at) {
                 *count += i64::try_from(broken.count_set_bits()).unwrap_or(i64::MAX);
             }
-            failures.push(Failure { rule: at, rows: broken, errors });
+            verdict.add(Failure { rule: at, rows: broken, errors }, rule.action);
         }
-        if failures.is_empty() {
-            return Ok(Verdict { failures, fates: None });
-        }
-        let mut fates = vec![Fate::Keep; rows];
-        for failure in &failures {
-            let fate = self.rules.get(failure.rule).map_or(Fate::Keep, |rule| Fate::of(rule.action));
-            for row in failure.rows.set_indices() {
-                if let Some(known) = fates.get_mut(row) {
-                    *known = fate.max(*known);
-                }
-            }
-        }
-        Ok(Verdict { failures, fates: Some(fates) })
+        Ok(verdict)
     }
 }
 

@@ -17,8 +17,9 @@ use super::definition::{self, New};
 use super::names::{self, Existing, Place, Wanted};
 use super::{columns, query};
 use crate::delta::{self, Committed, Facts, Table, WriterOptions, normalise};
-use crate::engine::{Engine, Planned};
+use crate::engine::{Engine, Planned, Scope, asks_tables};
 use crate::error::{Code, Error, Result};
+use crate::pipelines::search_path;
 use crate::session::{Outcome, Session};
 use crate::spec::Spec;
 
@@ -46,7 +47,7 @@ pub(super) async fn execute(session: &Session, statement: &CreateTable, text: &s
     };
     let schema = schema(statement, planned.as_ref())?;
     columns::must_have(&schema, &statement.partitioned_by)?;
-    let depends_on = check_elements(session, &*definitions, &statement.elements, &schema).await?;
+    let depends_on = check_elements(session, &*definitions, &statement.elements, &schema, (&place.schema, &name.name.value)).await?;
     let rows = make(session, statement, Making { place, schema, depends_on, text }, planned).await?;
     Ok(Outcome::done(match rows {
         Some(rows) => format!("SELECT {rows}"),
@@ -194,7 +195,7 @@ fn distinct(found: &Schema, statement: &CreateTable) -> Result<Schema> {
     Ok(Schema::new(nullable.collect::<Vec<_>>()))
 }
 
-/// Binds every rule, key and default to the columns. Answers the tables that foreign keys name.
+/// Binds every rule, key and default to the columns of `table`. Answers the tables that its rules name.
 ///
 /// # Errors
 /// `UndefinedColumn`, `UndefinedTable`, or whatever an expression does that cannot be.
@@ -203,12 +204,13 @@ pub(super) async fn check_elements(
     definitions: &dyn Definitions,
     elements: &[Element],
     schema: &Schema,
+    table: (&str, &str),
 ) -> Result<Vec<ObjectId>> {
     let mut depends_on = Vec::new();
     for element in elements {
         match element {
             Element::PrimaryKey(key) | Element::LookupKey(key) => columns::must_have(schema, key)?,
-            Element::Rule(rule) => depends_on.extend(check_rule(session, definitions, rule, schema).await?),
+            Element::Rule(rule) => depends_on.extend(check_rule(session, definitions, rule, schema, table).await?),
             Element::Column(column) => {
                 if let Some(default) = &column.default {
                     bind(session, default, &Schema::empty()).await?;
@@ -224,10 +226,25 @@ pub(super) async fn check_elements(
 
 /// # Errors
 /// As [`check_elements`].
-pub(super) async fn check_rule(session: &Session, definitions: &dyn Definitions, rule: &Rule, schema: &Schema) -> Result<Option<ObjectId>> {
+pub(super) async fn check_rule(
+    session: &Session,
+    definitions: &dyn Definitions,
+    rule: &Rule,
+    schema: &Schema,
+    (home, table): (&str, &str),
+) -> Result<Vec<ObjectId>> {
     match &rule.kind {
-        RuleKind::Expect(expr) | RuleKind::Check(expr) => bind(session, expr, schema).await.map(|()| None),
-        RuleKind::NotNull(listed) | RuleKind::Unique(listed) => columns::must_have(schema, listed).map(|()| None),
+        RuleKind::Expect(expr) => {
+            // As it will be read whenever a row is written: from beside the table.
+            let scope = Scope { search_path: search_path(home), ..session.scope(Vec::new()) };
+            let condition = session.hub().engine().plan_condition(expr, schema, table, &scope, definitions, None).await?;
+            Ok(condition.used.into_iter().map(|used| used.relation.id).collect())
+        }
+        RuleKind::Check(expr) if asks_tables(expr) => Err(Error::new(Code::NotSupported, "cannot use subquery in check constraint")
+            .hint("EXPECT (..) may ask other tables.".to_owned())
+            .at(expr.position)),
+        RuleKind::Check(expr) => bind(session, expr, schema).await.map(|()| Vec::new()),
+        RuleKind::NotNull(listed) | RuleKind::Unique(listed) => columns::must_have(schema, listed).map(|()| Vec::new()),
         RuleKind::ForeignKey { columns: listed, table, referenced } => {
             columns::must_have(schema, listed)?;
             let other = names::with(session, definitions, Kind::Table, table, Privilege::References)?;
@@ -238,7 +255,7 @@ pub(super) async fn check_rule(session: &Session, definitions: &dyn Definitions,
                 let message = "number of referencing and referenced columns for foreign key disagree";
                 return Err(Error::new(Code::InvalidDefinition, message).at(table.position()));
             }
-            Ok(Some(other.id))
+            Ok(vec![other.id])
         }
     }
 }

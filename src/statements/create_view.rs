@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use weir_catalog::{Definitions, Kind, ObjectId, RelationBody};
 use weir_sql::statements::create_view::CreateView;
 
@@ -36,12 +36,23 @@ pub(super) async fn execute(session: &Session, statement: &CreateView, text: &st
     }
     let found = renamed(statement, planned.plan.schema().as_arrow())?;
     // Kept under the names that users know, whatever layout the planner chose for text.
-    let found = columns::as_known(&normalise(&found), &found);
+    let found = columns::as_known(&shown(&found), &found);
     let body = RelationBody { columns: Some(found), last_ok_at: None, last_error: None, search_path: Some(session.search_path()) };
     let new = New { kind: Kind::View, place, definition: text, body: columns::body(&body)?, comment: comment.clone(), depends_on };
     let (_, change) = definition::put(session, &*definitions, new, old)?;
     session.stage(&[change])?;
     Ok(Outcome::done("CREATE VIEW"))
+}
+
+/// The types that clients are told of: a view stores nothing, so it may have those that a table cannot.
+fn shown(found: &SchemaRef) -> SchemaRef {
+    let only_queried = |field: &Field| {
+        matches!(field.data_type(), DataType::Time32(_) | DataType::Time64(_) | DataType::Interval(_) | DataType::Duration(_))
+    };
+    let stored = normalise(found);
+    let fields = stored.fields().iter().zip(found.fields());
+    let fields: Vec<FieldRef> = fields.map(|(stored, found)| Arc::clone(if only_queried(found) { found } else { stored })).collect();
+    Arc::new(Schema::new(fields))
 }
 
 /// The objects a plan reads; system tables are not objects.

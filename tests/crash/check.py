@@ -19,6 +19,7 @@ import ledger
 PIPELINES = {
     "crash.load_all_csv": ("csv", "crash/all_csv", "append"),
     "crash.load_last_csv": ("csv", "crash/last_csv", "upsert"),
+    "crash.load_kept_csv": ("csv", "crash/kept_csv", "delete"),
     "crash.load_all_ndjson": ("ndjson", "crash/all_ndjson", "append"),
 }
 DEAD_LETTERS = "hub/dead_letters"
@@ -35,8 +36,7 @@ def main():
     for pipeline, (source, target, mode) in PIPELINES.items():
         sent = [record for record in records if record.source == source]
         rows = read(lake, target)
-        check = check_append if mode == "append" else check_upsert
-        faults += [f"{pipeline}: {fault}" for fault in check(sent, rows)]
+        faults += [f"{pipeline}: {fault}" for fault in CHECKS[mode](sent, rows)]
         letters = [letter for letter in dead if letter["pipeline"] == pipeline]
         faults += [f"{pipeline}: {fault}" for fault in check_dead_letters(sent, letters)]
         own = [run for run in runs if run["pipeline"] == pipeline]
@@ -92,10 +92,7 @@ def check_append(sent, rows):
 
 def check_upsert(sent, rows):
     """Per key the good record with the highest sequence, and no other."""
-    last = {}
-    for record in sent:
-        if record.verdict == "good" and (record.key not in last or record.seq > last[record.key].seq):
-            last[record.key] = record
+    last = last_of(sent)
     seen = collections.Counter(row["key"] for row in rows)
     for key, count in seen.items():
         if key not in last:
@@ -108,6 +105,31 @@ def check_upsert(sent, rows):
         record = last.get(row["key"])
         if record and (row["uid"], row["seq"], row["amount"]) != (f"u{record.number}", record.seq, record.amount):
             yield f"out of order: key {record.key} should be u{record.number} seq {record.seq}, is {row['uid']} seq {row['seq']}"
+
+
+def check_delete(sent, rows):
+    """As check_upsert, but a key whose last record deletes it is not there, however late an earlier one came."""
+    last = last_of(sent)
+    dead = {key for key, record in last.items() if deletes(record)}
+    for row in rows:
+        if row["key"] in dead:
+            yield f"back from the dead: key {row['key']} as {row['uid']} seq {row['seq']}, deleted by u{last[row['key']].number} seq {last[row['key']].seq}"
+    yield from check_upsert([record for record in sent if record.key not in dead], [row for row in rows if row["key"] not in dead])
+
+
+def last_of(sent):
+    last = {}
+    for record in sent:
+        if record.verdict == "good" and (record.key not in last or record.seq > last[record.key].seq):
+            last[record.key] = record
+    return last
+
+
+def deletes(record):
+    return record.amount % 3 == 0
+
+
+CHECKS = {"append": check_append, "upsert": check_upsert, "delete": check_delete}
 
 
 def check_dead_letters(sent, letters):

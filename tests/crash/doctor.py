@@ -51,10 +51,12 @@ def make(db, lake, runs_path):
         sent = [record for record in records if record.source == source]
         good = [record for record in sent if record.verdict == "good"]
         bad = [record for record in sent if record.verdict == "bad"]
-        if mode == "upsert":
-            kept = list({record.key: record for record in sorted(good, key=lambda record: record.seq)}.values())
-        else:
+        if mode == "append":
             kept = good
+        else:
+            kept = list({record.key: record for record in sorted(good, key=lambda record: record.seq)}.values())
+        if mode == "delete":
+            kept = [record for record in kept if not check.deletes(record)]
         run = f"run of {pipeline}"
         count = lambda verdict: sum(record.verdict == verdict for record in sent)
         counts = {"out": len(kept), "duplicate": len(good) - len(kept), "quarantined": len(bad)}
@@ -134,6 +136,14 @@ def older_value(lake, runs_path):
     patient.save(patient.changed(place, seq=values["seq"] - 1))
 
 
+def dead_back(lake, runs_path):
+    there = {row["key"] for row in Patient(lake, "crash/kept_csv").rows.to_pylist()}
+    everybody = Patient(lake, "crash/last_csv")
+    dead = next(row for row in everybody.rows.to_pylist() if row["key"] not in there)
+    patient = Patient(lake, "crash/kept_csv")
+    patient.save(pyarrow.concat_tables([patient.rows, pyarrow.Table.from_pylist([dead | {"seq": dead["seq"] - 1}], schema=patient.rows.schema)]))
+
+
 def token_twice(lake, runs_path):
     log = check.folder(lake, "crash/all_csv") / "_delta_log"
     commits = sorted(log.glob("*.json"))
@@ -162,6 +172,7 @@ FAULTS = {
     ),
     "letter_closed": (of_letters(lambda patient, place, values: patient.changed(place, status="discarded")), " is discarded"),
     "older_value": (older_value, "out of order: key "),
+    "dead_back": (dead_back, "back from the dead: key "),
     "token_twice": (token_twice, "token "),
     "count_off": (count_off, " but accounts for "),
 }

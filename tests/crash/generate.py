@@ -16,6 +16,7 @@ import ledger
 
 KEYS = 40
 BLOCK = 64
+LIFE = 128
 PAUSE_SECONDS = 0.1
 
 
@@ -63,7 +64,7 @@ def make_file(rng, order, source, name):
     records = []
     for _ in range(rng.randint(1, 40)):
         number, seq = order.next()
-        key, amount = rng.randrange(KEYS), rng.randrange(1000)
+        key, amount = make_key(rng, number), rng.randrange(1000)
         verdict = rng.choices(ledger.VERDICTS, weights=(85, 9, 3, 3))[0]
         note = {"filtered": "skip", "dropped": "void"}.get(verdict, rng.choice(["plain", "with space", "ümlaut", ""]))
         broken = rng.choice(["torn", "text", "rule"]) if verdict == "bad" else None
@@ -73,6 +74,12 @@ def make_file(rng, order, source, name):
         lines.append(write(number, key, seq, amount, note, broken))
         records.append((number, source, name, len(lines), key, seq, amount, note, verdict))
     return lines, records
+
+
+def make_key(rng, number):
+    """Some keys live for ever. The others have their few records within a short time, so that at the end it shows what became of the latest."""
+    key = rng.randrange(KEYS)
+    return key if rng.random() < 0.3 else key + KEYS * (1 + number // LIFE)
 
 
 def csv_line(number, key, seq, amount, note, broken):

@@ -33,7 +33,8 @@ const LIFE_MS: u64 = 2500;
 const LIMIT: Duration = Duration::from_secs(180);
 
 /// Pipelines with the source they read; `check.py` knows where they write.
-const PIPELINES: &[(&str, &str)] = &[("crash.load_all_csv", "csv"), ("crash.load_last_csv", "csv"), ("crash.load_all_ndjson", "ndjson")];
+const PIPELINES: &[(&str, &str)] =
+    &[("crash.load_all_csv", "csv"), ("crash.load_last_csv", "csv"), ("crash.load_kept_csv", "csv"), ("crash.load_all_ndjson", "ndjson")];
 
 const COLUMNS: &str = "(uid text NOT NULL, key bigint, seq bigint, amount bigint, note text)";
 
@@ -61,6 +62,8 @@ fn script(inbox: &str) -> String {
         source("ndjson", "ndjson"),
         pipeline("all_csv", "csv", "APPEND"),
         pipeline("last_csv", "csv", "UPSERT KEY (key) SEQUENCE BY seq"),
+        // Late events of deleted keys, in an order that is only stored for it.
+        pipeline("kept_csv", "csv", "UPSERT KEY (key) SEQUENCE BY seq + 1 DELETE WHEN (amount % 3 = 0)"),
         pipeline("all_ndjson", "ndjson", "APPEND"),
     ]
     .join("\n")

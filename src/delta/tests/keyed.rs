@@ -11,6 +11,7 @@ use futures::stream;
 use proptest::prelude::*;
 
 use super::setting::*;
+use super::tombstones::remembered;
 use crate::delta::{Committed, RowCounts, Table, Token, UpsertSpec};
 use crate::error::Code;
 
@@ -61,16 +62,17 @@ fn counts(inserted: i64, updated: i64, deleted: i64, ignored: i64) -> RowCounts 
     RowCounts { inserted, updated, deleted, ignored }
 }
 
-/// The rows that a table must have after one event upon another.
+/// The rows that a table must have after one event upon another, and the sequence of the newest event of each key.
 #[derive(Default, Clone)]
-struct Model(BTreeMap<i64, Event>);
+struct Model(BTreeMap<i64, Event>, BTreeMap<i64, Option<i64>>);
 
 impl Model {
     fn apply(&mut self, event: &Event, keeps_nulls: bool) {
-        let stored = self.0.get(&event.id);
-        if stored.is_some_and(|stored| event.seq < stored.seq) {
+        if self.1.get(&event.id).is_some_and(|newest| event.seq < *newest) {
             return;
         }
+        self.1.insert(event.id, event.seq);
+        let stored = self.0.get(&event.id);
         if event.gone {
             self.0.remove(&event.id);
             return;
@@ -82,6 +84,14 @@ impl Model {
             row.seq = row.seq.or(stored.seq);
         }
         self.0.insert(event.id, row);
+    }
+
+    /// Keys that were deleted, with the sequence of that.
+    fn dead(&self) -> Vec<String> {
+        let dead = self.1.iter().filter(|(id, seq)| seq.is_some() && !self.0.contains_key(id));
+        let mut lines: Vec<String> = dead.map(|(id, seq)| format!("{id} {}", seq.unwrap())).collect();
+        lines.sort();
+        lines
     }
 
     fn lines(&self) -> Vec<String> {
@@ -214,7 +224,20 @@ fn any_events(deletes: bool) -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(event, 1..24)
 }
 
-fn check(events: &[Event], cuts: &[usize], keeps_nulls: bool, memory_bytes: usize) -> Result<(), TestCaseError> {
+/// Events of different sequences, one of which may be NULL: in the order of these, and in another.
+fn any_order() -> impl Strategy<Value = (Vec<Event>, Vec<Event>)> {
+    let event = (0..5_i64, prop::option::of("[a-c]"), prop::option::of(0..4_i64), prop::bool::weighted(0.4));
+    (prop::collection::vec(event, 1..48), any::<bool>()).prop_flat_map(|(events, has_null)| {
+        let numbered = events.into_iter().zip(0..).map(|((id, name, price, gone), seq)| {
+            let seq = Some(seq).filter(|seq| *seq > 0 || !has_null);
+            Event { id, seq, name, price, gone }
+        });
+        let events: Vec<Event> = numbered.collect();
+        (Just(events.clone()), Just(events).prop_shuffle())
+    })
+}
+
+fn check(events: &[Event], cuts: &[usize], keeps_nulls: bool, memory_bytes: usize) -> Result<Vec<String>, TestCaseError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let setting = setting_with(memory_bytes);
@@ -238,7 +261,8 @@ fn check(events: &[Event], cuts: &[usize], keeps_nulls: bool, memory_bytes: usiz
         }
         prop_assert_eq!(newest(&table).await, model.lines());
         prop_assert_eq!(replayed(&table).await, model.lines());
-        Ok(())
+        prop_assert_eq!(remembered(&setting).await, model.dead());
+        Ok(model.lines())
     })
 }
 
@@ -278,10 +302,17 @@ proptest! {
         check(&events, &cuts, keeps_nulls, memory)?;
     }
 
-    /// Deletions too, as long as nothing older than a deletion comes after it.
+    /// Deletions too, however late an event comes.
     #[test]
-    fn deletions_in_order_give_the_same_table(events in any_events(true), cuts in prop::collection::vec(0..24_usize, 0..4), keeps_nulls: bool, memory in memory()) {
-        let ordered: Vec<Event> = events.into_iter().zip(0..).map(|(event, seq)| Event { seq: Some(seq), ..event }).collect();
-        check(&ordered, &cuts, keeps_nulls, memory)?;
+    fn any_cut_with_deletions_gives_the_same_table(events in any_events(true), cuts in prop::collection::vec(0..24_usize, 0..6), keeps_nulls: bool, memory in memory()) {
+        check(&events, &cuts, keeps_nulls, memory)?;
+    }
+
+    /// Events of different sequences in any order and any cut: the table is that of the events in the order of their sequences.
+    #[test]
+    fn any_order_gives_the_same_table((events, shuffled) in any_order(), cuts in prop::collection::vec(0..48_usize, 0..8), memory in memory()) {
+        let mut model = Model::default();
+        events.iter().for_each(|event| model.apply(event, false));
+        prop_assert_eq!(check(&shuffled, &cuts, false, memory)?, model.lines());
     }
 }

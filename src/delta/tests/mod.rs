@@ -7,4 +7,5 @@ mod keyed;
 mod rewrite;
 mod setting;
 mod spilled;
+mod tombstones;
 mod types;

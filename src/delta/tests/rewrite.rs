@@ -73,18 +73,18 @@ async fn replacement_is_one_step_and_can_be_undone() {
     let table = setting.table(PAIRS, &[]).await;
     append(&table, &[(1, "a"), (2, "b")]).await;
     let written = write(&table, pairs(&[(7, "new")])).await;
-    let done = table.replace(vec![written], None, None, Some(&token(1)), &facts()).await.unwrap();
+    let done = table.replace(vec![written], None, None, None, Some(&token(1)), &facts()).await.unwrap();
     assert_eq!((done.version, done.rows.inserted, done.rows.deleted), (2, 1, 2));
     assert_eq!(newest(&table).await, ["7 new"]);
     let written = write(&table, pairs(&[(8, "twice")])).await;
-    assert!(table.replace(vec![written], None, None, Some(&token(1)), &facts()).await.unwrap().repeated);
+    assert!(table.replace(vec![written], None, None, None, Some(&token(1)), &facts()).await.unwrap().repeated);
 
     let columns = schema(&[("id", DataType::Utf8), ("more", DataType::Float64)]);
     let mut writer = table.writer(WriterOptions { schema: Some(columns.clone()), ..WriterOptions::default() }).await.unwrap();
     let ids: arrow::array::ArrayRef = Arc::new(arrow::array::StringArray::from(vec!["k"]));
     writer.write(arrow::array::RecordBatch::try_from_iter([("id", ids)]).unwrap()).await.unwrap();
     let written = writer.finish().await.unwrap();
-    table.replace(vec![written], Some(&columns), None, None, &facts()).await.unwrap();
+    table.replace(vec![written], None, Some(&columns), None, None, &facts()).await.unwrap();
     assert_eq!(newest(&table).await, ["k -"]);
     assert_eq!(lines(table.scan(Some(1)).await.unwrap()).await, ["1 a", "2 b"]);
 
@@ -106,7 +106,7 @@ async fn a_part_can_be_replaced() {
     let predicate = Some(condition(&context, &table, "name = 'b'").await);
     let rows = Matching { session: &context.state(), relation: TableReference::bare("orders"), predicate };
     let written = write(&table, pairs(&[(9, "b")])).await;
-    let done = table.replace(vec![written], None, Some(&rows), None, &facts()).await.unwrap();
+    let done = table.replace(vec![written], None, None, Some(&rows), None, &facts()).await.unwrap();
     assert_eq!((done.rows.inserted, done.rows.deleted), (1, 2));
     assert_eq!(newest(&table).await, ["1 a", "9 b"]);
     let changes = lines(table.changes(2, None).await.unwrap()).await;

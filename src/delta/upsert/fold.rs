@@ -1,8 +1,12 @@
 //! Decides what becomes of each key, and puts the rows together that come of it.
 //!
 //! The events of a key are applied in the order in which they arrived, each one only if it is not older than the newest applied before,
-//! stored rows included. So it makes no difference how the events are cut into batches: the highest sequence wins, and of equal ones the
-//! later. A deleted key leaves no trace in the table, so an event that is older than the deletion and comes in a later batch adds the key again.
+//! stored rows and tombstones included. So it makes no difference how the events are cut into batches: the highest sequence wins, and of equal
+//! ones the later. Nor does it matter in which order events of different sequences come, with one exception: where NULLs keep what is stored, an
+//! event that comes too late is left out as a whole, also where it has a value for what nobody has given since.
+//!
+//! A deletion with a sequence becomes a tombstone, also when there was no row to delete: the row may come later and be older. One without a
+//! sequence does not, for nothing is older.
 //!
 //! Memory holds the keys, and the batches whose rows are still needed: `compact` lets go of the others.
 
@@ -51,6 +55,10 @@ pub(super) struct Slot {
     pub twins: Vec<Place>,
     /// The stored row, where rows are patched.
     base: Option<Source>,
+    /// Where the deletion of the key is remembered; more than one place only if somebody broke that before.
+    pub graves: Vec<Place>,
+    /// The sequence of that deletion.
+    buried: Option<Key>,
     /// The highest sequence stored or applied.
     newest: Option<Key>,
     image: Option<Image>,
@@ -61,6 +69,8 @@ pub(super) struct Slot {
 
 pub(super) struct Fold {
     shape: Arc<Shape>,
+    /// Files from this number on hold tombstones.
+    first_grave: u32,
     keys: HashMap<Key, u32>,
     slots: Vec<Slot>,
     batches: Vec<RecordBatch>,
@@ -71,8 +81,8 @@ pub(super) struct Fold {
 }
 
 impl Fold {
-    pub(super) fn new(shape: Arc<Shape>) -> Self {
-        Self { shape, keys: HashMap::new(), slots: Vec::new(), batches: Vec::new(), stored: 0, held: 0 }
+    pub(super) fn new(shape: Arc<Shape>, first_grave: u32) -> Self {
+        Self { shape, first_grave, keys: HashMap::new(), slots: Vec::new(), batches: Vec::new(), stored: 0, held: 0 }
     }
 
     pub(super) fn knows(&self, key: &[u8]) -> bool {
@@ -101,7 +111,7 @@ impl Fold {
         Ok(slots)
     }
 
-    /// Takes in stored rows. All of them must come before the first event.
+    /// Takes in stored rows and tombstones. All of them must come before the first event.
     pub(super) fn store(&mut self, stored: RecordBatch) -> Result<()> {
         let slots = self.enter(&self.shape.clone().keys(&stored)?)?;
         let sequences = self.shape.stored_sequences(&stored)?;
@@ -109,6 +119,12 @@ impl Fold {
         for ((row, slot), place) in slots.iter().enumerate().zip(Shape::places(&stored)?) {
             let Some(slot) = self.slots.get_mut(*slot as usize) else { continue };
             let sequence = sequences.as_ref().map(|sequences| Key::from(sequences.row(row).data()));
+            if place.0 >= self.first_grave {
+                slot.buried = slot.buried.take().max(sequence.clone());
+                slot.newest = slot.newest.take().max(sequence);
+                slot.graves.push(place);
+                continue;
+            }
             slot.newest = slot.newest.take().max(sequence);
             slot.is_alive = true;
             match slot.place {
@@ -185,6 +201,27 @@ impl Fold {
         Ok(())
     }
 
+    /// Where tombstones are that no longer count.
+    pub(super) fn outdated(&self) -> impl Iterator<Item = Place> {
+        self.slots.iter().filter(|slot| slot.is_outdated()).flat_map(|slot| slot.graves.iter().copied())
+    }
+
+    /// New tombstones, in the order of their keys.
+    pub(super) fn tombstones(&self) -> impl Iterator<Item = Result<RecordBatch>> {
+        let is_remembered = self.shape.spec.delete.is_some() && self.shape.tombstones.is_some();
+        let mut dead: Vec<(&Key, &Key)> = Vec::new();
+        for (key, slot) in self.keys.iter().filter(|_| is_remembered) {
+            let slot = self.slots.get(*slot as usize).filter(|slot| slot.is_newly_dead());
+            dead.extend(slot.and_then(|slot| slot.newest.as_ref()).map(|sequence| (key, sequence)));
+        }
+        dead.sort_unstable();
+        let chunks = dead.len().div_ceil(CHUNK);
+        (0..chunks).map(move |chunk| {
+            let rows = dead.get(chunk * CHUNK..dead.len().min((chunk + 1) * CHUNK)).unwrap_or_default();
+            self.shape.tombstones(rows)
+        })
+    }
+
     /// What became of the slots, in all.
     pub(super) fn counts(&self) -> RowCounts {
         let mut counts = RowCounts::default();
@@ -225,6 +262,14 @@ impl Fold {
 }
 
 impl Slot {
+    fn is_newly_dead(&self) -> bool {
+        self.is_touched && !self.is_alive && (self.newest != self.buried || self.graves.len() != 1)
+    }
+
+    fn is_outdated(&self) -> bool {
+        self.is_newly_dead() || (self.is_touched && self.is_alive)
+    }
+
     pub(super) fn outcome(&self) -> Outcome<'_> {
         match (self.is_touched, self.place, self.is_alive, &self.image) {
             (false, ..) | (true, None, false, _) => Outcome::Nothing,

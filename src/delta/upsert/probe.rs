@@ -7,6 +7,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
+use roaring::RoaringTreemap;
 use tokio_util::sync::CancellationToken;
 
 use super::super::files::DataFile;
@@ -16,10 +17,18 @@ use crate::error::{Code, Error, Result};
 /// Files that are read at once.
 const AT_ONCE: usize = 2;
 
+/// A file that may hold incoming keys.
+pub(super) struct Candidate {
+    pub number: u32,
+    pub file: DataFile,
+    /// Rows that are passed over.
+    pub gone: RoaringTreemap,
+}
+
 /// Gives `take` the stored rows whose keys `is_asked` does not rule out. Their order is that of no file.
 pub(super) fn probe(
     shape: &Shape,
-    files: &[(u32, DataFile)],
+    files: &[Candidate],
     is_asked: impl Fn(&[u8]) -> bool + Sync,
     stop: &CancellationToken,
     mut take: impl FnMut(RecordBatch) -> Result<()>,
@@ -30,8 +39,8 @@ pub(super) fn probe(
         for _ in 0..AT_ONCE.min(files.len()) {
             let (sender, next, is_asked) = (sender.clone(), &next, &is_asked);
             scope.spawn(move || {
-                while let Some((number, file)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Err(error) = search(shape, *number, file, is_asked, stop, &sender) {
+                while let Some(candidate) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(error) = search(shape, candidate, is_asked, stop, &sender) {
                         // Nobody receives any more: the other thread failed first.
                         drop(sender.send(Err(error)));
                         return;
@@ -50,19 +59,20 @@ pub(super) fn probe(
 
 fn search(
     shape: &Shape,
-    number: u32,
-    file: &DataFile,
+    candidate: &Candidate,
     is_asked: &(impl Fn(&[u8]) -> bool + Sync),
     stop: &CancellationToken,
     found: &SyncSender<Result<RecordBatch>>,
 ) -> Result<()> {
     let mut first = 0_u64;
+    let Candidate { number, file, gone } = candidate;
     for batch in file.read(&shape.wanted)? {
         check(stop)?;
         let batch = batch?;
-        let chosen: BooleanArray = shape.keys(&batch)?.iter().map(|key| Some(is_asked(key.data()))).collect();
+        let keys = shape.keys(&batch)?;
+        let chosen: BooleanArray = (first..).zip(&keys).map(|(row, key)| Some(is_asked(key.data()) && !gone.contains(row))).collect();
         if chosen.true_count() > 0 {
-            let stored = filter_record_batch(&shape.stored(&batch, number, first)?, &chosen).map_err(broken)?;
+            let stored = filter_record_batch(&shape.stored(&batch, *number, first)?, &chosen).map_err(broken)?;
             if found.send(Ok(stored)).is_err() {
                 return Ok(());
             }

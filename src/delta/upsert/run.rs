@@ -1,9 +1,11 @@
 //! One keyed write from the incoming rows to the commit.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
+use roaring::RoaringTreemap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -11,9 +13,13 @@ use tokio_util::sync::CancellationToken;
 use super::super::commit::{Draft, Reads};
 use super::super::contract::{Committed, Facts, Token, UpsertSpec};
 use super::super::failure::{blocking_failed, plan_failed};
+use super::super::files::{FileStats, LiveFile};
 use super::super::log::Action;
 use super::super::table::Table;
+use super::super::tombstones::{Published, Tombstones};
+use super::burial::{Burial, Buried};
 use super::intake::{Incoming, collect};
+use super::probe::Candidate;
 use super::shape::Shape;
 use super::sieve::Bounds;
 use super::work::{Done, Spilled, Work};
@@ -59,23 +65,25 @@ impl Table {
         let (bounds, worker) = self.gather(rows, &shape).await?;
         let facts = &facts();
         let files = self.live_files(&*self.snapshot().await?).await?;
+        let tombstones = if spec.sequence.is_some() { self.tombstones().await? } else { None };
+        tombstones.as_ref().map(|tombstones| tombstones.check(spec, self.location())).transpose()?;
 
-        let candidates = (0_u32..).zip(&files).filter(|(_, file)| file.stats.as_ref().is_none_or(|stats| bounds.may_hold(stats)));
         let refusal = || Error::new(Code::NotSupported, format!("table \"{}\" only takes new rows", self.location()));
         let stop = CancellationToken::new();
         let work = Work {
+            candidates: candidates(&files, tombstones.as_ref(), &bounds),
+            burial: self.burial(&shape, files.len(), tombstones.as_ref())?,
             shape,
             layout: self.layout(),
             scratch: self.scratch.clone(),
             stop: stop.clone(),
-            candidates: candidates.map(|(number, _)| number).collect(),
             files: files.iter().map(|file| file.data.clone()).collect(),
             records_changes: state.metadata.is_set("delta.enableChangeDataFeed"),
             refusal: state.metadata.is_set("delta.appendOnly").then(refusal),
         };
         // Whoever gives up the write ends the work, too.
         let _stop = stop.drop_guard();
-        let Done { output, rewritten, counts, spilled } = worker.finish(work).await?;
+        let Done { output, rewritten, counts, spilled, buried } = worker.finish(work).await?;
         tracing::debug!(table = self.location(), rows = spilled.rows, ranges = spilled.ranges, cuts = spilled.cuts, "keyed write decided");
 
         let mut actions = Vec::new();
@@ -91,19 +99,46 @@ impl Table {
         };
         actions.extend(written.hand_over().into_iter().map(Action::Add));
         actions.extend(changes.into_iter().flat_map(|changes| changes.hand_over()).map(|file| Action::Cdc(file.into())));
-        if actions.is_empty() && token.is_none() {
-            let (version, committed_at) = (state.version, state.committed_at);
-            return Ok((Committed { version, committed_at, repeated: false, rows: counts, facts: facts.clone() }, spilled));
-        }
+        let tombstones = match buried {
+            Some(buried) => Some(self.publish_buried(buried, spec, tombstones.as_ref()).await?),
+            None => None,
+        };
         let draft = Draft {
             actions,
             parameters: vec![("matchedOn", spec.key.join(", "))],
             reads: Reads::Rows(state.version),
             rows: counts,
             token,
+            tombstones,
             ..Draft::new("MERGE", facts)
         };
-        self.commit(draft).await.map(|committed| (committed, spilled))
+        self.land(draft).await.map(|committed| (committed, spilled))
+    }
+
+    fn burial(&self, shape: &Shape, files: usize, tombstones: Option<&Tombstones>) -> Result<Burial> {
+        let first = u32::try_from(files).map_err(|source| Error::internal("too many files in a table").caused_by(source))?;
+        Ok(Burial {
+            root: self.root.clone(),
+            clock: self.clock.clone(),
+            parts: tombstones.map(|tombstones| tombstones.list.parts.clone()).unwrap_or_default(),
+            first,
+            columns: shape.tombstones.clone(),
+            writer: None,
+            fresh: 0,
+            outdated: BTreeMap::new(),
+        })
+    }
+
+    /// Makes the next set of tombstones durable, for the commit to name.
+    async fn publish_buried(&self, buried: Buried, spec: &UpsertSpec, before: Option<&Tombstones>) -> Result<Published> {
+        let written = match buried.writer {
+            Some(writer) => Some(writer.finish().await?),
+            None => None,
+        };
+        let mut list = Tombstones::followed_by(before, spec, buried.parts);
+        written.iter().for_each(|written| list.add(written));
+        let published = self.publish_tombstones(list).await?;
+        Ok(published.with(&self.root, written))
     }
 
     /// Hands the rows to a thread of their own, and returns when it has the last one: the values of their keys, and the thread.
@@ -131,6 +166,17 @@ impl Table {
             Err(_) => Err(worker.failure().await),
         }
     }
+}
+
+/// The files that may hold incoming keys; those of tombstones have the numbers behind the data files.
+fn candidates(files: &[LiveFile], tombstones: Option<&Tombstones>, bounds: &Bounds) -> Vec<Candidate> {
+    let may_hold = |stats: Option<&FileStats>| stats.is_none_or(|stats| bounds.may_hold(stats));
+    let data = files.iter().map(|file| (file.data.clone(), file.stats.clone(), RoaringTreemap::new()));
+    let parts = tombstones
+        .into_iter()
+        .flat_map(|tombstones| tombstones.list.parts.iter().map(|part| (part.data(tombstones.root()), part.stats(), part.gone.clone())));
+    let all = (0_u32..).zip(data.chain(parts)).filter(|(_, (_, stats, _))| may_hold(stats.as_ref()));
+    all.map(|(number, (file, _, gone))| Candidate { number, file, gone }).collect()
 }
 
 /// The thread that has the rows. It does all that takes memory: memory that one thread returns is not at once free for the next.

@@ -1,7 +1,8 @@
 //! Where keys, sequences and deletion marks stand in the batches of a keyed write.
 //!
 //! An event batch has the table's columns (NULL where the input has none), then the sequence unless that is a column of the table, then
-//! the deletion mark. A stored batch has columns of the table, then the file's number and the row in it.
+//! the deletion mark. A stored batch has columns of the table, then the sequence unless that is a column of the table, then the file's number
+//! and the row in it. Tombstones come as stored batches, too: with the key and the sequence, everything else NULL.
 
 use std::sync::Arc;
 
@@ -11,13 +12,14 @@ use arrow::row::{RowConverter, Rows, SortField};
 
 use super::super::contract::UpsertSpec;
 use super::super::schema;
+use super::super::tombstones::{self, OWN_SEQUENCE};
 use crate::error::{Code, Error, Result};
 
 /// A key, or one of its columns, in a form whose bytes compare like the values.
 pub(super) type Key = Box<[u8]>;
 
 /// What grouping by key costs at most for a row, beside its values: a slot, its entry in the map of keys, the key and the sequence.
-const ROW_BYTES: usize = 256;
+const ROW_BYTES: usize = 288;
 
 pub(super) struct Shape {
     pub spec: UpsertSpec,
@@ -27,6 +29,8 @@ pub(super) struct Shape {
     pub stored: SchemaRef,
     /// What is read of a file that may hold keys: with IGNORE NULL UPDATES whole rows, else the key and the sequence.
     pub wanted: SchemaRef,
+    /// The columns of tombstones; None when the order of events is only that of their arrival.
+    pub tombstones: Option<SchemaRef>,
     table: SchemaRef,
     /// The type of a sequence that is not a column of the table.
     own_sequence: Option<DataType>,
@@ -47,10 +51,12 @@ impl Shape {
         });
         let rows: Vec<Field> = table.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
         let mut events = rows.clone();
-        events.extend(own_sequence.iter().map(|data_type| Field::new("_weir_sequence", data_type.clone(), true)));
+        let own_field = own_sequence.as_ref().map(|data_type| Field::new(OWN_SEQUENCE, data_type.clone(), true));
+        events.extend(own_field.clone());
         events.extend(spec.delete.iter().map(|_| Field::new("_weir_delete", DataType::Boolean, true)));
         let is_asked = |name: &String| spec.ignore_null_updates || spec.key.contains(name) || spec.sequence.as_ref() == Some(name);
-        let wanted: Vec<Field> = rows.iter().filter(|field| is_asked(field.name())).cloned().collect();
+        let wanted: Vec<Field> = rows.iter().filter(|field| is_asked(field.name())).cloned().chain(own_field.clone()).collect();
+        let tombstones = tombstone_columns(spec, &rows, own_field.as_ref())?;
         let mut stored = wanted.clone();
         stored.push(Field::new("_weir_file", DataType::UInt32, false));
         stored.push(Field::new("_weir_row", DataType::UInt64, false));
@@ -60,6 +66,7 @@ impl Shape {
             events: Arc::new(Schema::new(events)),
             stored: Arc::new(Schema::new(stored)),
             wanted: Arc::new(Schema::new(wanted)),
+            tombstones,
             table: table.clone(),
             own_sequence,
         })
@@ -111,12 +118,30 @@ impl Shape {
         comparable(std::slice::from_ref(column)).map(Some)
     }
 
-    /// The sequences of a stored batch, if the table keeps them.
+    /// The sequences of a stored batch: NULL where the table does not keep them.
     pub(super) fn stored_sequences(&self, stored: &RecordBatch) -> Result<Option<Rows>> {
-        match &self.spec.sequence {
-            Some(name) if self.own_sequence.is_none() => comparable(std::slice::from_ref(column(stored, name)?)).map(Some),
-            _ => Ok(None),
+        let Some(name) = self.sequence_column() else { return Ok(None) };
+        comparable(std::slice::from_ref(column(stored, name)?)).map(Some)
+    }
+
+    /// The column of the sequence in stored batches and tombstones.
+    fn sequence_column(&self) -> Option<&str> {
+        let name = self.spec.sequence.as_deref()?;
+        Some(if self.own_sequence.is_some() { OWN_SEQUENCE } else { name })
+    }
+
+    /// Tombstones of keys and their sequences, both in comparable form; without those that have no sequence.
+    pub(super) fn tombstones(&self, dead: &[(&Key, &Key)]) -> Result<RecordBatch> {
+        let missing = || Error::internal("deletions without a sequence are not remembered");
+        let (Some(columns), Some(sequence)) = (&self.tombstones, self.sequence_column()) else { return Err(missing()) };
+        let data_type = |name: &str| columns.field_with_name(name).map(|field| field.data_type().clone()).map_err(broken);
+        let types = self.spec.key.iter().map(|name| data_type(name)).collect::<Result<Vec<_>>>()?;
+        let mut arrays = values(&types, dead.iter().map(|(key, _)| key.as_ref()))?;
+        if arrays.len() < columns.fields().len() {
+            arrays.extend(values(&[data_type(sequence)?], dead.iter().map(|(_, sequence)| sequence.as_ref()))?);
         }
+        let rows = RecordBatch::try_new(columns.clone(), arrays).map_err(broken)?;
+        tombstones::with_sequence(&rows, column(&rows, sequence)?)
     }
 
     /// The deletion marks of an event batch.
@@ -147,6 +172,21 @@ pub(super) fn comparable(columns: &[ArrayRef]) -> Result<Rows> {
     let failed = |source| Error::new(Code::NotSupported, "a key or sequence column has a type without an order").caused_by(source);
     let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
     RowConverter::new(fields).map_err(failed)?.convert_columns(columns).map_err(failed)
+}
+
+/// The values that `comparable` made these bytes of.
+fn values<'a>(types: &[DataType], rows: impl Iterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>> {
+    let converter = RowConverter::new(types.iter().map(|data_type| SortField::new(data_type.clone())).collect()).map_err(broken)?;
+    let parser = converter.parser();
+    converter.convert_rows(rows.map(|row| parser.parse(row))).map_err(broken)
+}
+
+/// The columns of tombstones, of the types that the table has.
+fn tombstone_columns(spec: &UpsertSpec, rows: &[Field], own_sequence: Option<&Field>) -> Result<Option<SchemaRef>> {
+    let Some(sequence) = &spec.sequence else { return Ok(None) };
+    let fields: Vec<&Field> = rows.iter().chain(own_sequence).collect();
+    let sequence = own_sequence.map_or(sequence, Field::name);
+    tombstones::columns(&spec.key, sequence, &fields).map(Some)
 }
 
 pub(super) fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef> {

@@ -13,9 +13,10 @@ use super::super::contract::RowCounts;
 use super::super::files::DataFile;
 use super::super::writer::{Layout, Purpose, Writer, WriterOptions};
 use super::apply::{Gone, Output, hits};
+use super::burial::{Burial, Buried};
 use super::fold::Fold;
 use super::intake::Rows;
-use super::probe::{check, probe};
+use super::probe::{Candidate, check, probe};
 use super::scatter::{Range, Scatter, Scattered, Side};
 use super::shape::Shape;
 use super::sieve::Filter;
@@ -32,8 +33,9 @@ pub(super) struct Work {
     pub stop: CancellationToken,
     /// The files of the table.
     pub files: Vec<DataFile>,
-    /// Numbers of those that may hold incoming keys.
-    pub candidates: Vec<u32>,
+    /// Those that may hold incoming keys, among them files of tombstones.
+    pub candidates: Vec<Candidate>,
+    pub burial: Burial,
     /// Whether the table keeps a feed of its changes.
     pub records_changes: bool,
     /// What is said when a stored row would change, in a table that does not allow it.
@@ -46,6 +48,8 @@ pub(super) struct Done {
     pub rewritten: Vec<u32>,
     pub counts: RowCounts,
     pub spilled: Spilled,
+    /// The tombstones, if they change.
+    pub buried: Option<Buried>,
 }
 
 /// What went over the disk.
@@ -67,8 +71,8 @@ impl Work {
         }
     }
 
-    fn at_once(self, events: Vec<RecordBatch>) -> Result<Done> {
-        let mut fold = Fold::new(self.shape.clone());
+    fn at_once(mut self, events: Vec<RecordBatch>) -> Result<Done> {
+        let mut fold = self.fold();
         let slots = events.iter().map(|events| fold.enter(&self.shape.keys(events)?)).collect::<Result<Vec<_>>>()?;
         let mut found = Vec::new();
         self.probe(
@@ -88,10 +92,11 @@ impl Work {
         for (number, hits) in hits {
             self.rewrite(&mut output, number, hits.into_iter(), Some(&fold))?;
         }
-        Ok(Done { output, rewritten, counts: fold.counts(), spilled: Spilled::default() })
+        self.burial.gather(&fold)?;
+        Ok(Done { output, rewritten, counts: fold.counts(), spilled: Spilled::default(), buried: self.burial.finish()? })
     }
 
-    fn by_range(self, events: Scattered, filter: &Filter) -> Result<Done> {
+    fn by_range(mut self, events: Scattered, filter: &Filter) -> Result<Done> {
         let mut stored = Scatter::new(self.shape.clone(), Side::Stored, events.splitters.clone(), &self.scratch)?;
         self.probe(|key| filter.may_hold(key), |rows| stored.push(rows))?;
         let stored = stored.finish()?;
@@ -120,12 +125,12 @@ impl Work {
             self.rewrite(&mut output, number, hits, None)?;
             rewritten.push(number);
         }
-        Ok(Done { output, rewritten, counts, spilled })
+        Ok(Done { output, rewritten, counts, spilled, buried: self.burial.finish()? })
     }
 
     /// Decides a range, or cuts it and decides its parts.
     fn decide(
-        &self,
+        &mut self,
         (events, range): (&Scattered, &Range),
         (stored, stored_range): (&Scattered, &Range),
         depth: usize,
@@ -156,12 +161,12 @@ impl Work {
     }
 
     fn settle(
-        &self,
+        &mut self,
         (events, range): (&Scattered, &Range),
         (stored, stored_range): (&Scattered, &Range),
         progress: &mut Progress,
     ) -> Result<()> {
-        let mut fold = Fold::new(self.shape.clone());
+        let mut fold = self.fold();
         stored.read(stored_range).try_for_each(|rows| fold.store(rows?))?;
         for rows in events.read(range) {
             fold.compact(self.scratch.memory_bytes)?;
@@ -170,6 +175,7 @@ impl Work {
             fold.apply(rows, &slots)?;
         }
         progress.gone.gather(&fold);
+        self.burial.gather(&fold)?;
         if let (Some(refusal), false) = (&self.refusal, progress.gone.is_empty()) {
             return Err(refusal.clone());
         }
@@ -185,9 +191,11 @@ impl Work {
     }
 
     fn probe(&self, is_asked: impl Fn(&[u8]) -> bool + Sync, take: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
-        let file = |number: &u32| Some((*number, self.files.get(*number as usize)?.clone()));
-        let candidates: Vec<(u32, DataFile)> = self.candidates.iter().filter_map(file).collect();
-        probe(&self.shape, &candidates, is_asked, &self.stop, take)
+        probe(&self.shape, &self.candidates, is_asked, &self.stop, take)
+    }
+
+    fn fold(&self) -> Fold {
+        Fold::new(self.shape.clone(), self.burial.first)
     }
 
     fn output(&self, may_change: bool) -> Result<Output> {

@@ -184,7 +184,7 @@ impl Engine {
         state: &Arc<SessionState>,
         ask: &Ask<'_>,
     ) -> Result<()> {
-        let mut checks = Checks::of(self, target, state, ask)?;
+        let mut checks = Checks::of(self, target, state, ask).await?;
         checks.only_for(&assignments.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
         if checks.is_empty() {
             return Ok(());

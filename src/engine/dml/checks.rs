@@ -63,7 +63,7 @@ struct Foreign {
 pub(super) struct Tally(Vec<usize>);
 
 impl Checks {
-    pub(super) fn of(engine: &Engine, target: &Target, state: &Arc<SessionState>, ask: &Ask<'_>) -> Result<Self> {
+    pub(super) async fn of(engine: &Engine, target: &Target, state: &Arc<SessionState>, ask: &Ask<'_>) -> Result<Self> {
         let schema = target.table.schema();
         let mut checks = Self {
             table: target.object.clone(),
@@ -91,12 +91,12 @@ impl Checks {
                     }
                     if let Some(check) = &column.check {
                         let name = format!("{}_{}_check", target.object.name, column.name.value);
-                        checks.add_expression(engine, name, check, false, Action::Fail, None, state, ask)?;
+                        checks.add_expression(engine, name, check, false, Action::Fail, None, state, ask).await?;
                     }
                 }
                 Element::PrimaryKey(columns) => key = names(columns),
                 Element::LookupKey(_) => {}
-                Element::Rule(rule) => checks.add_rule(engine, rule, state, ask)?,
+                Element::Rule(rule) => checks.add_rule(engine, rule, state, ask).await?,
             }
         }
         if !key.is_empty() {
@@ -105,23 +105,24 @@ impl Checks {
         }
         if is_dead_letters(&target.object) {
             let allowed = weir_sql::parse_expr("status IN ('open', 'discarded')").map_err(definition::syntax_error)?;
-            checks.add_expression(engine, "dead_letters_status_check".to_owned(), &allowed, false, Action::Fail, None, state, ask)?;
+            let name = "dead_letters_status_check".to_owned();
+            checks.add_expression(engine, name, &allowed, false, Action::Fail, None, state, ask).await?;
         }
         Ok(checks)
     }
 
-    fn add_rule(&mut self, engine: &Engine, rule: &Rule, state: &Arc<SessionState>, ask: &Ask<'_>) -> Result<()> {
+    async fn add_rule(&mut self, engine: &Engine, rule: &Rule, state: &Arc<SessionState>, ask: &Ask<'_>) -> Result<()> {
         let table = &self.table.name;
         let names = |columns: &Columns| columns.iter().map(|column| column.value.clone()).collect::<Vec<_>>();
         let named = |kind: &str| rule.name.as_ref().map_or_else(|| format!("{table}_{kind}"), |name| name.value.clone());
         match &rule.kind {
             RuleKind::Expect(expr) => {
-                let name = named("check");
-                self.add_expression(engine, name, expr, true, rule.action.unwrap_or(Action::Quarantine), rule.message.clone(), state, ask)
+                let action = rule.action.unwrap_or(Action::Quarantine);
+                self.add_expression(engine, named("check"), expr, true, action, rule.message.clone(), state, ask).await
             }
             RuleKind::Check(expr) => {
-                let name = named("check");
-                self.add_expression(engine, name, expr, false, rule.action.unwrap_or(Action::Fail), rule.message.clone(), state, ask)
+                let action = rule.action.unwrap_or(Action::Fail);
+                self.add_expression(engine, named("check"), expr, false, action, rule.message.clone(), state, ask).await
             }
             RuleKind::NotNull(columns) => {
                 self.not_null.extend(names(columns));
@@ -142,7 +143,7 @@ impl Checks {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one rule beside what binds it")]
-    fn add_expression(
+    async fn add_expression(
         &mut self,
         engine: &Engine,
         name: String,
@@ -154,11 +155,14 @@ impl Checks {
         ask: &Ask<'_>,
     ) -> Result<()> {
         let schema = DFSchema::try_from(self.schema.as_ref().clone()).map_err(errors::error)?;
-        let bound = engine.bind_expr(expr, &schema, ask.scope).map_err(|error| {
-            let text = format!("rule \"{name}\" of table \"{}\" no longer fits its columns", self.table.full_name());
-            Error::new(Code::InvalidDefinition, text).detail(error.message().to_owned()).caused_by(error)
-        })?;
-        let condition = state.create_physical_expr(bound, &schema).map_err(errors::error)?;
+        let scope = ask.scope.of_table(&self.table);
+        let bound =
+            engine.plan_condition(expr, &self.schema, &self.table.name, &scope, ask.definitions, None).await.map_err(|error| {
+                let text = format!("rule \"{name}\" of table \"{}\" cannot be checked", self.table.full_name());
+                Error::new(Code::InvalidDefinition, text).detail(error.message().to_owned()).caused_by(error)
+            })?;
+        bound.settle().await?;
+        let condition = state.create_physical_expr(bound.expr, &schema).map_err(errors::error)?;
         self.expressions.push(Expression { name, condition, null_fails, action, message });
         Ok(())
     }

@@ -91,7 +91,7 @@ impl Engine {
             .and_then(LogicalPlanBuilder::build)
             .map_err(errors::error)?;
         let plan = self.shaped(plan, &given, &schema, &target, &state, &ask)?;
-        let checks = Checks::of(self, &target, &state, &ask)?;
+        let checks = Checks::of(self, &target, &state, &ask).await?;
         let rows = self.write_files(plan, &target, &checks, &state).await?;
         let lock = self.turn_of(target.object.id);
         let _turn = lock.lock().await;

@@ -38,7 +38,7 @@ impl Engine {
         let _turn = lock.lock().await;
         let state = Arc::new(state::of_scope(self, ask.scope));
         let plan = self.insert_plan(insert, &target, &state, ask).await?;
-        let checks = Checks::of(self, &target, &state, ask)?;
+        let checks = Checks::of(self, &target, &state, ask).await?;
         self.write(plan, &target, &checks, &state, ask).await
     }
 

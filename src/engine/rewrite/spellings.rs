@@ -4,9 +4,9 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    AccessExpr, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList, FunctionArguments, OrderBy,
-    OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins, UnaryOperator, Value, ValueWithSpan, VisitMut,
-    VisitorMut,
+    AccessExpr, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
+    FunctionArguments, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins, UnaryOperator, Value,
+    ValueWithSpan, VisitMut, VisitorMut,
 };
 
 use super::{call, last_name, named, text};
@@ -74,6 +74,8 @@ impl VisitorMut for Spellings {
                 Some("default" | "C" | "POSIX" | "c" | "posix" | "ucs_basic") => Some((**inner).clone()),
                 _ => None,
             },
+            Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => among(left, right, false),
+            Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => among(left, right, true),
             // No table here is a partition of another.
             Expr::Subquery(query) if reads_ancestors(query) => Some(Expr::Value(Value::Null.with_empty_span())),
             Expr::UnaryOp { op: UnaryOperator::PGSquareRoot, expr: inner } => Some(call("sqrt", vec![(**inner).clone()])),
@@ -85,6 +87,14 @@ impl VisitorMut for Spellings {
             *expr = replacement;
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// `= ANY (SELECT ..)` is IN, `<> ALL (SELECT ..)` is NOT IN. Of an array they are something else.
+fn among(value: &Expr, rows: &Expr, negated: bool) -> Option<Expr> {
+    match rows {
+        Expr::Subquery(query) => Some(Expr::InSubquery { expr: Box::new(value.clone()), subquery: query.clone(), negated }),
+        _ => None,
     }
 }
 

@@ -193,7 +193,7 @@ async fn tls_is_tls_or_nothing() {
 }
 
 fn load(certificate: &std::path::Path, key: &std::path::Path, mode: TlsMode) -> Result<Tls> {
-    load_tls(&config::Tls { cert: certificate.to_owned(), key: key.to_owned(), mode })
+    load_tls(&config::Tls { cert: certificate.to_owned(), key: key.to_owned(), client_ca: None, mode })
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::process::{Command, Output, Stdio};
 
+use super::super::tls::load_tls;
 use super::{PASSWORD, TestServer};
+use crate::config::{self, TlsMode};
 
 /// Runs psql with these arguments; `None` when it is not installed.
 async fn psql(server: &TestServer, arguments: &[&str]) -> Option<Output> {
@@ -47,7 +49,7 @@ async fn psql_points_at_the_mistake() {
 async fn psql_speaks_tls() {
     let folder = tempfile::tempdir().unwrap();
     let (cert, key) = super::certificate(folder.path());
-    let tls = super::super::tls::load_tls(&crate::config::Tls { cert: cert.clone(), key, mode: crate::config::TlsMode::Require }).unwrap();
+    let tls = load_tls(&config::Tls { cert: cert.clone(), key, client_ca: None, mode: TlsMode::Require }).unwrap();
     let server = TestServer::with(10, Some(tls)).await;
     let url = format!(
         "host=127.0.0.1 port={} user=admin dbname=weir password='{PASSWORD}' sslmode=verify-full sslrootcert={}",
@@ -59,6 +61,32 @@ async fn psql_speaks_tls() {
     let Ok(output) = tokio::task::spawn_blocking(move || command.output()).await.unwrap() else { return };
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(stdout.contains("SSL connection (protocol: TLSv1.3") && stdout.ends_with("\n1\n"), "{stdout}{stderr}");
+    server.stop().await;
+}
+
+/// Where clients must show a certificate, the right password alone gets nobody in, and a certificate that somebody else signed neither.
+#[tokio::test]
+async fn psql_must_show_its_certificate() {
+    let (folder, stranger) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (cert, key) = super::certificate(folder.path());
+    let (other_cert, other_key) = super::certificate(stranger.path());
+    let tls = config::Tls { cert: cert.clone(), key: key.clone(), client_ca: Some(cert.clone()), mode: TlsMode::Require };
+    let server = TestServer::with(10, Some(load_tls(&tls).unwrap())).await;
+    let missing = config::Tls { client_ca: Some(folder.path().join("none.crt")), ..tls };
+    assert!(load_tls(&missing).is_err());
+    let url = format!(
+        "host=127.0.0.1 port={} user=admin dbname=weir password='{PASSWORD}' sslmode=verify-full sslrootcert={}",
+        server.address.port(),
+        cert.display()
+    );
+    let with = |cert: &std::path::Path, key: &std::path::Path| format!("{url} sslcert={} sslkey={}", cert.display(), key.display());
+    for (url, expected) in [(with(&cert, &key), true), (format!("{url} sslcert=/none"), false), (with(&other_cert, &other_key), false)] {
+        let mut command = Command::new("psql");
+        command.args(["-X", "-w", "-At", "-c", "SELECT 1", &url]);
+        let Ok(output) = tokio::task::spawn_blocking(move || command.output()).await.unwrap() else { return };
+        assert_eq!(output.status.success(), expected, "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(server.executed(), 1);
     server.stop().await;
 }
 
