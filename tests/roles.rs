@@ -88,7 +88,7 @@ const MATRIX: &[(&str, &[&str], &str)] = &[
     ("SELECT (SELECT count(*) FROM s.t)", READ, ""),
     ("SELECT 1 WHERE EXISTS (SELECT 1 FROM s.t)", READ, ""),
     ("SELECT 1 UNION ALL SELECT a FROM s.t", READ, ""),
-    ("SELECT count(*) FROM generate_series(1, 2) g JOIN s.t ON a = g", READ, ""),
+    ("SELECT count(*) FROM generate_series(1, 2) g(n) JOIN s.t ON a = n", READ, ""),
     ("SET search_path = s; SELECT * FROM t; RESET search_path", READ, "RESET search_path"),
     ("PREPARE q AS SELECT * FROM s.t; EXECUTE q; DEALLOCATE q", READ, "DEALLOCATE ALL"),
     ("DECLARE c CURSOR WITH HOLD FOR SELECT * FROM s.t; CLOSE c", READ, ""),
@@ -101,7 +101,11 @@ const MATRIX: &[(&str, &[&str], &str)] = &[
     ("DESCRIBE HISTORY s.t", READ, ""),
     ("SELECT * FROM s.v", &[LOOK, "SELECT ON s.v"], ""),
     ("SELECT * FROM s.f", &[LOOK, "SELECT ON SOURCE s.f"], ""),
-    ("CREATE PIPELINE own.p INTO own.pt AS SELECT a FROM STREAM(s.f)", &[LOOK, "SELECT ON SOURCE s.f"], "DROP PIPELINE own.p; DROP TABLE IF EXISTS own.pt"),
+    (
+        "CREATE PIPELINE own.p INTO own.pt AS SELECT a FROM STREAM(s.f)",
+        &[LOOK, "SELECT ON SOURCE s.f"],
+        "DROP PIPELINE own.p; DROP TABLE IF EXISTS own.pt",
+    ),
     // Writing.
     ("INSERT INTO s.append VALUES (1)", &[LOOK, "INSERT ON s.append"], ""),
     ("! INSERT INTO s.append VALUES (1)", &[LOOK, "INSERT ON s.append"], ""),
@@ -123,7 +127,11 @@ const MATRIX: &[(&str, &[&str], &str)] = &[
     // Making.
     ("CREATE TABLE s.new (a int)", &["USAGE, CREATE ON SCHEMA s"], "DROP TABLE s.new"),
     ("CREATE VIEW s.new AS SELECT 1 AS a", &["USAGE, CREATE ON SCHEMA s"], "DROP VIEW s.new"),
-    ("CREATE PIPELINE own.p INTO s.new APPEND AS SELECT 1 AS a", &["USAGE, CREATE ON SCHEMA s"], "DROP PIPELINE own.p; DROP TABLE IF EXISTS s.new"),
+    (
+        "CREATE PIPELINE own.p INTO s.new APPEND AS SELECT 1 AS a",
+        &["USAGE, CREATE ON SCHEMA s"],
+        "DROP PIPELINE own.p; DROP TABLE IF EXISTS s.new",
+    ),
     ("CREATE TABLE public.new (a int)", &["CREATE ON SCHEMA public"], "DROP TABLE public.new"),
     ("CREATE SCHEMA mine", &["CREATE ON DATABASE weir"], "DROP SCHEMA mine"),
     ("CREATE SOURCE own.f FROM CONNECTION s.c FORMAT csv WITH (path = '*')", &[LOOK, "USAGE ON CONNECTION s.c"], "DROP SOURCE own.f"),
@@ -326,7 +334,6 @@ async fn a_view_cannot_be_led_astray() {
     ok(&bob, "SET search_path = hidden, public").await;
     assert_eq!(column(&bob, "SELECT * FROM public.v").await, ["known"]);
     refused(&bob, "SELECT * FROM hidden.public_table").await;
-    assert_eq!(column(&bob, "SELECT * FROM public_table WHERE false").await.len(), 0_usize.min(1));
     assert_eq!(column(&bob, "SELECT me FROM public.me").await, ["bob"]);
     // The owner's rights count at each use.
     ok(&admin, "GRANT SELECT ON public.public_table TO bob").await;
@@ -394,8 +401,23 @@ async fn the_systems_own_tables_show_what_the_role_may_know() {
     ok(&admin, "RUN PIPELINE s.p").await;
     let bob = hub.connect_as("bob", "bob").await.expect("bob logs in");
     let tables = [
-        "pipelines", "pipeline_versions", "pipeline_status", "runs", "run_outputs", "rule_results", "sources", "source_offsets", "files", "connections",
-        "secrets", "settings", "schema_versions", "table_history", "lineage", "column_lineage", "dead_letters",
+        "pipelines",
+        "pipeline_versions",
+        "pipeline_status",
+        "runs",
+        "run_outputs",
+        "rule_results",
+        "sources",
+        "source_offsets",
+        "files",
+        "connections",
+        "secrets",
+        "settings",
+        "schema_versions",
+        "table_history",
+        "lineage",
+        "column_lineage",
+        "dead_letters",
     ];
     for table in tables {
         assert_eq!(column(&bob, &format!("SELECT count(*) FROM hub.{table}")).await, ["0"], "{table}");
@@ -414,9 +436,10 @@ async fn the_systems_own_tables_show_what_the_role_may_know() {
     ok(&admin, "GRANT SELECT ON s.t TO bob WITH GRANT OPTION; GRANT USAGE ON SCHEMA s TO bob").await;
     let asks = "SELECT has_table_privilege('s.t', 'SELECT') || ' ' || has_table_privilege('s.t', 'SELECT WITH GRANT OPTION') || ' ' || has_table_privilege('s.t', 'INSERT')";
     assert_eq!(column(&bob, asks).await, ["true true false"]);
-    assert_eq!(column(&admin, "SELECT array_to_string(relacl, ' ') FROM pg_class WHERE relname = 't' AND relnamespace = 's'::regnamespace").await, [
-        "admin=arwdDxtm/admin bob=r*/admin"
-    ]);
+    assert_eq!(
+        column(&admin, "SELECT array_to_string(relacl, ' ') FROM pg_class WHERE relname = 't' AND relnamespace = 's'::regnamespace").await,
+        ["admin=arwdDxtm/admin bob=r*/admin"]
+    );
     // Passed on, and taken back with what it was passed on for.
     ok(&bob, "GRANT SELECT ON s.t TO eve").await;
     refused_with(&admin, "REVOKE SELECT ON s.t FROM bob", "2BP01", "dependent privileges exist").await;
@@ -443,7 +466,9 @@ async fn logging_in_obeys_the_role() {
         Err(error) => error.as_db_error().map(|db| format!("{} {}", db.code().code(), db.message())).unwrap_or_default(),
     };
     assert_eq!(code("nologin", "x").await, "28000 role \"nologin\" is not permitted to log in");
-    for (role, password) in [("nopassword", ""), ("nopassword", "x"), ("expired", "x"), ("valid", "y"), ("nobody", "x"), ("pg_read_all_data", "x")] {
+    for (role, password) in
+        [("nopassword", ""), ("nopassword", "x"), ("expired", "x"), ("valid", "y"), ("nobody", "x"), ("pg_read_all_data", "x")]
+    {
         let wanted = format!("28P01 password authentication failed for user \"{role}\"");
         if !password.is_empty() {
             assert_eq!(code(role, password).await, wanted);

@@ -257,7 +257,8 @@ impl Access {
         if self.role(thing.owner).is_some_and(|owner| acts_as.contains(&owner.id)) {
             return true;
         }
-        if acts_as.contains(&READ_ALL_DATA) && reads(thing.kind, privilege) || acts_as.contains(&WRITE_ALL_DATA) && writes(thing.kind, privilege)
+        if acts_as.contains(&READ_ALL_DATA) && reads(thing.kind, privilege)
+            || acts_as.contains(&WRITE_ALL_DATA) && writes(thing.kind, privilege)
         {
             return true;
         }

@@ -16,12 +16,28 @@ pub enum AccessChange {
     PutRole(Role),
     DropRole(ObjectId),
     PutMember(Membership),
-    DropMember { role: ObjectId, member: ObjectId },
+    DropMember {
+        role: ObjectId,
+        member: ObjectId,
+    },
     /// `grantable` is added, never taken.
-    Grant { key: GrantKey, grantable: bool },
-    Revoke { key: GrantKey, what: Revoked, cascade: bool },
-    PutDefault { key: DefaultKey, grantable: bool },
-    DropDefault { key: DefaultKey, what: Revoked },
+    Grant {
+        key: GrantKey,
+        grantable: bool,
+    },
+    Revoke {
+        key: GrantKey,
+        what: Revoked,
+        cascade: bool,
+    },
+    PutDefault {
+        key: DefaultKey,
+        grantable: bool,
+    },
+    DropDefault {
+        key: DefaultKey,
+        what: Revoked,
+    },
 }
 
 /// What is taken: the right, or only the option to pass it on.

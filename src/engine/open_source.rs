@@ -110,7 +110,7 @@ impl Engine {
 
     /// The options of an object with its secrets revealed. That they were is in the audit, with whose object it is.
     fn reveal(&self, options: &Options, object: &Object) -> Result<Options> {
-        let revealed = options.reveal(&|name: &Name, key: Option<&str>| self.secret(name, key, &object.schema))?;
+        let revealed = options.reveal(&|name: &Name, key: Option<&str>| self.secret(name, key, object))?;
         let used = options.secrets().into_iter().map(|name| AuditEntry {
             at: self.clock().now(),
             role: object.owner.clone(),
@@ -131,16 +131,31 @@ impl Engine {
         Ok(revealed)
     }
 
-    /// The value of a secret, from the catalog or from where its definition points.
-    fn secret(&self, name: &Name, key: Option<&str>, default_schema: &str) -> Result<String> {
-        let schema = name.schema.as_ref().map_or(default_schema, |schema| schema.value.as_str());
-        let missing = || Error::new(Code::UndefinedObject, format!("secret \"{name}\" does not exist"));
+    /// The secret that a definition means: the one it was allowed to use when it was made, wherever its object was moved since.
+    fn secret_named(&self, name: &Name, user: &Object) -> Result<Option<Object>> {
+        let on = self.store().depends_on(user.id).map_err(catalog_error)?;
+        let secrets: Vec<Object> = on.into_iter().filter(|other| other.kind == Kind::Secret).collect();
+        let stored = self.store().object_by_id(user.id).map_err(catalog_error)?;
+        let is_stored = stored.is_some_and(|stored| stored.definition == user.definition && stored.alters == user.alters);
+        if is_stored && !secrets.is_empty() {
+            let is_meant =
+                |secret: &Object| secret.name == name.name.value && name.schema.as_ref().is_none_or(|schema| schema.value == secret.schema);
+            let nearness = |secret: &Object| (secret.schema != user.schema, secret.schema != "public");
+            return Ok(secrets.into_iter().filter(is_meant).min_by_key(nearness));
+        }
+        // About to be made: what it may use was judged just now, by the same names.
         let find = |schema: &str| self.store().object(Kind::Secret, schema, &name.name.value).map_err(catalog_error);
-        let object = match find(schema)? {
-            Some(object) => object,
-            None if name.schema.is_none() => find("public")?.ok_or_else(missing)?,
-            None => return Err(missing()),
-        };
+        let schema = name.schema.as_ref().map_or(user.schema.as_str(), |schema| schema.value.as_str());
+        match find(schema)? {
+            None if name.schema.is_none() => find("public"),
+            found => Ok(found),
+        }
+    }
+
+    /// The value of a secret, from the catalog or from where its definition points.
+    fn secret(&self, name: &Name, key: Option<&str>, user: &Object) -> Result<String> {
+        let missing = || Error::new(Code::UndefinedObject, format!("secret \"{name}\" does not exist"));
+        let object = self.secret_named(name, user)?.ok_or_else(missing)?;
         let value = match definition::secret(&object)? {
             SecretValue::Value(_) => match self.store().secret(object.id).map_err(catalog_error)? {
                 Some(value) => value.0,

@@ -152,11 +152,6 @@ pub(super) fn letters_filter(
     Ok(Some(any_of(&terms)))
 }
 
-/// Whether an expression reads relations.
-pub fn has_query(expr: &weir_sql::Expr) -> bool {
-    super::rewrite::has_query(&expr.ast)
-}
-
 /// As a tree of small depth, however many there are.
 fn any_of(terms: &[Expr]) -> Expr {
     match terms {

@@ -106,7 +106,8 @@ impl Engine {
         let _turn = self.keeping_columns.lock();
         let Some(object) = self.store().object_by_id(source).map_err(catalog_error)? else { return Ok(()) };
         let body: RelationBody = serde_json::from_value(object.body.clone()).unwrap_or_default();
-        let body = RelationBody { columns: body.columns, last_ok_at: health.last_ok_at, last_error: health.last_error.clone(), search_path: None };
+        let body =
+            RelationBody { columns: body.columns, last_ok_at: health.last_ok_at, last_error: health.last_error.clone(), search_path: None };
         let body =
             serde_json::to_value(body).map_err(|error| Error::internal("the body of a source cannot be written").caused_by(error))?;
         self.store().apply(&[Change::Body { id: source, body }], &object.owner, self.clock().now()).map_err(catalog_error)

@@ -4,8 +4,8 @@
 
 use weir_catalog::access::DATABASE;
 use weir_catalog::{Change, Definitions, Kind, Object, ObjectId, PipelineBody, Thing};
-use weir_sql::{Ident, Privilege, Protected};
 use weir_sql::statements::alter_object::{AlterObject, ObjectChange};
+use weir_sql::{Ident, Privilege, Protected};
 
 use super::effect::alter_command;
 use super::{columns, create_connection, create_source, definition, drop_object, names};

@@ -63,7 +63,7 @@ async fn definition(session: &Session, definitions: &dyn Definitions, mut pipeli
     pipeline.alters.push(text.to_owned());
     pipeline.changed_at = session.now();
     let bound = effective::pipeline(&pipeline)?;
-    create_pipeline::check_triggers(session, definitions, &bound, &pipeline.schema, &pipeline.owner)?;
+    create_pipeline::check_triggers(definitions, &bound, &pipeline.schema, &pipeline.owner)?;
     // It will run as its owner, whoever changes it.
     let search_path = pipelines::search_path(&pipeline.schema);
     let scope = Scope { search_path, rights_of: Some(pipeline.owner.clone()), ..session.scope(Vec::new()) };

@@ -78,7 +78,9 @@ impl Altering<'_> {
                 if let Some(name) = &rule.name {
                     self.refuse_known(name)?;
                 }
-                self.depends_on.extend(create_table::check_rule(self.session, self.definitions, rule, &schema, (&self.table.schema, &self.table.name)).await?);
+                self.depends_on.extend(
+                    create_table::check_rule(self.session, self.definitions, rule, &schema, (&self.table.schema, &self.table.name)).await?,
+                );
             }
             TableChange::AddPrimaryKey(key) => self.add_key(&schema, key).await?,
             TableChange::DropConstraint { name, if_exists } => return self.drop_constraint(name, *if_exists),
@@ -126,7 +128,8 @@ impl Altering<'_> {
         }
         let element = Element::Column(Box::new(column.clone()));
         let elements = std::slice::from_ref(&element);
-        create_table::check_elements(self.session, self.definitions, elements, &self.schema(), (&self.table.schema, &self.table.name)).await?;
+        create_table::check_elements(self.session, self.definitions, elements, &self.schema(), (&self.table.schema, &self.table.name))
+            .await?;
         self.added.push(columns::field(column, false)?);
         Ok(true)
     }

@@ -36,7 +36,7 @@ pub(super) async fn execute(session: &Session, statement: &CreatePipeline, text:
     let reset_offsets = pipelines::SPEC.read(&statement.header.options)?.flag("reset_offsets");
     // It will run as its owner: who makes it, or whose it was.
     let owner = old.as_ref().map_or_else(|| session.role(), |old| old.owner.clone());
-    check_triggers(session, &*definitions, statement, &place.schema, &owner)?;
+    check_triggers(&*definitions, statement, &place.schema, &owner)?;
     let search_path = pipelines::search_path(&place.schema);
     let scope = Scope { search_path, rights_of: Some(owner), ..session.scope(Vec::new()) };
     let checked = session.hub().runner().check(statement, &scope, &*definitions).await?;
@@ -78,14 +78,7 @@ pub(super) async fn execute(session: &Session, statement: &CreatePipeline, text:
 ///
 /// # Errors
 /// `NoPrivilege`.
-pub(super) fn check_triggers(
-    session: &Session,
-    definitions: &dyn Definitions,
-    statement: &CreatePipeline,
-    schema: &str,
-    owner: &str,
-) -> Result<()> {
-    let _ = session;
+pub(super) fn check_triggers(definitions: &dyn Definitions, statement: &CreatePipeline, schema: &str, owner: &str) -> Result<()> {
     let found = |kind: Kind, name: &Name| -> Result<Option<Object>> {
         let schemas = match &name.schema {
             Some(schema) => vec![schema.value.clone()],

@@ -13,8 +13,8 @@ use super::effect::{Effect, alter_command, effect};
 use super::{
     alter_object, alter_pipeline, alter_secret, alter_table, cancel_run, comment_on, copy, create_connection, create_pipeline,
     create_schema, create_secret, create_source, create_table, create_view, cursor, describe_history, describe_object, dml, drop_object,
-    explain, explain_pipeline, grant, grant_role, import_foreign_schema, names, notify, prepared, query, redact, replay_pipeline, restore_table, roles, run_pipeline,
-    set_variable, show_create, show_objects, show_runs, transaction, validate_connection,
+    explain, explain_pipeline, grant, grant_role, import_foreign_schema, names, notify, prepared, query, redact, replay_pipeline,
+    restore_table, roles, run_pipeline, set_variable, show_create, show_objects, show_runs, transaction, validate_connection,
 };
 use crate::error::{Code, Error, Result};
 use crate::session::{CopyIn, Description, Outcome, Session, TransactionStatus};
@@ -84,7 +84,8 @@ fn action(statement: &Statement) -> &'static str {
 
 /// What was refused for want of a right, and definitions that failed, are in the audit too.
 fn note_refusal(session: &Session, statement: &Statement, error: &Error) {
-    let defines = matches!(effect(&statement.kind), Effect::Writes(_)) && !matches!(statement.kind, StatementKind::Dml(_) | StatementKind::Copy(_));
+    let defines =
+        matches!(effect(&statement.kind), Effect::Writes(_)) && !matches!(statement.kind, StatementKind::Dml(_) | StatementKind::Copy(_));
     if !defines && error.code() != Code::NoPrivilege {
         return;
     }

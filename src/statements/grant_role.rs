@@ -33,10 +33,12 @@ pub(super) fn execute(session: &Session, statement: &GrantRole) -> Result<Outcom
                         inherit: member.inherit,
                         set: true,
                     });
+                    // Without options it is a plain membership, also for whoever had none of its rights as the role's maker.
+                    let is_plain = admin.is_none() && inherit.is_none() && set.is_none();
                     let after = Membership {
                         admin: admin.unwrap_or(before.admin),
-                        inherit: inherit.unwrap_or(before.inherit),
-                        set: set.unwrap_or(before.set),
+                        inherit: inherit.unwrap_or(before.inherit || (is_plain && member.inherit)),
+                        set: set.unwrap_or(before.set || is_plain),
                         ..before
                     };
                     changes.push(AccessChange::PutMember(after));

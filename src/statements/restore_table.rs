@@ -8,8 +8,8 @@ use arrow::compute::CastOptions;
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use datafusion::common::ScalarValue;
 use weir_catalog::{Change, Kind, Object, TableBody, TableCommit};
-use weir_sql::{Privilege, TemporalPoint};
 use weir_sql::statements::restore_table::RestoreTable;
+use weir_sql::{Privilege, TemporalPoint};
 
 use super::answer::{self, Of};
 use super::{columns as column_list, constant, names};

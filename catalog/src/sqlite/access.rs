@@ -35,7 +35,8 @@ pub(super) fn store(db: &Connection, edits: &[Edit]) -> Result<()> {
             Edit::Role(_, Some(role)) => roles::store(db, role)?,
             Edit::Role(id, None) => drop(run(db, "DELETE FROM roles WHERE id = ?1", [id.0])?),
             Edit::Membership(_, Some(Membership { role, member, grantor, admin, inherit, set })) => {
-                let sql = "INSERT OR REPLACE INTO memberships (role, member, grantor, admin, inherit, may_set) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+                let sql =
+                    "INSERT OR REPLACE INTO memberships (role, member, grantor, admin, inherit, may_set) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
                 run(db, sql, params![role.0, member.0, grantor.0, admin, inherit, set])?;
             }
             Edit::Membership((role, member), None) => {

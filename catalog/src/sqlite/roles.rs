@@ -6,8 +6,7 @@ use super::row::{all, first, run};
 use crate::error::Result;
 use crate::model::{ObjectId, Role};
 
-const COLUMNS: &str =
-    "id, name, superuser, salt, iterations, salted_password, login, inherit, createrole, connection_limit, valid_until";
+const COLUMNS: &str = "id, name, superuser, salt, iterations, salted_password, login, inherit, createrole, connection_limit, valid_until";
 
 pub(super) fn role(db: &Connection, name: &str) -> Result<Option<Role>> {
     first(db, &format!("SELECT {COLUMNS} FROM roles WHERE name = ?1"), [name], read)
@@ -25,19 +24,7 @@ pub(super) fn put(db: &Connection, role: &Role, new_id: ObjectId) -> Result<()> 
 
 /// By number: a new role, or a known one as it is to be.
 pub(super) fn store(db: &Connection, role: &Role) -> Result<()> {
-    let Role {
-        id,
-        name,
-        superuser,
-        salt,
-        iterations,
-        salted_password,
-        login,
-        inherit,
-        createrole,
-        connection_limit,
-        valid_until,
-    } = role;
+    let Role { id, name, superuser, salt, iterations, salted_password, login, inherit, createrole, connection_limit, valid_until } = role;
     let sql = format!(
         "INSERT INTO roles ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
         ON CONFLICT (id) DO UPDATE SET name = excluded.name, superuser = excluded.superuser, salt = excluded.salt,

@@ -30,9 +30,15 @@ pub struct Grant {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum GrantOn {
-    Objects { kind: Protected, names: Vec<Name> },
+    Objects {
+        kind: Protected,
+        names: Vec<Name>,
+    },
     /// `ALL TABLES IN SCHEMA a, b`
-    AllIn { kind: Protected, schemas: Vec<Ident> },
+    AllIn {
+        kind: Protected,
+        schemas: Vec<Ident>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -191,8 +197,7 @@ fn granted_by(p: &mut Cursor<'_>) -> Result<()> {
 }
 
 fn roles(p: &mut Cursor<'_>, direction: Direction) -> Result<StatementKind> {
-    let mut grant =
-        GrantRole { direction, roles: Vec::new(), members: Vec::new(), admin: None, inherit: None, set: None, cascade: false };
+    let mut grant = GrantRole { direction, roles: Vec::new(), members: Vec::new(), admin: None, inherit: None, set: None, cascade: false };
     if direction == Direction::Revoke {
         for (word, option) in [("ADMIN", &mut grant.admin), ("INHERIT", &mut grant.inherit), ("SET", &mut grant.set)] {
             if p.words(&[word, "OPTION", "FOR"]) {

@@ -61,10 +61,16 @@ pub enum RoleOption {
     Login(bool),
     /// None takes the password away. The statement's text holds it too and must be redacted before it is kept anywhere.
     Password(Option<Password>),
-    ValidUntil { until: String, position: usize },
+    ValidUntil {
+        until: String,
+        position: usize,
+    },
     ConnectionLimit(i64),
     InRole(Vec<RoleSpec>),
-    Members { members: Vec<RoleSpec>, admin: bool },
+    Members {
+        members: Vec<RoleSpec>,
+        admin: bool,
+    },
     /// Asks for nothing that the hub has: `NOCREATEDB`, `NOREPLICATION`, `NOBYPASSRLS`.
     Nothing,
 }

@@ -16,7 +16,10 @@ use crate::statements::roles::{RoleChange, RoleOption, Who};
 use crate::statements::run_pipeline::RunHow;
 use crate::statements::set_variable::VariableValue;
 use crate::statements::transaction::{Isolation, Transaction};
-use crate::{Action, Element, Interval, ObjectKind, OnError, OptionValue, Options, Privilege, Protected, RuleKind, StatementKind, TemporalPoint, parse};
+use crate::{
+    Action, Element, Interval, ObjectKind, OnError, OptionValue, Options, Privilege, Protected, RuleKind, StatementKind, TemporalPoint,
+    parse,
+};
 
 fn one(text: &str) -> StatementKind {
     let mut statements = parse(text).unwrap_or_else(|error| panic!("{text}\n{error:?}"));
@@ -627,7 +630,9 @@ fn roles_and_rights() {
     is!("ALTER DEFAULT PRIVILEGES FOR ROLE a IN SCHEMA s REVOKE ALL ON TABLES FROM bi", StatementKind::DefaultPrivileges(d) => {
         assert_eq!((d.kind, d.in_schemas.len(), d.for_roles.len()), (Protected::Relation, 1, 1));
     });
-    for wrong in ["CREATE ROLE a LOGIN NOLOGIN", "GRANT FLY ON t TO a", "GRANT SELECT ON t", "CREATE OR REPLACE ROLE a", "CREATE ROLE public.x"] {
+    for wrong in
+        ["CREATE ROLE a LOGIN NOLOGIN", "GRANT FLY ON t TO a", "GRANT SELECT ON t", "CREATE OR REPLACE ROLE a", "CREATE ROLE public.x"]
+    {
         assert!(parse(wrong).is_err(), "{wrong}");
     }
 }

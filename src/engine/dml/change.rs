@@ -3,17 +3,18 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::array::AsArray;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::catalog::MemTable;
 use datafusion::common::{Column, TableReference};
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, lit, not, when};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, col, not};
 use datafusion::physical_plan::execute_stream;
 use futures::TryStreamExt;
 use sqlparser::ast::{
     AssignmentTarget, Delete, Expr as SqlExpr, FromTable, Ident, ObjectNamePart, Query, SelectItem, SetExpr, TableFactor, TableWithJoins,
-    Update, visit_expressions,
+    Update, Value, visit_expressions,
 };
 use weir_sql::Privilege;
 
@@ -99,10 +100,9 @@ impl Engine {
         let lock = self.turn_of(target.object.id);
         let _turn = lock.lock().await;
         let state = Arc::new(state::of_scope(self, ask.scope));
-        let mut chosen = self.chosen(&target, &update.table, update.selection.as_ref(), &values, &state, ask).await?;
-        if is_dead_letters(&target.object) {
-            only_own_letters(&mut chosen, update, ask)?;
-        }
+        let own = if is_dead_letters(&target.object) { self.own_letters(update, &state, ask).await? } else { None };
+        let selection = own.as_ref().or(update.selection.as_ref());
+        let mut chosen = self.chosen(&target, &update.table, selection, &values, &state, ask).await?;
         let given = std::mem::take(&mut chosen.values);
         let mut assignments = Vec::new();
         for (name, value) in names.into_iter().zip(given) {
@@ -148,10 +148,8 @@ impl Engine {
     ) -> Result<Chosen> {
         let query = select(table.clone(), selection.cloned(), values)?;
         let reads = selection.is_some() || values.iter().any(names_something);
-        let changed = Changed {
-            unread: (!reads).then_some(target.object.id),
-            whole: is_dead_letters(&target.object).then_some(target.object.id),
-        };
+        let changed =
+            Changed { unread: (!reads).then_some(target.object.id), whole: is_dead_letters(&target.object).then_some(target.object.id) };
         let context = Context { scope: ask.scope, definitions: ask.definitions, relations: None, views: Vec::new(), pinned: None, changed };
         let plan = self.bind_tree(query, ask.temporals, &ask.place, state, &context, &mut Reads::default()).await?;
         let plan = parameters::fill(plan, ask.scope)?;
@@ -172,6 +170,42 @@ impl Engine {
             false => projection.expr.into_iter().map(Expr::unalias).collect(),
         };
         Ok(Chosen { relation, predicate, values, rows })
+    }
+
+    /// The condition that means only letters of pipelines that the role may maintain; None for whoever may edit them all.
+    ///
+    /// The statement's own condition is worked out beforehand, on letters that the role may see: an error of it would tell what others hold.
+    async fn own_letters(&self, update: &Update, state: &Arc<SessionState>, ask: &Ask<'_>) -> Result<Option<SqlExpr>> {
+        // As `select` names its values.
+        let column = |name: &str| col(if name == "pipeline" { "_value_1" } else { "_value_2" });
+        let Some(own) = privileges::letters_filter(ask.definitions, ask.scope.judged(), &[Privilege::Maintain], &column)? else {
+            return Ok(None);
+        };
+        // The table is then planned whole, and a sub-query would see all of it.
+        let asks = |expr: &SqlExpr| rewrite::has_query(expr);
+        if update.selection.as_ref().is_some_and(asks) || update.assignments.iter().any(|assignment| asks(&assignment.value)) {
+            return Err(Error::new(Code::NotSupported, "a sub-query cannot be used to change hub.dead_letters"));
+        }
+        let asked = ["id", "pipeline", "first_seen"].map(|name| SqlExpr::Identifier(Ident::new(name)));
+        let query = select(update.table.clone(), update.selection.clone(), &asked)?;
+        let changed = Changed::default();
+        let context = Context { scope: ask.scope, definitions: ask.definitions, relations: None, views: Vec::new(), pinned: None, changed };
+        let apart = Arc::new(state::of_scope(self, ask.scope));
+        let plan = self.bind_tree(query, ask.temporals, &ask.place, &apart, &context, &mut Reads::default()).await?;
+        let plan = parameters::fill(plan, ask.scope)?;
+        let plan = LogicalPlanBuilder::from(plan).filter(own).and_then(|plan| plan.project([col("_value_0")]));
+        let plan = plan.and_then(LogicalPlanBuilder::build).map_err(errors::error)?;
+        let physical = Self::physical(&apart, plan).await?;
+        let mut rows = execute_stream(physical, state.task_ctx()).map_err(errors::error)?;
+        let mut list = Vec::new();
+        while let Some(batch) = rows.try_next().await.map_err(errors::error)? {
+            let ids = arrow::compute::cast(batch.column(0), &DataType::Utf8).map_err(|e| errors::error(e.into()))?;
+            let texts = ids.as_string::<i32>().iter().flatten();
+            list.extend(texts.map(|id| SqlExpr::Value(Value::SingleQuotedString(id.to_owned()).into())));
+        }
+        let of_nothing = SqlExpr::Value(Value::Boolean(false).into());
+        let by_id = SqlExpr::InList { expr: Box::new(SqlExpr::Identifier(Ident::new("id"))), list: list.clone(), negated: false };
+        Ok(Some(if list.is_empty() { of_nothing } else { by_id }))
     }
 
     /// Refuses an update whose new rows would break a rule of the table.
@@ -246,26 +280,6 @@ fn names_something(value: &SqlExpr) -> bool {
         _ => ControlFlow::Continue(()),
     });
     found.is_break()
-}
-
-/// Leaves only letters of pipelines that the role may maintain. The statement's own condition is not even evaluated on others: an error of it
-/// would tell what they hold.
-fn only_own_letters(chosen: &mut Chosen, update: &Update, ask: &Ask<'_>) -> Result<()> {
-    let column = |name: &str| Expr::Column(Column::new(Some(chosen.relation.clone()), name));
-    let Some(own) = privileges::letters_filter(ask.definitions, ask.scope.judged(), &[Privilege::Maintain], &column)? else {
-        return Ok(());
-    };
-    // The table is planned whole, and a sub-query would see all of it.
-    let has_query = update.selection.as_ref().is_some_and(rewrite::has_query)
-        || update.assignments.iter().any(|assignment| rewrite::has_query(&assignment.value));
-    if has_query {
-        return Err(Error::new(Code::NotSupported, "a sub-query cannot be used to change hub.dead_letters"));
-    }
-    chosen.predicate = Some(match chosen.predicate.take() {
-        Some(predicate) => when(own, predicate).otherwise(lit(false)).map_err(errors::error)?,
-        None => own,
-    });
-    Ok(())
 }
 
 /// The SELECT of the rows meant; all columns when no values are asked for.

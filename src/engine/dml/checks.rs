@@ -156,11 +156,10 @@ impl Checks {
     ) -> Result<()> {
         let schema = DFSchema::try_from(self.schema.as_ref().clone()).map_err(errors::error)?;
         let scope = ask.scope.of_table(&self.table);
-        let bound =
-            engine.plan_condition(expr, &self.schema, &self.table.name, &scope, ask.definitions, None).await.map_err(|error| {
-                let text = format!("rule \"{name}\" of table \"{}\" cannot be checked", self.table.full_name());
-                Error::new(Code::InvalidDefinition, text).detail(error.message().to_owned()).caused_by(error)
-            })?;
+        let bound = engine.plan_condition(expr, &self.schema, &self.table.name, &scope, ask.definitions, None).await.map_err(|error| {
+            let text = format!("rule \"{name}\" of table \"{}\" cannot be checked", self.table.full_name());
+            Error::new(Code::InvalidDefinition, text).detail(error.message().to_owned()).caused_by(error)
+        })?;
         bound.settle().await?;
         let condition = state.create_physical_expr(bound.expr, &schema).map_err(errors::error)?;
         self.expressions.push(Expression { name, condition, null_fails, action, message });

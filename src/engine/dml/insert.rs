@@ -51,7 +51,14 @@ impl Engine {
             return self.shaped(empty, &[], &schema, target, state, ask);
         };
         let source = without_defaults(source, &listed)?;
-        let context = Context { scope: ask.scope, definitions: ask.definitions, relations: None, views: Vec::new(), pinned: None, changed: Changed::default() };
+        let context = Context {
+            scope: ask.scope,
+            definitions: ask.definitions,
+            relations: None,
+            views: Vec::new(),
+            pinned: None,
+            changed: Changed::default(),
+        };
         let mut reads = Reads::default();
         let plan = self.bind_tree(source, ask.temporals, &ask.place, state, &context, &mut reads).await?;
         let plan = parameters::fill(plan, ask.scope)?;

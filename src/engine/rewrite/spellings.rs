@@ -5,11 +5,16 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
-    FunctionArguments, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins, UnaryOperator, Value,
-    ValueWithSpan, VisitMut, VisitorMut,
+    FunctionArguments, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins, UnaryOperator,
+    Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 
 use super::{call, last_name, named, text};
+
+/// The role whose rights count now; the one that logged in is another function.
+fn current_role(name: &ObjectName) -> Option<Expr> {
+    matches!(last_name(name)?.as_str(), "current_user" | "current_role").then(|| call("current_role", Vec::new()))
+}
 
 /// A function that gives rows, and the one that gives the same as an array.
 const SETS: &[(&str, &str)] = &[
@@ -58,7 +63,10 @@ impl VisitorMut for Spellings {
                 }
                 None
             }
-            Expr::Function(function) => array_of_rows(function).or_else(|| documents(function)).or_else(|| plain_name(function)),
+            Expr::Function(function) => array_of_rows(function)
+                .or_else(|| documents(function))
+                .or_else(|| current_role(&function.name))
+                .or_else(|| plain_name(function)),
             Expr::Substring { expr: whole, substring_from: Some(from), substring_for: None, .. } => match from.as_ref() {
                 Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(_), .. }) => {
                     Some(call("regexp_substr", vec![(**whole).clone(), (**from).clone()]))
@@ -68,6 +76,7 @@ impl VisitorMut for Spellings {
             Expr::Identifier(name) if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("localtimestamp") => {
                 Some(call("timestamp", vec![call("now", Vec::new())]))
             }
+            Expr::Identifier(name) if name.quote_style.is_none() => current_role(&name.clone().into()),
             Expr::CompoundFieldAccess { root, access_chain } => field_of(root, access_chain),
             Expr::Collate { expr: inner, collation } => match last_name(collation).as_deref() {
                 // Text is compared by its bytes.

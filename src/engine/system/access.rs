@@ -162,8 +162,10 @@ fn acl_items<'a>(access: &Access, grants: impl Iterator<Item = (&'a GrantKey, bo
         groups.entry((key.grantee, key.grantor)).or_default().insert(key.privilege, grantable);
     }
     let item = |((grantee, grantor), privileges): ((ObjectId, ObjectId), BTreeMap<Privilege, bool>)| {
-        let letters: String =
-            privileges.iter().map(|(privilege, grantable)| format!("{}{}", privilege.letter(), if *grantable { "*" } else { "" })).collect();
+        let letters: String = privileges
+            .iter()
+            .map(|(privilege, grantable)| format!("{}{}", privilege.letter(), if *grantable { "*" } else { "" }))
+            .collect();
         let grantee = if grantee == weir_catalog::access::PUBLIC { String::new() } else { aclname(&access.name_of(grantee)) };
         format!("{grantee}={letters}/{}", aclname(&access.name_of(grantor)))
     };

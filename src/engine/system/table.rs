@@ -321,7 +321,9 @@ fn column<'a>(kind: Kind, cells: impl Iterator<Item = Option<&'a Cell>>, count: 
         Kind::Text | Kind::Uuid | Kind::Json => {
             build!(StringBuilder::with_capacity(count, count * 16), Cell::Text(text) => text)
         }
-        Kind::Array => build!(ListBuilder::new(StringBuilder::new()), Cell::Text(text) => [Some(text)], Cell::Texts(texts) => texts.iter().map(Some)),
+        Kind::Array => {
+            build!(ListBuilder::new(StringBuilder::new()), Cell::Text(text) => [Some(text)], Cell::Texts(texts) => texts.iter().map(Some))
+        }
         Kind::Places | Kind::PlaceVector => build!(
             ListBuilder::new(Int16Builder::new()),
             Cell::Numbers(numbers) => numbers.iter().map(|number| i16::try_from(*number).ok())

@@ -122,7 +122,7 @@ async fn psql_gets_its_answers() {
             Err(error) => wrong.push(format!("{command}: {} {}", error.code().sqlstate(), error.chain())),
             Ok(rows) => match *command {
                 "\\d" => assert_eq!(rows, ["public|v|view|ana"]),
-                "\\l" => assert_eq!(rows, ["weir|weir|UTF8|C.UTF-8|C.UTF-8|NULL|libc|NULL"]),
+                "\\l" => assert_eq!(rows, ["weir|ana|UTF8|C.UTF-8|C.UTF-8|NULL|libc|ana=CTc/ana\n=Tc/ana"]),
                 "\\d name: which" => assert_eq!(rows, [format!("{}|public|v", object.id.0)]),
                 "\\d name: columns" => assert!(rows.len() == 1 && rows[0].starts_with("a|integer|"), "{rows:?}"),
                 "\\d name: view" => assert_eq!(rows, ["SELECT 1 AS a"]),

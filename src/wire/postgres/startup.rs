@@ -156,12 +156,7 @@ fn bad_layout() -> Fault {
 }
 
 /// Makes the client prove that it knows the role's password. Returns only when it does.
-pub(super) async fn authenticate(
-    connection: &mut Connection,
-    door: &dyn Door,
-    role: &str,
-    peer: Option<SocketAddr>,
-) -> Result<(), Fault> {
+pub(super) async fn authenticate(connection: &mut Connection, door: &dyn Door, role: &str, peer: Option<SocketAddr>) -> Result<(), Fault> {
     let verifier = verifier(door, role)?;
     connection.put(&PgWireBackendMessage::Authentication(Authentication::SASL(vec![MECHANISM.to_owned()])))?;
     connection.flush().await?;
