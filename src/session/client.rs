@@ -639,7 +639,7 @@ impl Session {
     /// # Errors
     /// As [`Vars::set`].
     pub fn change_vars(&self, local: Local, change: impl Fn(&mut Vars) -> Result<()>) -> Result<()> {
-        change_vars(&mut self.state.lock(), &self.hub.store().access()?, &self.role, local, change)
+        change_vars(&mut self.state.lock(), self.hub.store().access()?.as_ref(), &self.role, local, change)
     }
 
     pub fn vars(&self) -> Vars {

@@ -40,7 +40,7 @@ impl Caller for Link {
         let local = if only_transaction { Local::Yes } else { Local::No };
         let mut changed = state.vars.clone();
         changed.set(name, &words)?;
-        change_vars(&mut state, &self.engine.store().access()?, &self.client.role, local, |vars| vars.set(name, &words))?;
+        change_vars(&mut state, self.engine.store().access()?.as_ref(), &self.client.role, local, |vars| vars.set(name, &words))?;
         changed.show(name)
     }
 

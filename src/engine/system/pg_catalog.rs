@@ -170,7 +170,7 @@ fn pg_database(asked: &Asked<'_>) -> Result<Vec<Row>> {
         Cell::Null,
         Cell::Null,
         Cell::Null,
-        acl(&asked.access()?, Thing::of_hub(DATABASE, Protected::Database)),
+        acl(asked.access()?.as_ref(), Thing::of_hub(DATABASE, Protected::Database)),
     ]])
 }
 
