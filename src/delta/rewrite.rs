@@ -136,11 +136,6 @@ impl Table {
             return Err(Error::new(Code::Conflict, "the table's columns changed while rows were written")
                 .hint("Run the statement again.".to_owned()));
         }
-        let tombstones = match (matching, deletions) {
-            (None, Some(deletions)) => self.publish_deletions(deletions).await?,
-            (None, None) => self.publish_without_tombstones().await?,
-            (Some(_), _) => None,
-        };
         match matching {
             None => {
                 rewrite.count = count_rows(&rewrite.files)?;
@@ -156,6 +151,11 @@ impl Table {
         let counts = RowCounts { inserted: written.iter().map(Written::rows).sum(), deleted: rewrite.count, ..RowCounts::default() };
         let version = rewrite.version;
         actions.extend(self.end_rewrite(rewrite).await?);
+        let tombstones = match (matching, deletions) {
+            (None, Some(deletions)) => self.publish_deletions(deletions).await?,
+            (None, None) => self.publish_without_tombstones().await?,
+            (Some(_), _) => None,
+        };
         actions.extend(written.into_iter().flat_map(Written::hand_over).map(Action::Add));
         self.land(Draft { actions, reads: Reads::Rows(version), rows: counts, token, tombstones, ..Draft::new("REPLACE", facts) }).await
     }

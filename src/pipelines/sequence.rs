@@ -118,6 +118,8 @@ async fn with_sequence(engine: &Engine, plan: LogicalPlan, expr: &weir_sql::Expr
     let LogicalPlan::Projection(projection) = &plan else { return Err(refused) };
     let value = match engine.plan_expr(expr, projection.input.schema(), scope).await {
         Ok(value) => value,
+        // The names are there, but something else is wrong with it.
+        Err(error) if error.code() != Code::UndefinedColumn => return Err(error),
         Err(_) => return Err(refused),
     };
     let exprs = projection.expr.iter().cloned().chain([value.clone().alias(SEQUENCE_COLUMN)]).collect();

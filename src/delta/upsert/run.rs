@@ -62,11 +62,11 @@ impl Table {
         self.check_writable()?;
         let state = self.known();
         let shape = Arc::new(Shape::new(&rows.schema(), spec, &state.schema)?);
+        let tombstones = if spec.sequence.is_some() { self.tombstones().await? } else { None };
+        tombstones.as_ref().map(|tombstones| tombstones.check(spec, self.location())).transpose()?;
         let (bounds, worker) = self.gather(rows, &shape).await?;
         let facts = &facts();
         let files = self.live_files(&*self.snapshot().await?).await?;
-        let tombstones = if spec.sequence.is_some() { self.tombstones().await? } else { None };
-        tombstones.as_ref().map(|tombstones| tombstones.check(spec, self.location())).transpose()?;
 
         let refusal = || Error::new(Code::NotSupported, format!("table \"{}\" only takes new rows", self.location()));
         let stop = CancellationToken::new();
@@ -97,12 +97,12 @@ impl Table {
             Some(changes) => Some(changes.finish().await?),
             None => None,
         };
-        actions.extend(written.hand_over().into_iter().map(Action::Add));
-        actions.extend(changes.into_iter().flat_map(|changes| changes.hand_over()).map(|file| Action::Cdc(file.into())));
         let tombstones = match buried {
             Some(buried) => Some(self.publish_buried(buried, spec, tombstones.as_ref()).await?),
             None => None,
         };
+        actions.extend(written.hand_over().into_iter().map(Action::Add));
+        actions.extend(changes.into_iter().flat_map(|changes| changes.hand_over()).map(|file| Action::Cdc(file.into())));
         let draft = Draft {
             actions,
             parameters: vec![("matchedOn", spec.key.join(", "))],

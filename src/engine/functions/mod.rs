@@ -12,6 +12,7 @@ mod session;
 mod single_value;
 mod sleep;
 mod sum;
+mod text;
 
 use std::sync::Arc;
 
@@ -41,6 +42,7 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
     if let Ok(uuid) = state.udf("uuid") {
         state.register_udf(Arc::new(uuid.as_ref().clone().with_aliases(["gen_random_uuid", "uuid_generate_v4"])))?;
     }
+    state.register_udf(Arc::new(text::text()))?;
     for name in ["character_length", "octet_length", "bit_length"] {
         let of_text = state.udf(name)?;
         state.register_udf(Arc::new(lengths::length(of_text)))?;

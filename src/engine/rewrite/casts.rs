@@ -48,7 +48,7 @@ fn cast(inner: &Expr, data_type: &DataType) -> Option<Expr> {
         return Some(call(reg, vec![inner.clone()]));
     }
     match checked_by(data_type)? {
-        "timestamp" | "timestamptz" | "to_bytea" if is_parameter(inner) => None,
+        "timestamp" | "timestamptz" | "to_bytea" | "text" if is_parameter(inner) => None,
         function => Some(call(function, vec![inner.clone()])),
     }
 }
@@ -83,6 +83,7 @@ fn type_name(data_type: &DataType) -> Option<String> {
 
 fn checked_by(data_type: &DataType) -> Option<&'static str> {
     match data_type {
+        DataType::Text | DataType::Varchar(None) | DataType::CharacterVarying(None) => Some("text"),
         DataType::JSON => Some("json"),
         DataType::JSONB => Some("jsonb"),
         DataType::Uuid => Some("to_uuid"),
