@@ -1,5 +1,7 @@
 //! Rights over the wire: every path to an object refuses until exactly the rights it needs are there, and refuses again without any one of them.
 
+use std::sync::Arc;
+
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::hub::Hub;
@@ -241,16 +243,19 @@ async fn take(admin: &Client, right: &str) {
 async fn each_statement_needs_exactly_its_rights() {
     let hub = Hub::start();
     let admin = set_up(&hub).await;
-    let bob = hub.connect_as("bob", "bob").await.expect("bob logs in");
+    let bob = Arc::new(hub.connect_as("bob", "bob").await.expect("bob logs in"));
     ok(&bob, "CREATE TABLE own.t (a bigint)").await;
     for (text, rights, undo) in MATRIX {
+        // A refused COPY leaves the test's own client out of step.
+        let bob =
+            if text.ends_with("FROM STDIN") { hub.connect_as("bob", "bob").await.expect("bob logs in").into() } else { Arc::clone(&bob) };
         for missing in *rights {
             let others: Vec<&&str> = rights.iter().filter(|right| *right != missing).collect();
             for right in &others {
                 give(&admin, right).await;
             }
             refused(&bob, text).await;
-            ok(&bob, "ROLLBACK; RESET search_path; DEALLOCATE ALL").await;
+            put_back(&bob, text).await;
             for right in &others {
                 take(&admin, right).await;
             }
@@ -267,7 +272,14 @@ async fn each_statement_needs_exactly_its_rights() {
         }
         // The same session, after what it could do was taken from it.
         refused(&bob, text).await;
-        ok(&bob, "ROLLBACK; RESET search_path; DEALLOCATE ALL").await;
+        put_back(&bob, text).await;
+    }
+}
+
+/// After a statement that failed half way.
+async fn put_back(bob: &Client, text: &str) {
+    if !text.ends_with("FROM STDIN") {
+        ok(bob, "ROLLBACK; RESET search_path; DEALLOCATE ALL").await;
     }
 }
 

@@ -90,12 +90,12 @@ pub(super) fn drop(session: &Session, statement: &DropRole) -> Result<Outcome> {
         }
         let role = find(session, &access, spec)?;
         refuse_reserved(&role.name, spec.position)?;
-        may_change(&access, &me, &role, "drop role")?;
         for (who, name) in [("current", me.as_str()), ("session", session.session_role())] {
             if role.name == name {
                 return Err(Error::new(Code::WrongState, format!("{who} user cannot be dropped")).at(spec.position));
             }
         }
+        may_change(&access, &me, &role, "drop role")?;
         changes.push(Change::Access(AccessChange::DropRole(role.id)));
     }
     if !changes.is_empty() {

@@ -172,7 +172,8 @@ fn options(p: &mut Cursor<'_>) -> Result<std::result::Result<Vec<RoleOption>, St
 }
 
 fn option(p: &mut Cursor<'_>) -> Result<RoleOption> {
-    const FLAGS: &[(&str, fn(bool) -> RoleOption)] = &[
+    type Make = fn(bool) -> RoleOption;
+    const FLAGS: &[(&str, Make)] = &[
         ("SUPERUSER", RoleOption::Superuser),
         ("CREATEROLE", RoleOption::CreateRole),
         ("INHERIT", RoleOption::Inherit),
