@@ -251,7 +251,7 @@ async fn each_statement_needs_exactly_its_rights() {
             for right in &others {
                 give(&admin, right).await;
             }
-            refused(&client_for(&hub, &bob, text).await, text).await;
+            refused(client_for(&hub, &bob, text).await.as_ref(), text).await;
             put_back(&bob).await;
             for right in &others {
                 take(&admin, right).await;
@@ -260,7 +260,7 @@ async fn each_statement_needs_exactly_its_rights() {
         for right in *rights {
             give(&admin, right).await;
         }
-        ok(&client_for(&hub, &bob, text).await, text).await;
+        ok(client_for(&hub, &bob, text).await.as_ref(), text).await;
         for part in undo.split("; ").filter(|part| !part.is_empty()) {
             ok(&admin, part).await;
         }
@@ -268,7 +268,7 @@ async fn each_statement_needs_exactly_its_rights() {
             take(&admin, right).await;
         }
         // The same session, after what it could do was taken from it.
-        refused(&client_for(&hub, &bob, text).await, text).await;
+        refused(client_for(&hub, &bob, text).await.as_ref(), text).await;
         put_back(&bob).await;
     }
 }

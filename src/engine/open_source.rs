@@ -111,7 +111,7 @@ impl Engine {
     /// The options of an object with its secrets revealed. That they were is in the audit, with whose object it is.
     fn reveal(&self, options: &Options, object: &Object) -> Result<Options> {
         let revealed = options.reveal(&|name: &Name, key: Option<&str>| self.secret(name, key, object))?;
-        let used = options.secrets().into_iter().map(|name| AuditEntry {
+        let used = options.secrets().map(|name| AuditEntry {
             at: self.clock().now(),
             role: object.owner.clone(),
             session_role: String::new(),

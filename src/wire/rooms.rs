@@ -38,7 +38,7 @@ pub async fn serve_http(hub: Arc<Hub>, listener: TcpListener, shutdown: Cancella
 }
 
 /// Refused log-ins that the audit takes per second, and characters it keeps of a role's name.
-const REFUSALS_NOTED: u32 = 5;
+const REFUSALS_NOTED: u32 = 20;
 const LONGEST_ROLE: usize = 200;
 
 /// The hub, and how many refusals were noted in which second.

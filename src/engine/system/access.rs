@@ -126,7 +126,8 @@ fn auth_members(asked: &Asked<'_>) -> Result<Vec<Row>> {
 
 fn default_acl(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let access = asked.access()?;
-    let mut groups: BTreeMap<(ObjectId, Option<ObjectId>, Protected), Vec<(GrantKey, bool)>> = BTreeMap::new();
+    type Whose = (ObjectId, Option<ObjectId>, Protected);
+    let mut groups: BTreeMap<Whose, Vec<(GrantKey, bool)>> = BTreeMap::new();
     for (key, grantable) in access.defaults() {
         let grant = GrantKey { object: ObjectId(0), grantee: key.grantee, privilege: key.privilege, grantor: key.owner };
         groups.entry((key.owner, key.schema, key.kind)).or_default().push((grant, grantable));

@@ -1,5 +1,6 @@
 //! What ran, what came of it, and how far each pipeline has read.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value as Json;
@@ -122,8 +123,8 @@ fn wanted(asked: &Asked<'_>) -> Result<Vec<Run>> {
     }
     let mut seen: HashMap<ObjectId, bool> = HashMap::new();
     for run in &runs {
-        if !seen.contains_key(&run.pipeline_id) {
-            seen.insert(run.pipeline_id, asked.sees_id(run.pipeline_id)?);
+        if let Entry::Vacant(unknown) = seen.entry(run.pipeline_id) {
+            unknown.insert(asked.sees_id(run.pipeline_id)?);
         }
     }
     Ok(runs.into_iter().filter(|run| seen.get(&run.pipeline_id) == Some(&true)).collect())
