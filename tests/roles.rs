@@ -505,7 +505,7 @@ async fn logging_in_obeys_the_role() {
     // No password is in any text that is kept.
     assert_eq!(column(&admin, "SELECT count(*) FROM hub.audit WHERE statement LIKE '%changed%' OR statement LIKE '%''x''%'").await, ["0"]);
     // A start-up parameter is no way round SET ROLE.
-    let error = hub.connect_with("valid", "changed", "-c role=admin").await.err().expect("refused");
+    let error = hub.connect_with("valid", "changed", "-c role=admin").await.expect_err("refused");
     assert_eq!(error.code().map(|code| code.code()), Some("42501"));
     // All of it survives the end of the process.
     drop(admin);
