@@ -160,12 +160,24 @@ pub(super) fn app_id(pipeline: ObjectId) -> String {
 
 /// Marks the letters of a failed run: they stay as evidence, and REPLAY passes over them, since the run will read their records again.
 pub(super) async fn void(engine: &Engine, scope: &Scope, run_id: Uuid, facts: &Facts) -> Result<()> {
+    let column = Expr::Column(Column::new(Some(NAME.1), "run_id"));
+    void_where(engine, scope, column.eq(lit(run_id.to_string())), facts).await
+}
+
+async fn void_where(engine: &Engine, scope: &Scope, which: Expr, facts: &Facts) -> Result<()> {
     let state = engine.state(scope);
     let table = engine.lake().table(LOCATION).await?;
-    let column = |name: &str| Expr::Column(Column::new(Some(NAME.1), name));
-    let predicate = column("run_id").eq(lit(run_id.to_string())).and(column("status").eq(lit("open")));
+    let predicate = which.and(Expr::Column(Column::new(Some(NAME.1), "status")).eq(lit("open")));
     let rows = Matching { session: &state, relation: TableReference::bare(NAME.1), predicate: Some(predicate) };
     table.update(&[("status".to_owned(), lit("void"))], &rows, None, facts).await.map(|_| ())
+}
+
+/// Marks the open letters of a pipeline's earlier runs: a full refresh has read their records again, and what is still wrong with them is in
+/// letters of its own. Put back besides those they would land twice.
+pub(super) async fn supersede(engine: &Engine, scope: &Scope, pipeline: &str, refresh: Uuid, facts: &Facts) -> Result<()> {
+    let column = |name: &str| Expr::Column(Column::new(Some(NAME.1), name));
+    let earlier = column("run_id").not_eq(lit(refresh.to_string()));
+    void_where(engine, scope, column("pipeline").eq(lit(pipeline)).and(earlier), facts).await
 }
 
 /// Makes the table at the first start, and its object in the catalog.

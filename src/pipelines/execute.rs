@@ -77,6 +77,7 @@ impl Attempt {
         if target.table.applied(&token.app_id).await?.is_some_and(|batch| batch >= token.batch) {
             let done = target.table.append(Vec::new(), Some(&token), &self.facts(None)).await?;
             target.tell_sequence(&self.engine, &self.facts(None))?;
+            self.supersede_letters().await?;
             return self.landed(&target, &done);
         }
         let before = target.table.version().await?;
@@ -87,6 +88,7 @@ impl Attempt {
             Ok(done) => {
                 reached("target.committed");
                 target.tell_sequence(&self.engine, &self.facts(None))?;
+                self.supersede_letters().await?;
                 let landed = self.landed(&target, &done)?;
                 Ok(Landed { file_rows: file_rows(&pass.setting.rejects), ..landed })
             }
@@ -240,6 +242,14 @@ impl Attempt {
         let (schema, name) = dead_letters::NAME;
         let Some(object) = self.engine.store().object(Kind::Table, schema, name).map_err(catalog_error)? else { return Ok(()) };
         self.engine.store().record_commits(&[commit_of(&object, &done, "WRITE", &self.run)]).map_err(catalog_error)
+    }
+
+    /// Once the rows of a full refresh are in the table. Should it not come to that, the run is tried again and finds its rows there.
+    async fn supersede_letters(&self) -> Result<()> {
+        if self.run.kind != RunKind::FullRefresh {
+            return Ok(());
+        }
+        dead_letters::supersede(&self.engine, &self.scope, &self.pipeline.full_name(), self.run.run_id, &self.facts(None)).await
     }
 
     /// A run that fails for its data leaves what it rejected as evidence, which REPLAY passes over.

@@ -46,6 +46,9 @@ pub(super) async fn execute(session: &Session, statement: &CreateTable, text: &s
         None => None,
     };
     let schema = schema(statement, planned.as_ref())?;
+    if schema.fields().len() > MOST_COLUMNS {
+        return Err(Error::new(Code::NotSupported, format!("tables can have at most {MOST_COLUMNS} columns")).at(name.position()));
+    }
     columns::must_have(&schema, &statement.partitioned_by)?;
     let depends_on = check_elements(session, &*definitions, &statement.elements, &schema, (&place.schema, &name.name.value)).await?;
     let rows = make(session, statement, Making { place, schema, depends_on, text }, planned).await?;
@@ -54,6 +57,9 @@ pub(super) async fn execute(session: &Session, statement: &CreateTable, text: &s
         None => "CREATE TABLE".to_owned(),
     }))
 }
+
+/// As in PostgreSQL. Planning an INSERT into thousands takes longer than anybody waits.
+const MOST_COLUMNS: usize = 1600;
 
 /// What is known of the table once everything was checked.
 struct Making<'a> {

@@ -60,6 +60,10 @@ fn in_order(definitions: &dyn Definitions, named: &[Object], statement: &DropObj
         if !others.is_empty() && !may_cascade {
             return Err(in_use(object, &others, statement.cascade));
         }
+        let goes_with_schema = |other: &Object| named.iter().any(|named| named.kind == Kind::Schema && named.name == other.schema);
+        if let Some(table) = others.iter().find(|other| other.kind == Kind::Table && !goes_with_schema(other)) {
+            return Err(keeps_rows(object, table));
+        }
         for next in dependents.into_iter().chain([object.clone()]) {
             // An object that must go before a later one may stand in the list already, at an earlier place: that is still before.
             if !order.iter().any(|other| other.id == next.id) {
@@ -86,6 +90,14 @@ fn with_writers(definitions: &dyn Definitions, dependents: Vec<Object>, object: 
         }
     }
     Ok(writers.into_iter().chain(dependents).collect())
+}
+
+/// A table whose rules look at what is dropped has rows of its own: nobody means to lose them by CASCADE.
+fn keeps_rows(object: &Object, table: &Object) -> Error {
+    let (noun, name, table) = (object.kind.noun(), object.full_name(), table.full_name());
+    Error::new(Code::InUse, format!("cannot drop {noun} {name} because rules of table {table} look at it"))
+        .detail("CASCADE does not drop tables that have rows of their own.")
+        .hint(format!("ALTER TABLE {table} DROP CONSTRAINT first, or drop that table as well by name."))
 }
 
 /// At most so many names are listed in a message.

@@ -20,6 +20,9 @@ impl VisitorMut for Casts {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         let replacement = match expr {
+            Expr::Value(ValueWithSpan { value: Value::Number(digits, long), span }) => {
+                written_out(digits).map(|digits| Expr::Value(ValueWithSpan { value: Value::Number(digits, *long), span: *span }))
+            }
             Expr::TypedString(typed) => checked_by(&typed.data_type).map(|function| call(function, vec![Expr::Value(typed.value.clone())])),
             Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr: inner, data_type, .. } => cast(inner, data_type),
             _ => None,
@@ -51,6 +54,20 @@ fn cast(inner: &Expr, data_type: &DataType) -> Option<Expr> {
         "timestamp" | "timestamptz" | "to_bytea" | "text" if is_parameter(inner) => None,
         function => Some(call(function, vec![inner.clone()])),
     }
+}
+
+/// `1e15` as digits: as a decimal of negative scale it would come out of a conversion as 999999999999999.9.
+fn written_out(number: &str) -> Option<String> {
+    let (mantissa, exponent) = number.split_once(['e', 'E'])?;
+    let exponent: usize = exponent.trim_start_matches('+').parse().ok().filter(|exponent| (1..=38).contains(exponent))?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let (moved, rest) = fraction.split_at_checked(exponent).unwrap_or((fraction, ""));
+    let zeros = "0".repeat(exponent - moved.len());
+    let digits = format!("{whole}{moved}{zeros}");
+    if digits.len() + rest.len() > 38 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some(if rest.is_empty() { digits } else { format!("{digits}.{rest}") })
 }
 
 fn is_parameter(expr: &Expr) -> bool {
