@@ -2,32 +2,12 @@
 
 import asyncio
 import datetime as dt
-import decimal
 import json
 import uuid
 
 import asyncpg
 
-from hub import URL, check, done, set_up
-
-UTC = dt.timezone.utc
-VALUES = [
-    ("int4", 42),
-    ("int8", 2**40),
-    ("numeric", decimal.Decimal("12345.678")),
-    ("text", "häé'\\x"),
-    ("bool", True),
-    ("float8", 1.5),
-    ("date", dt.date(2026, 1, 2)),
-    ("time", dt.time(1, 2, 3)),
-    ("timestamp", dt.datetime(2026, 1, 2, 3, 4, 5, 678)),
-    ("timestamptz", dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
-    ("interval", dt.timedelta(days=1, hours=2)),
-    ("uuid", uuid.UUID("550e8400-e29b-41d4-a716-446655440000")),
-    ("bytea", b"\x00\x01\xff"),
-    ("text[]", ["a", None, "b c"]),
-    ("int8[]", [1, 2, None]),
-]
+from hub import URL, UTC, VALUES, check, done, set_up
 
 set_up()
 

@@ -1,15 +1,39 @@
 """What the clients' scripts share: where the hub is, what it is given, and how a check reports."""
 
+import datetime as dt
+import decimal
 import os
 import pathlib
 import subprocess
 import sys
 import traceback
+import uuid
 
 PORT = os.environ["WEIR_PORT"]
 PASSWORD = os.environ["WEIR_PASSWORD"]
 DSN = f"host=127.0.0.1 port={PORT} user=admin password={PASSWORD} dbname=weir"
 URL = f"admin:{PASSWORD}@127.0.0.1:{PORT}/weir"
+
+UTC = dt.timezone.utc
+# A value of each type, which must come back as it was sent.
+VALUES = [
+    ("int2", 7),
+    ("int4", 42),
+    ("int8", 2**40),
+    ("numeric", decimal.Decimal("12345.678")),
+    ("text", "häé'\\x"),
+    ("bool", True),
+    ("float8", 1.5),
+    ("date", dt.date(2026, 1, 2)),
+    ("time", dt.time(1, 2, 3)),
+    ("timestamp", dt.datetime(2026, 1, 2, 3, 4, 5, 678)),
+    ("timestamptz", dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+    ("interval", dt.timedelta(days=1, hours=2)),
+    ("uuid", uuid.UUID("550e8400-e29b-41d4-a716-446655440000")),
+    ("bytea", b"\x00\x01\xff"),
+    ("text[]", ["a", None, "b c"]),
+    ("int8[]", [1, 2, None]),
+]
 
 failed = 0
 
