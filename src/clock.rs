@@ -1,9 +1,24 @@
 //! The hub's only source of time: real, or driven by a test.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Microseconds since 1970-01-01 00:00 UTC.
 pub type Micros = i64;
+
+/// Measures how long something takes. Time that a test drives does not concern it.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub fn started() -> Self {
+        Self(Instant::now())
+    }
+
+    /// From the start of an earlier one to the start of this one.
+    pub fn since(&self, earlier: &Self) -> Duration {
+        self.0.saturating_duration_since(earlier.0)
+    }
+}
 
 /// A clock handed down from `main`; cheap to clone.
 #[derive(Clone)]

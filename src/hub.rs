@@ -49,7 +49,8 @@ impl Hub {
         let memory_bytes = usize::try_from(config.memory_limit).unwrap_or(usize::MAX);
         let spill_dir = config.data_dir.join("spill");
         let lake = Lake::open(&config.lake, Scratch::of(spill_dir.clone(), memory_bytes), clock.clone())?;
-        let limits = EngineLimits { memory_bytes, spill_dir, threads: config.workers };
+        let statement_bytes = usize::try_from(config.query_memory_limit).unwrap_or(usize::MAX);
+        let limits = EngineLimits { memory_bytes, statement_bytes, spill_dir, threads: config.workers };
         let engine = Engine::open(Arc::clone(&store), Arc::clone(&lake), clock.clone(), limits)?;
         ensure_schemas(&store, &clock)?;
         pipelines::dead_letters::ensure(&engine).await?;

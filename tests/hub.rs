@@ -19,21 +19,28 @@ pub struct Hub {
     process: Child,
     address: SocketAddr,
     folder: TempDir,
+    settings: Vec<String>,
 }
 
 impl Hub {
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With settings, each `key=value`.
+    pub fn start_with(settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::create_dir(folder.path().join("files")).expect("a folder for files");
-        let (process, address) = serve(folder.path());
-        Self { process, address, folder }
+        let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        let (process, address) = serve(folder.path(), &settings);
+        Self { process, address, folder, settings }
     }
 
     /// Ends the hub as a power cut does, and starts it again on the same data.
     pub fn kill_and_start(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-        (self.process, self.address) = serve(self.folder.path());
+        (self.process, self.address) = serve(self.folder.path(), &self.settings);
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -47,6 +54,13 @@ impl Hub {
 
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// Bytes of memory that the process has now.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("the status of the process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
     }
 
     pub fn data(&self) -> PathBuf {
@@ -92,9 +106,11 @@ impl Hub {
     }
 }
 
-fn serve(folder: &Path) -> (Child, SocketAddr) {
+fn serve(folder: &Path, settings: &[String]) -> (Child, SocketAddr) {
     let mut process = Command::new(env!("CARGO_BIN_EXE_weir"))
-        .args(["serve", "--pg", "127.0.0.1:0", "--http", "127.0.0.1:0", "--set", "log.format=json", "--data-dir"])
+        .args(["serve", "--pg", "127.0.0.1:0", "--http", "127.0.0.1:0", "--set", "log.format=json"])
+        .args(settings.iter().flat_map(|setting| ["--set", setting]))
+        .arg("--data-dir")
         .arg(folder.join("data"))
         .env("WEIR_ADMIN_PASSWORD", PASSWORD)
         .env("WEIR_TEST_SECRET", "from the environment")

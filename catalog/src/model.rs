@@ -185,7 +185,9 @@ pub struct Role {
     pub superuser: bool,
     pub salt: Vec<u8>,
     pub iterations: u32,
-    pub salted_password: Vec<u8>,
+    /// StoredKey and ServerKey of SCRAM-SHA-256: they check a proof of the password and cannot make one. Empty: it has no password.
+    pub stored_key: Vec<u8>,
+    pub server_key: Vec<u8>,
     pub login: bool,
     /// Has the rights of the roles it becomes a member of, without SET ROLE.
     pub inherit: bool,
@@ -211,7 +213,8 @@ impl Role {
             superuser: false,
             salt: Vec::new(),
             iterations: 0,
-            salted_password: Vec::new(),
+            stored_key: Vec::new(),
+            server_key: Vec::new(),
             login: true,
             inherit: true,
             createrole: false,

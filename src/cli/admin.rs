@@ -13,7 +13,7 @@ use weir_catalog::{Role, Store};
 
 use crate::config::Password;
 use crate::error::{Code, Error, Result};
-use crate::session::with_password;
+use crate::session::{harden, with_password};
 
 const NAME: &str = "admin";
 const FILE: &str = "admin.password";
@@ -38,6 +38,7 @@ pub(super) enum FirstPassword {
 /// # Errors
 /// `Io` when the password cannot be kept; what the store says.
 pub(super) fn ensure(store: &dyn Store, data_dir: &Path, wanted: Option<&Password>) -> Result<FirstPassword> {
+    harden(store)?;
     if store.roles()?.iter().any(|role| role.superuser || role.name == NAME) {
         return Ok(FirstPassword::Known);
     }

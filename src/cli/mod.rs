@@ -4,6 +4,7 @@ mod admin;
 mod args;
 mod check;
 mod demo;
+mod descriptors;
 mod serve;
 mod serving;
 

@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::admin::FirstPassword;
 use super::args::{ServeArgs, print};
+use super::descriptors;
 use super::serving::Serving;
 use crate::clock::Clock;
 use crate::config::{self, Config, KEYS};
@@ -27,6 +28,7 @@ pub(super) fn serve(args: ServeArgs) -> Result<ExitCode> {
     }
     let config = Config::load(&args.layers(config::environment())?)?;
     observe::init(&config)?;
+    descriptors::raise_limit(config.max_connections);
     let runtime = runtime(config.workers)?;
     let done = runtime.block_on(run(config));
     // Whatever still computes has been told to stop; nobody waits for it.
@@ -36,10 +38,14 @@ pub(super) fn serve(args: ServeArgs) -> Result<ExitCode> {
 
 /// The threads of one hub.
 pub(super) fn runtime(workers: usize) -> Result<Runtime> {
+    threads(workers, "weir")
+}
+
+pub(super) fn threads(workers: usize, name: &str) -> Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(workers)
         .thread_stack_size(STACK_BYTES)
-        .thread_name("weir")
+        .thread_name(name)
         .enable_all()
         .build()
         .map_err(|e| Error::new(Code::Io, "cannot start working threads").caused_by(e))

@@ -2,6 +2,8 @@
 //!
 //! Addresses are bound before the hub opens, so a taken port is told at once; nobody is answered before the hub is ready. The data folder's
 //! lock is the catalog's.
+//!
+//! Sockets have threads of their own: however much is computed, a client is let in, told and stopped in time.
 
 use std::fs::{self, DirBuilder};
 use std::net::SocketAddr;
@@ -11,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -29,15 +32,45 @@ pub(super) struct Serving {
     drain_timeout: Duration,
     stop: CancellationToken,
     listeners: JoinSet<()>,
+    _sockets: Sockets,
 }
+
+/// The threads of the sockets. They end without being waited for, as that is not possible among tasks.
+struct Sockets(Option<Runtime>);
+
+impl Sockets {
+    fn start(workers: usize) -> Result<Self> {
+        Ok(Self(Some(super::serve::threads(workers.max(LEAST_SOCKET_THREADS), "weir-sockets")?)))
+    }
+
+    fn handle(&self) -> Result<&Handle> {
+        self.0.as_ref().map(Runtime::handle).ok_or_else(|| Error::internal("the threads of the sockets have ended"))
+    }
+}
+
+impl Drop for Sockets {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+const LEAST_SOCKET_THREADS: usize = 2;
 
 impl Serving {
     /// # Errors
     /// `Io` when the folder cannot be used or an address is taken; what `Hub::open` says.
     pub(super) async fn start(config: Config, clock: Clock) -> Result<Self> {
         prepare_folder(&config.data_dir)?;
-        let pg = bind(config.pg_addr, "pg.listen").await?;
-        let http = bind(config.http_addr, "http.listen").await?;
+        let sockets = Sockets::start(config.workers)?;
+        // A socket belongs to the threads that opened it.
+        let (pg_addr, http_addr) = (config.pg_addr, config.http_addr);
+        let bound = sockets.handle()?.spawn(async move {
+            let pg = bind(pg_addr, "pg.listen").await?;
+            Ok::<_, Error>((pg, bind(http_addr, "http.listen").await?))
+        });
+        let (pg, http) = bound.await.map_err(|e| Error::internal("the listeners could not be opened").caused_by(e))??;
         let (pg_addr, http_addr) = (local(&pg)?, local(&http)?);
         let tls = config.tls.as_ref().map(wire::load_tls).transpose()?;
         let drain_timeout = config.drain_timeout;
@@ -47,9 +80,9 @@ impl Serving {
         let first_password = admin::ensure(hub.store().as_ref(), &data_dir, wanted.as_ref())?;
         let stop = CancellationToken::new();
         let mut listeners = JoinSet::new();
-        listeners.spawn(wire::serve_postgres(Arc::clone(&hub), pg, tls, stop.clone()));
-        listeners.spawn(wire::serve_http(Arc::clone(&hub), http, stop.clone()));
-        Ok(Self { hub, pg_addr, http_addr, first_password, drain_timeout, stop, listeners })
+        listeners.spawn_on(wire::serve_postgres(Arc::clone(&hub), pg, tls, stop.clone()), sockets.handle()?);
+        listeners.spawn_on(wire::serve_http(Arc::clone(&hub), http, stop.clone()), sockets.handle()?);
+        Ok(Self { hub, pg_addr, http_addr, first_password, drain_timeout, stop, listeners, _sockets: sockets })
     }
 
     /// Takes no new work, lets what runs end or stop at a safe point, and closes the hub. Waits no longer than `drain_timeout`.

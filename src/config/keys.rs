@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::value::{address, count, duration, size_bytes};
+use super::value::{address, count, duration, number, size_bytes};
 use super::{LogFormat, Password, TlsMode};
 
 /// One key: its name in the file, what it means, and how its text is taken in.
@@ -26,10 +26,12 @@ pub(super) struct Partial {
     pub tls_client_ca: Option<PathBuf>,
     pub tls_mode: Option<TlsMode>,
     pub max_connections: Option<usize>,
+    pub reserved_connections: Option<usize>,
     pub lake: Option<String>,
     pub log: Option<LogFormat>,
     pub log_level: Option<String>,
     pub memory_limit: Option<u64>,
+    pub query_memory_limit: Option<u64>,
     pub workers: Option<usize>,
     pub drain_timeout: Option<std::time::Duration>,
     pub admin_password: Option<Password>,
@@ -70,6 +72,12 @@ pub static KEYS: &[Key] = &[
         set: |p, t| put(&mut p.max_connections, count(t)),
     },
     Key {
+        name: "pg.reserved_connections",
+        default: None,
+        doc: "How many of them only superusers get; 3 when unset",
+        set: |p, t| put(&mut p.reserved_connections, number(t)),
+    },
+    Key {
         name: "http.listen",
         default: Some("127.0.0.1:7480"),
         doc: "Address of the HTTP interface",
@@ -98,6 +106,12 @@ pub static KEYS: &[Key] = &[
         default: Some("1GiB"),
         doc: "Memory of queries and runs together; beyond it they spill",
         set: |p, t| put(&mut p.memory_limit, size_bytes(t)),
+    },
+    Key {
+        name: "query_memory_limit",
+        default: None,
+        doc: "Memory of one query or run of it; half of memory_limit when unset",
+        set: |p, t| put(&mut p.query_memory_limit, size_bytes(t)),
     },
     Key { name: "workers", default: None, doc: "Working threads; one per core when unset", set: |p, t| put(&mut p.workers, count(t)) },
     Key {

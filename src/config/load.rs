@@ -21,6 +21,9 @@ pub struct Layers {
 
 const PREFIX: &str = "WEIR_";
 
+/// As PostgreSQL reserves by default.
+const RESERVED_CONNECTIONS: usize = 3;
+
 /// Names that start with the prefix and are not ours to judge: switches of tests, demo and benches, and what a container platform
 /// puts into the environment of everybody who runs beside a service called "weir".
 const OTHERS: &[&str] = &["WEIR_TEST_", "WEIR_DEMO_", "WEIR_BENCH_", "WEIR_SERVICE_", "WEIR_PORT"];
@@ -83,17 +86,29 @@ fn finish(partial: Partial) -> Result<Config> {
         (Some(_), None) => return Err(Error::new(Code::InvalidParameter, "pg.tls_cert is set but pg.tls_key is not")),
         (None, Some(_)) => return Err(Error::new(Code::InvalidParameter, "pg.tls_key is set but pg.tls_cert is not")),
     };
+    let max_connections = needed(partial.max_connections, "pg.max_connections")?;
+    let reserved_connections = partial.reserved_connections.unwrap_or(RESERVED_CONNECTIONS.min(max_connections.saturating_sub(1)));
+    if reserved_connections >= max_connections {
+        return Err(Error::new(Code::InvalidParameter, "pg.reserved_connections must be less than pg.max_connections"));
+    }
+    let memory_limit = needed(partial.memory_limit, "memory_limit")?;
+    let query_memory_limit = partial.query_memory_limit.unwrap_or(memory_limit / 2);
+    if query_memory_limit > memory_limit {
+        return Err(Error::new(Code::InvalidParameter, "query_memory_limit must not be more than memory_limit"));
+    }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(Config {
         data_dir,
         pg_addr: needed(partial.pg_addr, "pg.listen")?,
         http_addr: needed(partial.http_addr, "http.listen")?,
         tls,
-        max_connections: needed(partial.max_connections, "pg.max_connections")?,
+        max_connections,
+        reserved_connections,
         lake,
         log: needed(partial.log, "log.format")?,
         log_level: needed(partial.log_level, "log.level")?,
-        memory_limit: needed(partial.memory_limit, "memory_limit")?,
+        memory_limit,
+        query_memory_limit,
         workers: partial.workers.unwrap_or(cores),
         drain_timeout: needed(partial.drain_timeout, "drain_timeout")?,
         admin_password: partial.admin_password,

@@ -27,6 +27,8 @@ pub struct Config {
     /// None: the wire speaks plain text only.
     pub tls: Option<Tls>,
     pub max_connections: usize,
+    /// How many of them only superusers get.
+    pub reserved_connections: usize,
     /// Root of the lake: a folder or a URL.
     pub lake: String,
     pub log: LogFormat,
@@ -34,6 +36,8 @@ pub struct Config {
     pub log_level: String,
     /// What queries and runs may hold in memory together, in bytes. Beyond it they spill to disk.
     pub memory_limit: u64,
+    /// What one of them may hold, in bytes.
+    pub query_memory_limit: u64,
     /// Threads that do work.
     pub workers: usize,
     /// How long a stop waits for statements and runs.

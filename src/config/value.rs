@@ -38,6 +38,11 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Zero is one.
+pub(super) fn number(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| format!("{text:?} is not a number"))
+}
+
 /// `512MiB`, `4 GiB`, `1000000`: decimal units are powers of 1000, binary ones of 1024, as in the options of SQL.
 pub(super) fn size_bytes(text: &str) -> Result<u64, String> {
     let (number, unit) = number_and_unit(text);

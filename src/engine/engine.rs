@@ -3,24 +3,26 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+use arrow::record_batch::RecordBatch;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{DFSchema, DataFusionError};
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::session_state::SessionState;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Expr;
-use datafusion::physical_plan::execute_stream;
 use datafusion_pg_catalog::pg_catalog::PgCatalogStaticTables;
 use parking_lot::Mutex;
 use sqlparser::ast::ExprWithAlias;
+use tokio::runtime::Handle;
 use weir_catalog::{Definitions, Kind, Object, ObjectId, Store, TableBody};
 
 use super::clients::Clients;
 use super::open_source::Opened;
 use super::plan::{Changed, Context, Pin};
 use super::position::Place;
+use super::settled::Settled;
 use super::source_state::SourceState;
 use super::state::{self, EngineLimits};
-use super::{Planned, Relations, Scope, errors, floats, parameters, rewrite, system};
+use super::{Planned, Relations, Scope, errors, floats, memory, parameters, rewrite, system};
 use crate::clock::Clock;
 use crate::delta::{Lake, Table};
 use crate::error::{Code, Error, Result};
@@ -49,6 +51,8 @@ pub struct Engine {
     /// Statements that change one table take turns.
     turns: Mutex<HashMap<ObjectId, Arc<tokio::sync::Mutex<()>>>>,
     clients: Clients,
+    work: Handle,
+    settled: Settled,
 }
 
 impl Engine {
@@ -75,6 +79,8 @@ impl Engine {
             options: Mutex::default(),
             turns: Mutex::default(),
             clients: Clients::default(),
+            work: Handle::current(),
+            settled: Settled::default(),
         }))
     }
 
@@ -159,12 +165,31 @@ impl Engine {
     pub async fn rows(&self, planned: Planned) -> Result<SendableRecordBatchStream> {
         let Planned { plan, state, used: _, notices: _ } = planned;
         let physical = Self::physical(&state, plan).await?;
-        execute_stream(physical, state.task_ctx()).map_err(errors::error)
+        self.run_in(physical, &state)
+    }
+
+    /// The answer to a statement that always has the same.
+    pub fn settled(&self, text: &str) -> Option<Arc<RecordBatch>> {
+        self.settled.answer(text)
+    }
+
+    /// Whether a statement without parameters always has the same answer.
+    pub fn is_settled(text: &str, planned: &Planned) -> bool {
+        planned.notices.is_empty() && Settled::takes(text, &planned.plan)
+    }
+
+    pub fn keep_settled(&self, text: &str, answer: &RecordBatch) {
+        self.settled.keep(text, answer);
     }
 
     /// A fresh state for one statement: shared memory, functions and planner, the scope's time and zone, no relations.
     pub fn state(&self, scope: &Scope) -> SessionState {
         state::of_scope(self, scope)
+    }
+
+    /// What a plan of this state runs in: memory up to the limit of one statement.
+    pub fn context(state: &SessionState) -> Arc<TaskContext> {
+        memory::context(state)
     }
 
     /// The Delta table of a TABLE object.
@@ -179,6 +204,11 @@ impl Engine {
     /// What went wrong in a plan or a stream, in the hub's own terms.
     pub fn error(error: DataFusionError) -> Error {
         errors::error(error)
+    }
+
+    /// The threads that queries and runs compute on.
+    pub fn work(&self) -> &Handle {
+        &self.work
     }
 
     /// The clients that are connected.

@@ -19,6 +19,7 @@ use datafusion_pg_catalog::pg_catalog::generate_series_arg_coercion::CoerceIntAr
 
 use super::errors;
 use super::functions;
+use super::memory::StatementMemory;
 use super::planner::{JsonOperators, Types};
 use super::{Engine, Scope};
 use crate::error::{Code, Error, Result};
@@ -27,6 +28,8 @@ use crate::error::{Code, Error, Result};
 #[derive(Debug, Clone)]
 pub struct EngineLimits {
     pub memory_bytes: usize,
+    /// What one statement may have of it.
+    pub statement_bytes: usize,
     /// Emptied at start.
     pub spill_dir: PathBuf,
     pub threads: usize,
@@ -51,9 +54,10 @@ fn runtime(limits: &EngineLimits) -> Result<Arc<RuntimeEnv>> {
         .map_err(errors::error)
 }
 
-fn config(threads: usize) -> SessionConfig {
+fn config(limits: &EngineLimits) -> SessionConfig {
     let mut config = SessionConfig::new()
-        .with_target_partitions(threads.max(1))
+        .with_target_partitions(limits.threads.max(1))
+        .with_extension(Arc::new(StatementMemory(limits.statement_bytes)))
         .with_default_catalog_and_schema(DATABASE, "public")
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(false);
@@ -74,7 +78,7 @@ fn config(threads: usize) -> SessionConfig {
 pub(super) fn base(limits: &EngineLimits) -> Result<SessionState> {
     let runtime = runtime(limits)?;
     let state = SessionStateBuilder::new()
-        .with_config(config(limits.threads))
+        .with_config(config(limits))
         .with_runtime_env(runtime)
         .with_default_features()
         .with_query_planner(crate::delta::query_planner())

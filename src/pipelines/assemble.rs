@@ -118,7 +118,16 @@ pub(super) async fn assemble(
     let physical = isolate(physical, &isolated).map_err(Engine::error)?;
     let physical = if width.partitions == 1 { InTurnExec::over(physical) } else { physical };
     let schema = physical.schema();
-    Ok(Assembled { context: state.task_ctx(), physical, isolated, schema, own: target.columns.len(), rules: bound, df_schema, state })
+    Ok(Assembled {
+        context: Engine::context(&state),
+        physical,
+        isolated,
+        schema,
+        own: target.columns.len(),
+        rules: bound,
+        df_schema,
+        state,
+    })
 }
 
 /// The query's columns as the target's, by name, with its types; then source and position.

@@ -133,7 +133,7 @@ impl Attempt {
             Some(replayed) => DeadLetterWriter::again(self.letters_table().await?, self.origin(), replayed.letters),
             None => DeadLetterWriter::new(self.letters_table().await?, self.origin()),
         };
-        Ok(Pass::new(
+        Pass::new(
             assembled,
             Setting {
                 run_id: self.run.run_id,
@@ -144,7 +144,7 @@ impl Attempt {
                 target: target.clone(),
                 letters: Mutex::new(letters),
             },
-        ))
+        )
     }
 
     fn origin(&self) -> Origin {

@@ -9,11 +9,12 @@ use arrow::compute::{cast, filter_record_batch, take_record_batch};
 use arrow::datatypes::{DataType, FieldRef, Int32Type, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::ExecutionPlan;
 use futures::{StreamExt, TryStreamExt};
 use parking_lot::Mutex as SyncMutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 use weir_catalog::Counts;
 use weir_sql::statements::create_pipeline::RejectLimit;
@@ -65,10 +66,14 @@ pub(super) struct Pass {
     tally: Tally,
     /// Columns handed to the writer.
     written: SchemaRef,
+    /// What runs.
+    plan: Arc<dyn ExecutionPlan>,
+    /// Ends the watch over the cancel.
+    _watch: DropGuard,
 }
 
 impl Pass {
-    pub(super) fn new(assembled: Assembled, setting: Setting) -> Arc<Self> {
+    pub(super) fn new(assembled: Assembled, setting: Setting) -> Result<Arc<Self>> {
         let mut fields: Vec<FieldRef> = setting.target.written().fields().iter().cloned().collect();
         for field in &mut fields {
             if matches!(field.name().as_str(), RUN_COLUMN | SOURCE_COLUMN) && *field.data_type() == DataType::Utf8 {
@@ -79,7 +84,17 @@ impl Pass {
         if let Some((_, field)) = assembled.schema.fields().find(DELETE_COLUMN) {
             fields.push(Arc::clone(field));
         }
-        Arc::new(Self { assembled, setting, tally: Tally::default(), written: Arc::new(Schema::new(fields)) })
+        let (plan, abandoned) = Engine::paced(Arc::clone(&assembled.physical))?;
+        let (over, cancelled) = (CancellationToken::new(), setting.cancel.clone());
+        let watch = over.clone().drop_guard();
+        // Where the plan is busy inside one call, nobody asks it for rows who could see the cancel.
+        tokio::spawn(async move {
+            tokio::select! {
+                () = cancelled.cancelled() => abandoned.set(),
+                () = over.cancelled() => {}
+            }
+        });
+        Ok(Arc::new(Self { assembled, setting, tally: Tally::default(), written: Arc::new(Schema::new(fields)), plan, _watch: watch }))
     }
 
     /// Columns of the good rows.
@@ -95,7 +110,7 @@ impl Pass {
     /// The good rows of one partition, as the table takes them. Everything else is put away as they pass.
     pub(super) fn rows(self: &Arc<Self>, partition: usize) -> Result<impl futures::Stream<Item = Result<RecordBatch>> + Send + use<>> {
         let context = Arc::clone(&self.assembled.context);
-        let input: SendableRecordBatchStream = self.assembled.physical.execute(partition, context).map_err(Engine::error)?;
+        let input: SendableRecordBatchStream = self.plan.execute(partition, context).map_err(Engine::error)?;
         let rules = self.assembled.rules()?;
         let pass = Arc::clone(self);
         let state = (input, rules, pass, false);

@@ -148,7 +148,7 @@ impl Replayed {
             let table = stream.source.decode_again(records, request).await?;
             let state = attempt.engine.state(&attempt.scope);
             let scan: Arc<dyn ExecutionPlan> = table.scan(&state, None, &[], None).await.map_err(Engine::error)?;
-            let rows = datafusion::physical_plan::execute_stream(scan, state.task_ctx()).map_err(Engine::error)?;
+            let rows = datafusion::physical_plan::execute_stream(scan, Engine::context(&state)).map_err(Engine::error)?;
             batches.extend(rows.try_collect::<Vec<_>>().await.map_err(Engine::error)?);
         }
         if !transform.is_empty() {

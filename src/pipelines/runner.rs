@@ -444,7 +444,7 @@ impl Runner {
             cancel: cancel.clone(),
         });
         // A task of its own: a panic in it fails the run, not the scheduler.
-        let landed = match tokio::spawn(attempt.execute()).await {
+        let landed = match self.engine.work().spawn(attempt.execute()).await {
             Ok(landed) => landed?,
             Err(panic) => return Err(Error::internal("the run ended in a panic").caused_by(panic)),
         };

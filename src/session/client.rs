@@ -50,6 +50,8 @@ pub struct State {
     pub(super) vars: Vars,
     /// Values of the reported variables that the client knows.
     told: Vec<(String, String)>,
+    /// Of the variables when they were last compared with it.
+    told_edition: u64,
     pub(super) block: Option<Block>,
     prepared: BTreeMap<String, Arc<Prepared>>,
     cursors: BTreeMap<String, Arc<Cursor>>,
@@ -93,9 +95,9 @@ impl Session {
         refuse_role(&access, &role, &vars)?;
         let role_id = access.role(&role).map(|role| role.id);
         vars.tell_superuser(access.is_superuser(vars.role().unwrap_or(&role)));
-        let told = vars.reported();
+        let (told, told_edition) = (vars.reported(), vars.edition());
         let statement = Running::default();
-        let state = State { vars, told, block: None, prepared: BTreeMap::new(), cursors: BTreeMap::new(), statement };
+        let state = State { vars, told, told_edition, block: None, prepared: BTreeMap::new(), cursors: BTreeMap::new(), statement };
         let state = Arc::new(Mutex::new(state));
         let engine = Arc::clone(hub.engine());
         let client = engine.clients().join(&role, hub.clock().now(), limit);
@@ -190,6 +192,10 @@ impl Session {
     /// Reported variables that changed since the client was last told.
     pub fn changed_parameters(&self) -> Vec<(String, String)> {
         let mut state = self.state.lock();
+        let edition = state.vars.edition();
+        if std::mem::replace(&mut state.told_edition, edition) == edition {
+            return Vec::new();
+        }
         let now = state.vars.reported();
         let before = std::mem::replace(&mut state.told, now.clone());
         now.into_iter().filter(|pair| !before.contains(pair)).collect()
@@ -333,7 +339,6 @@ impl Session {
     /// Who asks, from where and when.
     pub fn scope(&self, positional: Vec<ScalarValue>) -> Scope {
         let state = self.state.lock();
-        let settings = state.vars.all().into_iter().map(|(name, value, _)| (name, value)).collect();
         Scope {
             role: self.role_of(&state.vars),
             database: self.database.clone(),
@@ -343,7 +348,7 @@ impl Session {
             as_of: state.vars.as_of(),
             positional,
             named: Vec::new(),
-            settings: Arc::new(settings),
+            settings: state.vars.shown(),
             snapshot: state.block.as_ref().map(|block| Arc::clone(&block.snapshot)),
             caller: Some(Arc::clone(&self.link) as Arc<dyn Caller>),
             rights_of: None,

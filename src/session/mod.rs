@@ -18,6 +18,8 @@ pub use client::{Local, Prepared, Session};
 pub use copy::{CopyForm, CopyIn, CopyStyle, Force, Header};
 pub use cursor::{Cursor, Hold};
 pub use outcome::{Description, News, Notice, Outcome, TransactionStatus};
-pub use password::with_password;
+#[cfg(test)]
+pub use password::keys;
+pub use password::{harden, is_md5, with_password};
 pub use transaction::{Listening, Modes};
 pub use vars::Vars;

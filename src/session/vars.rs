@@ -4,6 +4,8 @@
 //! the client's own, kept as text. Whether the protocol reports a change is said here too.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::clock::Micros;
@@ -94,7 +96,13 @@ pub struct Vars {
     defaults: Vec<Value>,
     custom: BTreeMap<String, String>,
     custom_defaults: BTreeMap<String, String>,
+    /// Another number for every change, in whatever session.
+    edition: u64,
+    /// Name and value of all, once they were asked for.
+    shown: OnceLock<Arc<Vec<(String, String)>>>,
 }
+
+static EDITIONS: AtomicU64 = AtomicU64::new(0);
 
 impl Vars {
     /// # Errors
@@ -105,7 +113,25 @@ impl Vars {
             let text = if variable.name == "session_authorization" { role } else { variable.default };
             values.push(variable.shape.read_default(text).map_err(|error| Error::internal("a default is not valid").caused_by(error))?);
         }
-        Ok(Self { defaults: values.clone(), values, custom: BTreeMap::new(), custom_defaults: BTreeMap::new() })
+        let (custom, custom_defaults) = (BTreeMap::new(), BTreeMap::new());
+        let mut vars = Self { defaults: values.clone(), values, custom, custom_defaults, edition: 0, shown: OnceLock::new() };
+        vars.changes();
+        Ok(vars)
+    }
+
+    /// Two sets with the same number hold the same values.
+    pub fn edition(&self) -> u64 {
+        self.edition
+    }
+
+    fn changes(&mut self) {
+        self.edition = EDITIONS.fetch_add(1, Ordering::Relaxed);
+        self.shown.take();
+    }
+
+    /// Name and value of all variables.
+    pub fn shown(&self) -> Arc<Vec<(String, String)>> {
+        Arc::clone(self.shown.get_or_init(|| Arc::new(self.all().into_iter().map(|(name, value, _)| (name, value)).collect())))
     }
 
     /// Sets what the client asked for when it connected: RESET comes back to it.
@@ -130,6 +156,7 @@ impl Vars {
     /// # Errors
     /// `UndefinedObject` for an unknown name, `InvalidParameter` for a value it does not take, `WrongState` for one that cannot be set.
     pub fn set(&mut self, name: &str, words: &[String]) -> Result<()> {
+        self.changes();
         let Some((index, variable)) = find(name) else {
             custom(name)?;
             self.custom.insert(name.to_ascii_lowercase(), words.join(", "));
@@ -145,6 +172,7 @@ impl Vars {
     /// # Errors
     /// `UndefinedObject` for an unknown name.
     pub fn reset(&mut self, name: &str) -> Result<()> {
+        self.changes();
         let Some((index, _)) = find(name) else {
             custom(name)?;
             let name = name.to_ascii_lowercase();
@@ -162,6 +190,7 @@ impl Vars {
 
     /// All but the role, as PostgreSQL does.
     pub fn reset_all(&mut self) {
+        self.changes();
         let role = find("role").and_then(|(index, _)| Some((index, self.values.get(index)?.clone())));
         self.values = self.defaults.clone();
         if let Some((index, role)) = role
@@ -214,6 +243,7 @@ impl Vars {
 
     /// Says whether the role may do everything.
     pub fn tell_superuser(&mut self, is_superuser: bool) {
+        self.changes();
         let told = if is_superuser { "on" } else { "off" };
         if let Some((index, variable)) = find("is_superuser")
             && let (Ok(value), Some(slot)) = (variable.shape.read_default(told), self.values.get_mut(index))

@@ -2,10 +2,11 @@
 //!
 //! ANALYZE runs the query, throws its rows away and shows what each operator did.
 
+use std::sync::Arc;
+
 use arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
-use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 use weir_sql::statements::explain::Explain;
 
@@ -32,7 +33,8 @@ pub(super) async fn execute(session: &Session, statement: &Explain, parameters: 
     }
     let physical = Engine::physical(&planned.state, planned.plan).await?;
     if *analyze {
-        let mut rows = execute_stream(physical.clone(), planned.state.task_ctx()).map_err(Engine::error)?;
+        let (physical, abandoned) = Engine::paced(physical)?;
+        let mut rows = session.hub().engine().run_paced(Arc::clone(&physical), abandoned, Engine::context(&planned.state))?;
         while let Some(batch) = rows.next().await {
             batch.map_err(Engine::error)?;
         }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use arrow::compute::concat_batches;
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlan};
+use futures::StreamExt;
 use weir_sql::Query;
 
 use super::{hub_run, marks};
@@ -17,7 +19,13 @@ pub(super) async fn describe(session: &Session, query: &Query, hints: &[Option<D
     if let Some(arguments) = hub_run::call(query) {
         return Ok(hub_run::describe(&arguments, hints));
     }
-    let planned = session.hub().engine().plan(query, &session.scope(Vec::new()), &*session.definitions(), None).await?;
+    let engine = session.hub().engine();
+    if hints.is_empty()
+        && let Some(answer) = engine.settled(&query.text)
+    {
+        return Ok(Description { columns: Some(answer.schema()), ..Description::default() });
+    }
+    let planned = engine.plan(query, &session.scope(Vec::new()), &*session.definitions(), None).await?;
     let fields = planned.plan.get_parameter_fields().map_err(Engine::error)?;
     let known = fields.iter().filter_map(|(id, field)| Some((id.as_str(), field.as_ref()?.as_ref())));
     let mut marks = marks::of_fields(known);
@@ -91,6 +99,22 @@ pub(super) async fn execute(session: &Session, query: &Query, parameters: Vec<Sc
     if let Some(arguments) = hub_run::call(query) {
         return hub_run::execute(session, query, &arguments, &parameters).await;
     }
+    let engine = session.hub().engine();
+    let is_alone = parameters.is_empty();
+    if is_alone && let Some(answer) = engine.settled(&query.text) {
+        return Ok(Outcome::batch(answer.as_ref().clone(), "SELECT"));
+    }
     let planned = plan(session, query, parameters).await?;
-    Ok(Outcome::rows(session.hub().engine().rows(planned).await?, "SELECT"))
+    let is_settled = is_alone && Engine::is_settled(&query.text, &planned);
+    let mut rows = engine.rows(planned).await?;
+    if !is_settled {
+        return Ok(Outcome::rows(rows, "SELECT"));
+    }
+    let mut batches = Vec::new();
+    while let Some(batch) = rows.next().await {
+        batches.push(batch.map_err(Engine::error)?);
+    }
+    let answer = concat_batches(&rows.schema(), &batches).map_err(|error| Engine::error(error.into()))?;
+    engine.keep_settled(&query.text, &answer);
+    Ok(Outcome::batch(answer, "SELECT"))
 }

@@ -11,7 +11,7 @@ use weir_sql::statements::roles::{AlterRole, CreateRole, DropRole, RoleChange, R
 use crate::clock::Micros;
 use crate::config::Password;
 use crate::error::{Code, Error, Result};
-use crate::session::{Notice, Outcome, Session, with_password};
+use crate::session::{Notice, Outcome, Session, is_md5, with_password};
 
 pub(super) fn create(session: &Session, statement: &CreateRole) -> Result<Outcome> {
     let CreateRole { name, if_not_exists, is_user, options } = statement;
@@ -183,19 +183,21 @@ fn with_options(session: &Session, access: &Access, mut role: Role, options: &[R
             RoleOption::Login(login) => role.login = *login,
             RoleOption::Password(None) => {
                 role.salt.clear();
-                role.salted_password.clear();
+                role.stored_key.clear();
+                role.server_key.clear();
                 role.iterations = 0;
             }
             RoleOption::Password(Some(password)) if password.0.is_empty() => {
                 // As PostgreSQL: an empty password is none, since clients differ about what it means.
                 session.notice(Notice::new("00000", "empty string is not a valid password, clearing password"));
                 role.salt.clear();
-                role.salted_password.clear();
+                role.stored_key.clear();
+                role.server_key.clear();
                 role.iterations = 0;
             }
-            RoleOption::Password(Some(password)) if password.0.starts_with("SCRAM-SHA-256$") || password.0.starts_with("md5") => {
-                return Err(Error::new(Code::NotSupported, "a password that is hashed already is not supported")
-                    .hint("Give the password itself: only what SCRAM-SHA-256 needs is kept of it.".to_owned()));
+            RoleOption::Password(Some(password)) if is_md5(&password.0) => {
+                return Err(Error::new(Code::NotSupported, "a password that is hashed with MD5 is not supported")
+                    .hint("Give the password itself, or what SCRAM-SHA-256 keeps of it.".to_owned()));
             }
             RoleOption::Password(Some(password)) => role = with_password(role, &Password::new(password.0.clone()))?,
             RoleOption::ValidUntil { until, position } => role.valid_until = moment(until).map_err(|error| error.at(*position))?,

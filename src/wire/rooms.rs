@@ -28,7 +28,7 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 pub async fn serve_postgres(hub: Arc<Hub>, listener: TcpListener, tls: Option<Tls>, shutdown: CancellationToken) {
     let config = hub.config();
     let drain_time = config.drain_timeout.saturating_sub(LAST_WORDS).max(config.drain_timeout / 2);
-    let limits = Limits { max_connections: config.max_connections, drain_time };
+    let limits = Limits { max_connections: config.max_connections, reserved: config.reserved_connections, drain_time };
     postgres::serve(Arc::new(Front(hub, Mutex::default())), listener, tls, limits, shutdown).await;
 }
 
@@ -51,7 +51,7 @@ impl Door for Front {
 
     fn any_role(&self) -> Result<Option<Role>> {
         // The oldest: roles that come later must not change what the others show.
-        Ok(self.0.store().roles()?.into_iter().filter(|role| !role.salted_password.is_empty()).min_by_key(|role| role.id))
+        Ok(self.0.store().roles()?.into_iter().filter(|role| !role.stored_key.is_empty()).min_by_key(|role| role.id))
     }
 
     fn password_counts(&self, role: &Role) -> bool {

@@ -6,7 +6,8 @@ use super::row::{all, first, run};
 use crate::error::Result;
 use crate::model::{ObjectId, Role};
 
-const COLUMNS: &str = "id, name, superuser, salt, iterations, salted_password, login, inherit, createrole, connection_limit, valid_until";
+const COLUMNS: &str =
+    "id, name, superuser, salt, iterations, stored_key, server_key, login, inherit, createrole, connection_limit, valid_until";
 
 pub(super) fn role(db: &Connection, name: &str) -> Result<Option<Role>> {
     first(db, &format!("SELECT {COLUMNS} FROM roles WHERE name = ?1"), [name], read)
@@ -24,16 +25,17 @@ pub(super) fn put(db: &Connection, role: &Role, new_id: ObjectId) -> Result<()> 
 
 /// By number: a new role, or a known one as it is to be.
 pub(super) fn store(db: &Connection, role: &Role) -> Result<()> {
-    let Role { id, name, superuser, salt, iterations, salted_password, login, inherit, createrole, connection_limit, valid_until } = role;
+    let Role { id, name, superuser, salt, iterations, stored_key, server_key, login, inherit, createrole, connection_limit, valid_until } =
+        role;
     let sql = format!(
-        "INSERT INTO roles ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+        "INSERT INTO roles ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
         ON CONFLICT (id) DO UPDATE SET name = excluded.name, superuser = excluded.superuser, salt = excluded.salt,
-            iterations = excluded.iterations, salted_password = excluded.salted_password, login = excluded.login,
+            iterations = excluded.iterations, stored_key = excluded.stored_key, server_key = excluded.server_key, login = excluded.login,
             inherit = excluded.inherit, createrole = excluded.createrole, connection_limit = excluded.connection_limit,
             valid_until = excluded.valid_until"
     );
     let values =
-        params![id.0, name, superuser, salt, iterations, salted_password, login, inherit, createrole, connection_limit, valid_until];
+        params![id.0, name, superuser, salt, iterations, stored_key, server_key, login, inherit, createrole, connection_limit, valid_until];
     run(db, &sql, values)?;
     Ok(())
 }
@@ -59,11 +61,12 @@ fn read(row: &Row<'_>) -> Result<Role> {
         superuser: row.get(2)?,
         salt: row.get(3)?,
         iterations: row.get(4)?,
-        salted_password: row.get(5)?,
-        login: row.get(6)?,
-        inherit: row.get(7)?,
-        createrole: row.get(8)?,
-        connection_limit: row.get(9)?,
-        valid_until: row.get(10)?,
+        stored_key: row.get(5)?,
+        server_key: row.get(6)?,
+        login: row.get(7)?,
+        inherit: row.get(8)?,
+        createrole: row.get(9)?,
+        connection_limit: row.get(10)?,
+        valid_until: row.get(11)?,
     })
 }

@@ -206,7 +206,14 @@ fn expected_versions_are_checked_in_the_same_transaction() {
 #[test]
 fn roles_and_settings_are_kept() {
     let f = Fixture::new();
-    let role = Role { superuser: true, salt: vec![1, 2], iterations: 4096, salted_password: vec![9; 32], ..Role::named("admin") };
+    let role = Role {
+        superuser: true,
+        salt: vec![1, 2],
+        iterations: 4096,
+        stored_key: vec![9; 32],
+        server_key: vec![8; 32],
+        ..Role::named("admin")
+    };
     f.store.put_role(&role).unwrap();
     let first = f.store.role("admin").unwrap().unwrap();
     assert!(first.id >= ObjectId(16_384));

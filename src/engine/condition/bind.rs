@@ -17,6 +17,7 @@ use sqlparser::ast::{self, Ident, Query, SelectItem, SetExpr, TableFactor, Visit
 use weir_catalog::{Definitions, Kind};
 
 use super::super::errors::{self, Spot, did_you_mean};
+use super::super::memory;
 use super::super::plan::{Changed, Context, Reads};
 use super::super::position::Place;
 use super::super::resolve::{APART, folded};
@@ -102,9 +103,9 @@ impl Condition {
         for question in &self.questions {
             let physical = Engine::physical(&self.state, question.plan.clone()).await?;
             let schema = physical.schema();
-            let context = self.state.task_ctx();
+            let context = memory::context(&self.state);
             let memory = MemoryConsumer::new("rule").register(context.memory_pool());
-            let mut rows = execute_stream(physical, context).map_err(errors::error)?;
+            let mut rows = execute_stream(Engine::paced(physical)?.0, context).map_err(errors::error)?;
             let mut found = Vec::new();
             while let Some(batch) = rows.try_next().await.map_err(errors::error)? {
                 memory.try_grow(batch.get_array_memory_size()).map_err(errors::error)?;

@@ -10,7 +10,6 @@ use datafusion::catalog::MemTable;
 use datafusion::common::{Column, TableReference};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, col, not};
-use datafusion::physical_plan::execute_stream;
 use futures::TryStreamExt;
 use sqlparser::ast::{
     AssignmentTarget, Delete, Expr as SqlExpr, FromTable, Ident, ObjectNamePart, Query, SelectItem, SetExpr, TableFactor, TableWithJoins,
@@ -100,7 +99,7 @@ impl Engine {
         let lock = self.turn_of(target.object.id);
         let _turn = lock.lock().await;
         let state = Arc::new(state::of_scope(self, ask.scope));
-        let own = if is_dead_letters(&target.object) { self.own_letters(update, &state, ask).await? } else { None };
+        let own = if is_dead_letters(&target.object) { self.own_letters(update, ask).await? } else { None };
         let selection = own.as_ref().or(update.selection.as_ref());
         let mut chosen = self.chosen(&target, &update.table, selection, &values, &state, ask).await?;
         let given = std::mem::take(&mut chosen.values);
@@ -175,7 +174,7 @@ impl Engine {
     /// The condition that means only letters of pipelines that the role may maintain; None for whoever may edit them all.
     ///
     /// The statement's own condition is worked out beforehand, on letters that the role may see: an error of it would tell what others hold.
-    async fn own_letters(&self, update: &Update, state: &Arc<SessionState>, ask: &Ask<'_>) -> Result<Option<SqlExpr>> {
+    async fn own_letters(&self, update: &Update, ask: &Ask<'_>) -> Result<Option<SqlExpr>> {
         // As `select` names its values.
         let column = |name: &str| col(if name == "pipeline" { "_value_1" } else { "_value_2" });
         let Some(own) = privileges::letters_filter(ask.definitions, ask.scope.judged(), &[Privilege::Maintain], &column)? else {
@@ -196,7 +195,7 @@ impl Engine {
         let plan = LogicalPlanBuilder::from(plan).filter(own).and_then(|plan| plan.project([col("_value_0")]));
         let plan = plan.and_then(LogicalPlanBuilder::build).map_err(errors::error)?;
         let physical = Self::physical(&apart, plan).await?;
-        let mut rows = execute_stream(physical, state.task_ctx()).map_err(errors::error)?;
+        let mut rows = self.run_in(physical, &apart)?;
         let mut list = Vec::new();
         while let Some(batch) = rows.try_next().await.map_err(errors::error)? {
             let ids = arrow::compute::cast(batch.column(0), &DataType::Utf8).map_err(|e| errors::error(e.into()))?;
@@ -237,7 +236,7 @@ impl Engine {
         let columns = schema.fields().iter().map(|field| new_value(field)).collect::<Result<Vec<_>>>()?;
         let changed = changed.project(columns).and_then(LogicalPlanBuilder::build).map_err(errors::error)?;
         let physical = Self::physical(state, changed).await?;
-        let mut rows = execute_stream(physical, state.task_ctx()).map_err(errors::error)?;
+        let mut rows = self.run_in(physical, state)?;
         let nullable = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
         let unchecked = Arc::new(Schema::new(nullable.collect::<Vec<_>>()));
         let mut tally = checks.tally();

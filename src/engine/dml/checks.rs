@@ -24,7 +24,7 @@ use weir_sql::{Action, Columns, Element, Name, Privilege, Rule, RuleKind};
 
 use super::super::errors::catalog_error;
 use super::super::resolve::{Looked, look_up, parts_of, undefined};
-use super::super::{Engine, definition, engine, errors, privileges};
+use super::super::{Engine, definition, engine, errors, memory, privileges};
 use super::{Ask, Target, is_dead_letters};
 use crate::error::{Code, Error, Result};
 
@@ -390,7 +390,7 @@ fn joined(left: &LogicalPlan, right: LogicalPlan, how: JoinType, left_on: &[Stri
 /// The first batch with a row in it.
 async fn first(plan: LogicalPlan, state: &Arc<SessionState>) -> Result<Option<RecordBatch>> {
     let physical = Engine::physical(state, plan).await?;
-    let mut rows = execute_stream(physical, state.task_ctx()).map_err(errors::error)?;
+    let mut rows = execute_stream(Engine::paced(physical)?.0, memory::context(state)).map_err(errors::error)?;
     while let Some(batch) = rows.try_next().await.map_err(errors::error)? {
         if batch.num_rows() > 0 {
             return Ok(Some(batch));

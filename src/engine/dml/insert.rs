@@ -6,7 +6,6 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, col};
-use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 use sqlparser::ast::{Insert, ObjectNamePart, Query, SetExpr, TableObject};
 
@@ -134,7 +133,7 @@ impl Engine {
         let nullable = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
         let unchecked = Arc::new(Schema::new(nullable.collect::<Vec<_>>()));
         let physical = Self::physical(state, plan).await?;
-        let mut rows = execute_stream(physical, state.task_ctx()).map_err(errors::error)?;
+        let mut rows = self.run_in(physical, state)?;
         let mut writer = target.table.writer(WriterOptions::default()).await?;
         let mut tally = checks.tally();
         while let Some(batch) = rows.next().await {

@@ -83,7 +83,12 @@ async fn positions_count_from_the_start_of_the_whole_input() {
 async fn too_little_memory_is_said_so() {
     let bench = Bench::new();
     let sql = "SELECT count(*) FROM (SELECT a.value AS x, array_agg(b.value) AS y FROM generate_series(1, 40000000) a(value) CROSS JOIN generate_series(1, 1) b(value) GROUP BY 1) t";
-    let limits = super::EngineLimits { memory_bytes: 1 << 20, spill_dir: tempfile::tempdir().unwrap().path().join("spill"), threads: 1 };
+    let limits = super::EngineLimits {
+        memory_bytes: 1 << 20,
+        statement_bytes: 1 << 20,
+        spill_dir: tempfile::tempdir().unwrap().path().join("spill"),
+        threads: 1,
+    };
     let engine =
         super::Engine::open(std::sync::Arc::clone(bench.store()), std::sync::Arc::clone(bench.engine.lake()), bench.clock.clone(), limits)
             .unwrap();

@@ -37,12 +37,13 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::test(START);
         let store = weir_catalog::open_in_memory().unwrap();
-        let role = Role { superuser: true, salt: vec![1], iterations: 1, salted_password: vec![1], ..Role::named("ana") };
+        let role = Role { superuser: true, salt: vec![1], iterations: 1, stored_key: vec![1], ..Role::named("ana") };
         store.put_role(&role).unwrap();
         let lake =
             Lake::open(folder.path().join("lake").to_str().unwrap(), Scratch::of(folder.path().join("spill"), 256 << 20), clock.clone())
                 .unwrap();
-        let limits = EngineLimits { memory_bytes: 256 << 20, spill_dir: folder.path().join("spill"), threads: 2 };
+        let limits =
+            EngineLimits { memory_bytes: 256 << 20, statement_bytes: 256 << 20, spill_dir: folder.path().join("spill"), threads: 2 };
         let engine = Engine::open(store, lake, clock.clone(), limits).unwrap();
         let bench = Self { engine, clock, _folder: folder };
         if bench.store().object(Kind::Schema, "", "public").unwrap().is_none() {

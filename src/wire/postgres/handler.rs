@@ -89,7 +89,7 @@ impl Handler {
                 news = backend.news() => match news {
                     News::Notified => {
                         self.line.notifications()?;
-                        self.line.connection.flush().await?;
+                        self.line.flush().await?;
                     }
                     News::Ended { sqlstate, message } => return Err(Fault::fatal(sqlstate, message)),
                 },
@@ -111,7 +111,7 @@ impl Handler {
         self.line.connection.put(&error_message(error))?;
         self.is_skipping = is_extended;
         if is_extended {
-            return self.line.connection.flush().await;
+            return self.line.flush().await;
         }
         self.line.ready().await
     }
@@ -134,7 +134,7 @@ impl Handler {
                 return self.ready().await;
             }
             Message::Terminate => return Err(Fault::Closed),
-            Message::Flush => return self.line.connection.flush().await,
+            Message::Flush => return self.line.flush().await,
             Message::Copy => return Ok(()),
             Message::Parse { name, text, oids } => self.parse(name, &text, &oids).await?,
             Message::Bind(bind) => self.bind(bind)?,
@@ -313,6 +313,16 @@ impl Line {
         Err(fault)
     }
 
+    /// Sends what waits. A client that takes nothing can still be ended.
+    pub(super) async fn flush(&mut self) -> Result<(), Fault> {
+        let backend = Arc::clone(&self.backend);
+        tokio::select! {
+            biased;
+            sent = self.connection.flush() => sent,
+            () = backend.terminated() => Err(Fault::shutting_down()),
+        }
+    }
+
     /// Sends an answer of the simple protocol, or one without rows.
     async fn answer(&mut self, outcome: Outcome) -> Step {
         match outcome {
@@ -342,7 +352,7 @@ impl Line {
                     *next += 1;
                     count += 1;
                     if self.connection.is_full() {
-                        self.connection.flush().await?;
+                        self.flush().await?;
                     }
                 }
             }
@@ -400,7 +410,7 @@ impl Line {
         };
         self.notifications()?;
         self.connection.put(&PgWireBackendMessage::ReadyForQuery(ReadyForQuery::new(status)))?;
-        self.connection.flush().await
+        self.flush().await
     }
 }
 

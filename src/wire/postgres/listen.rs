@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -11,8 +12,8 @@ use parking_lot::Mutex;
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::startup::{Authentication, BackendKeyData, ParameterStatus, SecretKey};
 use rand::Rng;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -21,21 +22,26 @@ use super::backend::{Backend, Door};
 use super::connection::Connection;
 use super::error::{Fault, fatal_message};
 use super::handler::Handler;
-use super::startup::{self, Hello, Opening};
+use super::starting::{Place, Starting};
+use super::startup::{self, Hello, Opening, Proven};
 use super::tls::Tls;
 
-/// Sockets that have not proven a password; more wait in the kernel's queue.
-const MAX_STARTING: usize = 512;
 const AUTHENTICATION_TIME: Duration = Duration::from_secs(10);
 /// What a client has to take its last message.
 const FAREWELL_TIME: Duration = Duration::from_secs(2);
 /// After an accept that failed, as it does when the process has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// A client whose machine is gone without a word is noticed two minutes after its last one.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_RETRIES: u32 = 6;
 
 /// Bounds of a listener.
 #[derive(Debug, Clone)]
 pub struct Limits {
     pub max_connections: usize,
+    /// How many of them only superusers get, so that one of them can always come and look.
+    pub reserved: usize,
     /// What running statements get to end once the hub stops.
     pub drain_time: Duration,
 }
@@ -43,7 +49,8 @@ pub struct Limits {
 struct Server {
     door: Arc<dyn Door>,
     tls: Option<Tls>,
-    sessions: Arc<Semaphore>,
+    slots: Slots,
+    starting: Starting,
     running: Mutex<HashMap<i32, Running>>,
     shutdown: CancellationToken,
 }
@@ -56,19 +63,20 @@ struct Running {
 
 /// Serves until `shutdown`; returns when every socket is closed.
 pub async fn serve(door: Arc<dyn Door>, listener: TcpListener, tls: Option<Tls>, limits: Limits, shutdown: CancellationToken) {
-    let sessions = Arc::new(Semaphore::new(limits.max_connections));
-    let server = Arc::new(Server { door, tls, sessions, running: Mutex::default(), shutdown: shutdown.clone() });
-    let starting = Arc::new(Semaphore::new(MAX_STARTING));
+    let slots = Slots { free: AtomicUsize::new(limits.max_connections), reserved: limits.reserved };
+    let starting = Starting::default();
+    let server = Arc::new(Server { door, tls, slots, starting, running: Mutex::default(), shutdown: shutdown.clone() });
     let mut sockets = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
             Some(_) = sockets.join_next(), if !sockets.is_empty() => continue,
-            accepted = accept(&listener, &starting) => accepted,
+            accepted = accept(&listener) => accepted,
         };
-        if let Some((socket, permit)) = accepted {
-            sockets.spawn(Arc::clone(&server).socket(socket, permit));
+        if let Some(socket) = accepted {
+            let place = server.starting.enter();
+            sockets.spawn(Arc::clone(&server).socket(socket, place));
         }
     }
     drop(listener);
@@ -83,10 +91,9 @@ pub async fn serve(door: Arc<dyn Door>, listener: TcpListener, tls: Option<Tls>,
     }
 }
 
-async fn accept(listener: &TcpListener, starting: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(starting).acquire_owned().await.ok()?;
+async fn accept(listener: &TcpListener) -> Option<TcpStream> {
     match listener.accept().await {
-        Ok((socket, _)) => Some((socket, permit)),
+        Ok((socket, _)) => Some(socket),
         Err(error) => {
             tracing::warn!(%error, "could not accept a connection");
             crate::clock::Clock::real().sleep(ACCEPT_PAUSE).await;
@@ -96,29 +103,31 @@ async fn accept(listener: &TcpListener, starting: &Arc<Semaphore>) -> Option<(Tc
 }
 
 impl Server {
-    async fn socket(self: Arc<Self>, socket: TcpStream, permit: OwnedSemaphorePermit) {
+    async fn socket(self: Arc<Self>, socket: TcpStream, place: Place) {
         let peer = socket.peer_addr().ok();
-        if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, "could not set TCP_NODELAY");
+        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL).with_retries(KEEPALIVE_RETRIES);
+        if let Err(error) = socket.set_nodelay(true).and_then(|()| SockRef::from(&socket).set_tcp_keepalive(&keepalive)) {
+            tracing::debug!(%error, "could not set the options of a socket");
         }
         // A panic of one connection must not be the end of the others.
-        if AssertUnwindSafe(self.serve_socket(Connection::new(socket), permit, peer)).catch_unwind().await.is_err() {
+        if AssertUnwindSafe(self.serve_socket(Connection::new(socket), place, peer)).catch_unwind().await.is_err() {
             tracing::error!(?peer, "a connection ended by a panic");
         }
     }
 
-    async fn serve_socket(&self, connection: Connection, permit: OwnedSemaphorePermit, peer: Option<SocketAddr>) {
-        let start = timeout(AUTHENTICATION_TIME, self.start(connection, peer));
+    async fn serve_socket(&self, connection: Connection, place: Place, peer: Option<SocketAddr>) {
+        let start = timeout(AUTHENTICATION_TIME, self.start(connection, &place, peer));
         let started = tokio::select! {
             started = start => started,
+            () = place.given_away() => return,
             () = self.shutdown.cancelled() => return,
         };
-        drop(permit);
+        drop(place);
         let (mut connection, fault) = match started {
             // It had its time to say who it is. There may be nobody who listens.
             Err(_) => return,
             Ok(Ok(None)) => return,
-            Ok(Ok(Some((connection, hello)))) => self.session(connection, hello, peer).await,
+            Ok(Ok(Some((connection, hello, proven)))) => self.session(connection, hello, proven, peer).await,
             Ok(Err((None, _))) => return,
             Ok(Err((Some(connection), fault))) => (connection, fault),
         };
@@ -138,8 +147,9 @@ impl Server {
     async fn start(
         &self,
         connection: Connection,
+        place: &Place,
         peer: Option<SocketAddr>,
-    ) -> Result<Option<(Connection, Hello)>, (Option<Connection>, Fault)> {
+    ) -> Result<Option<(Connection, Hello, Proven)>, (Option<Connection>, Fault)> {
         let (mut connection, hello) = match startup::open(connection, self.tls.as_ref()).await? {
             Opening::Session { connection, hello } => (connection, hello),
             Opening::Cancel { process, secret } => {
@@ -147,8 +157,9 @@ impl Server {
                 return Ok(None);
             }
         };
+        place.has_spoken();
         match startup::authenticate(&mut connection, self.door.as_ref(), &hello.role, peer).await {
-            Ok(()) => Ok(Some((connection, hello))),
+            Ok(proven) => Ok(Some((connection, hello, proven))),
             Err(fault) => Err((Some(connection), fault)),
         }
     }
@@ -161,9 +172,10 @@ impl Server {
         }
     }
 
-    async fn session(&self, mut connection: Connection, hello: Hello, peer: Option<SocketAddr>) -> (Connection, Fault) {
-        let Ok(_slot) = Arc::clone(&self.sessions).try_acquire_owned() else {
-            return (connection, Fault::fatal("53300", "sorry, too many clients already"));
+    async fn session(&self, mut connection: Connection, hello: Hello, proven: Proven, peer: Option<SocketAddr>) -> (Connection, Fault) {
+        let _slot = match self.slots.take(proven) {
+            Ok(slot) => slot,
+            Err(fault) => return (connection, fault),
         };
         let backend = match self.door.open(&hello.role, &hello.database, &hello.settings, peer) {
             Ok(backend) => backend,
@@ -190,6 +202,35 @@ fn welcome(connection: &mut Connection, backend: &dyn Backend, entry: &Entry<'_>
         connection.put(&PgWireBackendMessage::ParameterStatus(ParameterStatus::new(name, value)))?;
     }
     connection.put(&PgWireBackendMessage::BackendKeyData(BackendKeyData::new(entry.process, SecretKey::I32(entry.secret))))
+}
+
+/// The connections that may still be opened.
+struct Slots {
+    free: AtomicUsize,
+    reserved: usize,
+}
+
+impl Slots {
+    fn take(&self, proven: Proven) -> Result<Slot<'_>, Fault> {
+        let left_to_others = if proven.is_superuser { 0 } else { self.reserved };
+        let taken = self
+            .free
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |free| if free > left_to_others { free.checked_sub(1) } else { None });
+        match taken {
+            Ok(_) => Ok(Slot(&self.free)),
+            Err(0) => Err(Fault::fatal("53300", "sorry, too many clients already")),
+            Err(_) => Err(Fault::fatal("53300", "remaining connection slots are reserved for roles with the SUPERUSER attribute")),
+        }
+    }
+}
+
+/// One of the connections, given back when dropped.
+struct Slot<'a>(&'a AtomicUsize);
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
 }
 
 /// A session's place among those that can be cancelled, given up when dropped.

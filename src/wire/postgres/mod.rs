@@ -2,7 +2,7 @@
 //!
 //! A statement's way: `listen` accepts, `startup` proves the role, `handler` turns messages (`frontend`) into calls of the
 //! session (`backend`), `params` decodes what is bound, `encode` appends rows to the buffer of `connection`, `error` says what
-//! went wrong. No SQL is understood here, and COPY and LISTEN are not spoken yet.
+//! went wrong. No SQL is understood here.
 
 mod backend;
 mod connection;
@@ -15,6 +15,7 @@ mod listen;
 mod params;
 mod portal;
 mod scram;
+mod starting;
 mod startup;
 mod tls;
 mod types;

@@ -18,7 +18,8 @@ pub(super) const MECHANISM: &str = "SCRAM-SHA-256";
 pub(super) struct Verifier {
     pub(super) salt: Vec<u8>,
     pub(super) iterations: u32,
-    pub(super) salted_password: Vec<u8>,
+    pub(super) stored_key: Vec<u8>,
+    pub(super) server_key: Vec<u8>,
     /// False for a role that does not exist: no proof is right.
     pub(super) is_real: bool,
 }
@@ -28,7 +29,7 @@ impl Verifier {
     pub(super) fn made_up(name: &str, secret: &[u8], iterations: u32) -> Self {
         let salt = sign(secret, name.as_bytes());
         let salt = salt.get(..16).unwrap_or(&salt).to_vec();
-        Self { salt, iterations, salted_password: sign(secret, b"no password"), is_real: false }
+        Self { salt, iterations, stored_key: sign(secret, b"no password"), server_key: sign(secret, b"no server"), is_real: false }
     }
 }
 
@@ -84,19 +85,16 @@ impl Exchange {
         }
         let proof = BASE64.decode(proof).map_err(|_| malformed())?;
         let said = format!("{},{},{without_proof}", self.client_first_bare, self.server_first);
-        let client_key = sign(&self.verifier.salted_password, b"Client Key");
-        let stored_key = digest(&SHA256, &client_key);
-        let signature = sign(stored_key.as_ref(), said.as_bytes());
+        let signature = sign(&self.verifier.stored_key, said.as_bytes());
         if proof.len() != signature.len() {
             return Err(malformed());
         }
         let shown_key: Vec<u8> = proof.iter().zip(&signature).map(|(proof, signature)| proof ^ signature).collect();
-        let is_right = verify_slices_are_equal(digest(&SHA256, &shown_key).as_ref(), stored_key.as_ref()).is_ok();
+        let is_right = verify_slices_are_equal(digest(&SHA256, &shown_key).as_ref(), &self.verifier.stored_key).is_ok();
         if !(is_right & self.verifier.is_real) {
             return Ok(None);
         }
-        let server_key = sign(&self.verifier.salted_password, b"Server Key");
-        Ok(Some(format!("v={}", BASE64.encode(sign(&server_key, said.as_bytes())))))
+        Ok(Some(format!("v={}", BASE64.encode(sign(&self.verifier.server_key, said.as_bytes())))))
     }
 }
 

@@ -10,6 +10,7 @@ use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::startup::{Authentication, NegotiateProtocolVersion};
 use rand::Rng;
 use tokio_rustls::TlsAcceptor;
+use weir_catalog::Role;
 
 use super::backend::Door;
 use super::connection::Connection;
@@ -43,6 +44,12 @@ pub(super) struct Hello {
     pub(super) database: String,
     /// All parameters as they came, `user` and `database` left out.
     pub(super) settings: Vec<(String, String)>,
+}
+
+/// What the password has shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Proven {
+    pub(super) is_superuser: bool,
 }
 
 /// Negotiates encryption and reads the start-up packet.
@@ -156,8 +163,13 @@ fn bad_layout() -> Fault {
 }
 
 /// Makes the client prove that it knows the role's password. Returns only when it does.
-pub(super) async fn authenticate(connection: &mut Connection, door: &dyn Door, role: &str, peer: Option<SocketAddr>) -> Result<(), Fault> {
-    let verifier = verifier(door, role)?;
+pub(super) async fn authenticate(
+    connection: &mut Connection,
+    door: &dyn Door,
+    role: &str,
+    peer: Option<SocketAddr>,
+) -> Result<Proven, Fault> {
+    let (verifier, proven) = verifier(door, role)?;
     connection.put(&PgWireBackendMessage::Authentication(Authentication::SASL(vec![MECHANISM.to_owned()])))?;
     connection.flush().await?;
 
@@ -180,19 +192,23 @@ pub(super) async fn authenticate(connection: &mut Connection, door: &dyn Door, r
         return Err(Fault::fatal("28P01", format!("password authentication failed for user \"{role}\"")));
     };
     connection.put(&PgWireBackendMessage::Authentication(Authentication::SASLFinal(server_final.into())))?;
-    Ok(())
+    Ok(proven)
 }
 
-fn verifier(door: &dyn Door, name: &str) -> Result<Verifier, Error> {
+/// What to compare with, and what it will have shown.
+fn verifier(door: &dyn Door, name: &str) -> Result<(Verifier, Proven), Error> {
     // A role without a password looks like one that does not exist.
-    if let Some(role) = door.role(name)?.filter(|role| !role.salted_password.is_empty()) {
+    if let Some(role) = door.role(name)?.filter(|role| !role.stored_key.is_empty()) {
         let is_real = door.password_counts(&role);
-        return Ok(Verifier { salt: role.salt, iterations: role.iterations, salted_password: role.salted_password, is_real });
+        let proven = Proven { is_superuser: role.superuser };
+        let Role { salt, iterations, stored_key, server_key, .. } = role;
+        return Ok((Verifier { salt, iterations, stored_key, server_key, is_real }, proven));
     }
-    Ok(match door.any_role()? {
-        Some(other) => Verifier::made_up(name, &other.salted_password, other.iterations),
+    let made_up = match door.any_role()? {
+        Some(other) => Verifier::made_up(name, &other.stored_key, other.iterations),
         None => Verifier::made_up(name, &rand::rng().random::<[u8; 32]>(), DEFAULT_ITERATIONS),
-    })
+    };
+    Ok((made_up, Proven { is_superuser: false }))
 }
 
 async fn password_message(connection: &mut Connection) -> Result<Bytes, Fault> {

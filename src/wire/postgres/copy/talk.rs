@@ -60,7 +60,7 @@ impl Line {
                 }
                 sent += 1;
                 if self.connection.is_full() {
-                    self.connection.flush().await?;
+                    self.flush().await?;
                 }
             }
         }
@@ -77,7 +77,7 @@ impl Line {
         let width = columns.fields().len();
         let response = CopyInResponse::new(i8::from(format == 1), i16::try_from(width).unwrap_or(i16::MAX), vec![format; width]);
         self.connection.put(&PgWireBackendMessage::CopyInResponse(response))?;
-        self.connection.flush().await?;
+        self.flush().await?;
         let mut reader = Reader::new(&columns, style, table, self.zone.clone());
         let mut done = AssertUnwindSafe(done).catch_unwind().map(ended).boxed();
         let backend = std::sync::Arc::clone(&self.backend);

@@ -44,10 +44,11 @@ const PASSWORD: &str = "correct horse";
 
 fn role(name: &str) -> Role {
     let salt = b"sixteen byte sal".to_vec();
-    let mut salted_password = [0; 32].to_vec();
+    let mut salted = [0; 32];
     let iterations = std::num::NonZeroU32::new(4096).unwrap();
-    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, &salt, PASSWORD.as_bytes(), &mut salted_password);
-    Role { id: ObjectId(10), superuser: true, salt, iterations: 4096, salted_password, ..Role::named(name) }
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, &salt, PASSWORD.as_bytes(), &mut salted);
+    let (stored_key, server_key) = crate::session::keys(&salted);
+    Role { id: ObjectId(10), superuser: true, salt, iterations: 4096, stored_key, server_key, ..Role::named(name) }
 }
 
 /// What the tests see of the sessions behind the protocol.
@@ -251,7 +252,7 @@ impl TestServer {
         let address = listener.local_addr().unwrap();
         let (seen, shutdown) = (Arc::new(Seen::default()), CancellationToken::new());
         let door = Arc::new(TestDoor { seen: Arc::clone(&seen) });
-        let limits = Limits { max_connections, drain_time: Duration::from_millis(500) };
+        let limits = Limits { max_connections, reserved: 0, drain_time: Duration::from_millis(500) };
         let task = tokio::spawn(serve(door, listener, tls, limits, shutdown.clone()));
         Self { address, seen, shutdown, task: Some(task) }
     }
