@@ -12,6 +12,7 @@ import duckdb
 from deltalake import DeltaTable
 
 import data
+import wire
 from hub import Hub
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -217,15 +218,19 @@ def main():
     parser.add_argument("--size", default="100MB")
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--growth", action="store_true", help="also at a tenth of the size: memory must not grow")
-    parser.add_argument("--only", help="comma-separated: w1,w7,w7p")
+    parser.add_argument("--only", help="comma-separated: w1,w7,w7p,w11")
+    parser.add_argument("--seconds", type=int, default=3, help="how long W11 sends each kind of small statement")
     options = parser.parse_args()
     options.weir = os.path.abspath(options.weir)
     bench = Bench(options)
     size = size_bytes(options.size)
-    chosen = options.only.split(",") if options.only else list(workloads())
+    chosen = options.only.split(",") if options.only else [*workloads(), "w11"]
     print(f"machine: {platform.machine()}, {CORES} cores, {platform.system()} {platform.release()}; client and server share the cores")
     failed = False
     for name in chosen:
+        if name == "w11":
+            wire.run(options, options.state)
+            continue
         workload = workloads()[name]
         small = bench.run(name, workload, size // 10) if options.growth else None
         large = bench.run(name, workload, size)
