@@ -586,7 +586,9 @@ impl Session {
     }
 
     async fn end(&self, ended: Ended) {
-        self.state.lock().vars = ended.vars;
+        let mut vars = ended.vars;
+        vars.tell_no_transaction();
+        self.state.lock().vars = vars;
         self.remove_folders(ended.folders_to_remove).await;
     }
 
@@ -737,6 +739,9 @@ pub(super) fn change_vars(
         (None, Local::Yes) => return Ok(()),
         (Some(block), Local::No) => change(&mut block.kept)?,
         _ => {}
+    }
+    if state.block.is_none() {
+        vars.tell_no_transaction();
     }
     state.vars = vars;
     Ok(())

@@ -9,7 +9,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use weir_sql::Query;
 
 use super::{hub_run, marks};
-use crate::engine::{Engine, Planned};
+use crate::engine::{Engine, Planned, origins, with_origins};
 use crate::error::Result;
 use crate::session::{Description, Notice, Outcome, Session};
 
@@ -36,6 +36,7 @@ pub(super) async fn describe(session: &Session, query: &Query, hints: &[Option<D
         nulls => planned.plan.with_param_values(nulls).map_err(Engine::error)?,
     };
     let columns = Arc::new(plan.schema().as_arrow().clone());
+    let columns = with_origins(&columns, &origins(&Planned { plan, ..planned }));
     Ok(Description { parameters, marks, columns: Some(columns) })
 }
 
@@ -92,5 +93,7 @@ pub(super) async fn execute(session: &Session, query: &Query, parameters: Vec<Sc
         return hub_run::execute(session, query, &arguments, &parameters).await;
     }
     let planned = plan(session, query, parameters).await?;
-    Ok(Outcome::rows(session.hub().engine().rows(planned).await?, "SELECT"))
+    let origins = origins(&planned);
+    let rows = session.hub().engine().rows(planned).await?;
+    Ok(Outcome::Rows { schema: with_origins(&rows.schema(), &origins), rows, tag: "SELECT" })
 }

@@ -1,13 +1,14 @@
 //! Relations and their columns as pg_catalog lists them, from what the catalog remembers: nothing is opened, nothing is dialled.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use weir_catalog::{Kind as Noun, Object, RelationBody, TableBody, Thing};
 
 use super::super::errors::catalog_error;
 use super::super::types::{pg_type, type_modifier};
-use super::super::{definition, resolve};
+use super::super::{Engine, definition, resolve};
 use super::access::acl;
 use super::constraints::{Constraint, Sort, constraints, defaults};
 use super::table::{Asked, Cell, Kind, Row, Rows, SystemTable};
@@ -82,6 +83,7 @@ pub(in crate::engine) fn relations(asked: &Asked<'_>) -> Result<Vec<Relation>> {
     let objects = asked.engine.store().objects(None, None).map_err(catalog_error)?;
     let mut relations: Vec<Relation> = objects.into_iter().filter(|object| object.kind.is_relation()).map(of_object).collect();
     relations.extend(system_relations());
+    relations.extend(fixed_relations(asked.engine));
     Ok(relations)
 }
 
@@ -108,12 +110,57 @@ pub(in crate::engine) fn system_relations() -> impl Iterator<Item = Relation> {
         oid: catalog_oid(table.name).filter(|_| table.schema == "pg_catalog").unwrap_or(oid),
         schema: table.schema.to_owned(),
         name: table.name.to_owned(),
-        kind: "v",
+        kind: kind_of(table.schema, table.name),
         owner: String::new(),
         columns: Some(table.arrow_schema()),
         comment: Some(table.comment.to_owned()),
         object: None,
     })
+}
+
+/// Views of pg_catalog whose names do not tell.
+const VIEWS: &[&str] = &[
+    "pg_group",
+    "pg_indexes",
+    "pg_locks",
+    "pg_matviews",
+    "pg_policies",
+    "pg_prepared_xacts",
+    "pg_replication_slots",
+    "pg_roles",
+    "pg_rules",
+    "pg_seclabels",
+    "pg_sequences",
+    "pg_settings",
+    "pg_shadow",
+    "pg_tables",
+    "pg_user",
+    "pg_user_mappings",
+    "pg_views",
+];
+
+/// What the relation is in PostgreSQL: a catalog, or a view over catalogs.
+fn kind_of(schema: &str, name: &str) -> &'static str {
+    let is_view = VIEWS.contains(&name) || name.starts_with("pg_stat_") || name.starts_with("pg_statio_");
+    if schema == "pg_catalog" && !is_view { "r" } else { "v" }
+}
+
+/// The catalogs that say nothing of the hub's own objects are numbered from here, where PostgreSQL's number is not known.
+const FIRST_FIXED_OID: i64 = 13_500;
+
+fn fixed_relations(engine: &Engine) -> impl Iterator<Item = Relation> {
+    (FIRST_FIXED_OID..).zip(engine.fixed_tables()).filter(|(_, (name, _))| super::find("pg_catalog", name).is_none()).map(
+        |(oid, (name, columns))| Relation {
+            oid: catalog_oid(name).unwrap_or(oid),
+            schema: "pg_catalog".to_owned(),
+            name: (*name).to_owned(),
+            kind: kind_of("pg_catalog", name),
+            owner: String::new(),
+            columns: Some(Arc::clone(columns)),
+            comment: None,
+            object: None,
+        },
+    )
 }
 
 /// The oid of every schema by name.

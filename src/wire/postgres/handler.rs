@@ -187,7 +187,8 @@ impl Handler {
             None => Description::default(),
         };
         let parameters = check!(params::types(&description, oids));
-        self.names.put_statement(name, Prepared { statement, parameters, description });
+        let announced = params::announced(&parameters, oids);
+        self.names.put_statement(name, Prepared { statement, parameters, announced, description });
         Ok(Ok(self.line.connection.put(&PgWireBackendMessage::ParseComplete(ParseComplete::new()))?))
     }
 
@@ -212,8 +213,8 @@ impl Handler {
         let (prepared, formats) = match target {
             Target::Statement(name) => {
                 let prepared = check!(self.names.statement(name));
-                let oids = prepared.parameters.iter().map(|parameter| parameter.oid()).collect();
-                connection.put(&PgWireBackendMessage::ParameterDescription(ParameterDescription::new(oids)))?;
+                let announced = ParameterDescription::new(prepared.announced.clone());
+                connection.put(&PgWireBackendMessage::ParameterDescription(announced))?;
                 (prepared, [].as_slice())
             }
             Target::Portal(name) => {

@@ -18,6 +18,8 @@ pub(super) struct Prepared {
     /// None for a text without a statement.
     pub(super) statement: Option<Statement>,
     pub(super) parameters: Vec<PgType>,
+    /// What the client is told of them: the very types that it named itself.
+    pub(super) announced: Vec<u32>,
     pub(super) description: Description,
 }
 

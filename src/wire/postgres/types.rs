@@ -6,6 +6,7 @@ use arrow::datatypes::{DECIMAL256_MAX_PRECISION, DataType, Field, IntervalUnit, 
 use pgwire::api::Type;
 use pgwire::messages::data::{FieldDescription, RowDescription};
 
+use crate::engine::ORIGIN_KEY;
 use crate::error::{Code, Error, Result};
 
 /// Says what a text field really holds: `jsonb` or `uuid`.
@@ -332,11 +333,18 @@ pub(super) fn columns(fields: &arrow::datatypes::Fields, codes: &[i16]) -> Resul
     fields.iter().enumerate().map(column).collect()
 }
 
+/// The relation and the place in it that a column is passed on from.
+fn origin(field: &Field) -> Option<(i32, i16)> {
+    let (relation, place) = field.metadata().get(ORIGIN_KEY)?.split_once(' ')?;
+    Some((relation.parse().ok()?, place.parse().ok()?))
+}
+
 pub(super) fn row_description(fields: &arrow::datatypes::Fields, columns: &[Column]) -> RowDescription {
     let describe = |(field, column): (&Arc<Field>, &Column)| {
         let name = field.name().replace('\0', "\u{fffd}");
         let pg_type = column.pg_type;
-        FieldDescription::new(name, 0, 0, pg_type.oid(), pg_type.size(), pg_type.modifier(), column.format.code())
+        let (relation, place) = origin(field).unwrap_or_default();
+        FieldDescription::new(name, relation, place, pg_type.oid(), pg_type.size(), pg_type.modifier(), column.format.code())
     };
     RowDescription::new(fields.iter().zip(columns).map(describe).collect())
 }
