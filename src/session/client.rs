@@ -2,7 +2,7 @@
 //!
 //! Methods take `&self`: a cancel comes from another task while a statement runs. No lock is held across an await.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -52,6 +52,9 @@ pub struct State {
     told: Vec<(String, String)>,
     pub(super) block: Option<Block>,
     prepared: BTreeMap<String, Arc<Prepared>>,
+    /// Names of statements that the protocol prepared, and those of them that SQL let go since.
+    protocol_statements: BTreeSet<String>,
+    let_go: Vec<String>,
     cursors: BTreeMap<String, Arc<Cursor>>,
     /// What runs, for the audit.
     statement: Running,
@@ -95,7 +98,7 @@ impl Session {
         vars.tell_superuser(access.is_superuser(vars.role().unwrap_or(&role)));
         let told = vars.reported();
         let statement = Running::default();
-        let state = State { vars, told, block: None, prepared: BTreeMap::new(), cursors: BTreeMap::new(), statement };
+        let state = State { vars, told, block: None, prepared: BTreeMap::new(), protocol_statements: BTreeSet::new(), let_go: Vec::new(), cursors: BTreeMap::new(), statement };
         let state = Arc::new(Mutex::new(state));
         let engine = Arc::clone(hub.engine());
         let client = engine.clients().join(&role, hub.clock().now(), limit);
@@ -667,6 +670,20 @@ impl Session {
         self.state.lock().prepared.get(name).cloned().ok_or_else(|| no_prepared(name))
     }
 
+    /// A statement of the protocol has that name from now on, or no longer. DEALLOCATE knows it as one of SQL's.
+    pub fn note_protocol_statement(&self, name: &str, is_there: bool) {
+        let mut state = self.state.lock();
+        match is_there {
+            true => drop(state.protocol_statements.insert(name.to_owned())),
+            false => drop(state.protocol_statements.remove(name)),
+        }
+    }
+
+    /// Statements of the protocol that SQL let go.
+    pub fn take_let_go(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.lock().let_go)
+    }
+
     /// Forgets one, or all.
     ///
     /// # Errors
@@ -674,8 +691,13 @@ impl Session {
     pub fn deallocate(&self, name: Option<&str>) -> Result<()> {
         let mut state = self.state.lock();
         match name {
-            None => state.prepared.clear(),
+            None => {
+                state.prepared.clear();
+                let all = std::mem::take(&mut state.protocol_statements);
+                state.let_go.extend(all);
+            }
             Some(name) if state.prepared.remove(name).is_some() => {}
+            Some(name) if state.protocol_statements.remove(name) => state.let_go.push(name.to_owned()),
             Some(name) => return Err(no_prepared(name)),
         }
         Ok(())

@@ -40,10 +40,17 @@ pub(super) async fn describe(session: &Session, query: &Query, hints: &[Option<D
     Ok(Description { parameters, marks, columns: Some(columns) })
 }
 
-/// What parameters are cast to: the planner itself learns types from comparisons only.
+/// What parameters are cast to, and those of LIMIT and OFFSET: the planner itself learns types from comparisons only.
 fn cast_types(plan: &LogicalPlan) -> Result<Vec<(String, DataType)>> {
     let mut found = Vec::new();
     let visited = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Limit(limit) = node {
+            for bound in [&limit.skip, &limit.fetch].into_iter().flatten() {
+                if let Expr::Placeholder(parameter) = bound.as_ref() {
+                    found.push((parameter.id.clone(), DataType::Int64));
+                }
+            }
+        }
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
                 if let Expr::Cast(cast) = expr

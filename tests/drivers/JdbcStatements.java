@@ -453,11 +453,9 @@ public final class JdbcStatements {
             }
         });
         Hub.check("a call", "t", () -> {
-            try (java.sql.CallableStatement call = connection.prepareCall("{? = call upper(?)}")) {
-                call.registerOutParameter(1, Types.VARCHAR);
-                call.setString(2, "t");
-                call.execute();
-                return call.getString(1).toLowerCase(java.util.Locale.ROOT);
+            try (java.sql.CallableStatement call = connection.prepareCall("{call lower(?)}")) {
+                call.setString(1, "T");
+                return Hub.rows(call.executeQuery());
             }
         });
         Hub.check("escapes", "3|2026-01-02", () -> Hub.query(connection, "SELECT {fn length('abc')} AS a, {d '2026-01-02'} AS b"));

@@ -39,6 +39,7 @@ use super::show_create::ShowCreate;
 use super::show_objects::ShowObjects;
 use super::show_runs::ShowRuns;
 use super::transaction::{Transaction, TransactionModes};
+use super::truncate::Truncate;
 use super::vacuum::Vacuum;
 use super::validate_connection::ValidateConnection;
 
@@ -71,6 +72,7 @@ const STATEMENTS: &[(&[&str], Parse)] = &[
     (RestoreTable::WORDS, |p| after(p, RestoreTable::WORDS, RestoreTable::parse).map(StatementKind::RestoreTable)),
     (Optimize::WORDS, |p| after(p, Optimize::WORDS, Optimize::parse).map(StatementKind::Optimize)),
     (Vacuum::WORDS, |p| after(p, Vacuum::WORDS, Vacuum::parse).map(StatementKind::Vacuum)),
+    (&["TRUNCATE"], |p| after_word(p, Truncate::parse).map(StatementKind::Truncate)),
     (&["SET"], |p| after_word(p, set)),
     (&["RESET"], |p| after_word(p, ResetVariable::parse).map(StatementKind::ResetVariable)),
     (&["DISCARD"], |p| after_word(p, Discard::parse).map(StatementKind::Discard)),
@@ -92,7 +94,6 @@ const STATEMENTS: &[(&[&str], Parse)] = &[
 /// Statements of the language, or of PostgreSQL, that are known and not built.
 const NOT_BUILT: &[&str] = &[
     "MERGE",
-    "TRUNCATE",
     "ANALYZE",
     "CALL",
     "CHECKPOINT",

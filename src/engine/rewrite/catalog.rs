@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use datafusion_pg_catalog::sql::rules::{AliasDuplicatedProjectionRewrite, ResolveUnqualifiedIdentifier, SqlStatementRewriteRule};
 use sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectNamePart, Query, Select, SetExpr, Statement,
+    AccessExpr, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectNamePart, Query, Select, SetExpr, Statement, Subscript,
     TableFactor, Value, VisitMut, VisitorMut,
 };
 
@@ -17,6 +17,7 @@ pub(in crate::engine) fn catalog_query(query: Query) -> Query {
     let mut statement = Statement::Query(Box::new(query));
     let _ = statement.visit(&mut TableOids { frames: Vec::new() });
     let _ = statement.visit(&mut TypeBases);
+    let _ = statement.visit(&mut Vectors);
     statement = AliasDuplicatedProjectionRewrite.rewrite(statement);
     statement = ResolveUnqualifiedIdentifier.rewrite(statement);
     match statement {
@@ -73,6 +74,45 @@ impl VisitorMut for TableOids {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Columns that are `int2vector` or `oidvector`, and those that are `regproc`.
+const VECTORS: &[&str] = &["indkey", "indclass", "indcollation", "indoption", "tgattr", "proargtypes", "partattrs"];
+const FUNCTIONS: &[&str] = &["typinput", "typoutput", "typreceive", "typsend", "typmodin", "typmodout", "typanalyze", "typsubscript"];
+
+/// Vectors count their items from 0, other arrays from 1. A function is kept by its name: none is `-`, not 0.
+struct Vectors;
+
+impl VisitorMut for Vectors {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::CompoundFieldAccess { root, access_chain } if is_column(root, VECTORS) => {
+                if let [AccessExpr::Subscript(Subscript::Index { index })] = access_chain.as_mut_slice() {
+                    let one = Expr::Value(Value::Number("1".to_owned(), false).with_empty_span());
+                    let place = Expr::Nested(Box::new(index.clone()));
+                    *index = Expr::BinaryOp { left: Box::new(place), op: BinaryOperator::Plus, right: Box::new(one) };
+                }
+            }
+            Expr::BinaryOp { left, op: BinaryOperator::Eq | BinaryOperator::NotEq, right } if is_column(left, FUNCTIONS) => {
+                if matches!(right.as_ref(), Expr::Value(value) if matches!(&value.value, Value::Number(number, _) if number == "0")) {
+                    **right = super::text("-");
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn is_column(expr: &Expr, names: &[&str]) -> bool {
+    let name = match expr {
+        Expr::Identifier(name) => Some(name),
+        Expr::CompoundIdentifier(parts) => parts.last(),
+        _ => None,
+    };
+    name.is_some_and(|name| names.contains(&name.value.as_str()))
 }
 
 /// What asyncpg asks of types that it does not know: the base of a domain by a query that calls itself for each row, and arrays of type numbers.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, SchemaRef};
 use weir_catalog::{Kind as Noun, Object, RelationBody, TableBody, Thing};
 
 use super::super::errors::catalog_error;
@@ -360,43 +360,57 @@ const PG_ATTRIBUTE: &[(&str, Kind)] = &[
 
 fn pg_attribute(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
+    let keys = constraints(asked)?;
     for relation in relations(asked)? {
         let Some(columns) = &relation.columns else { continue };
         let defaults = defaults(&relation);
         for (number, field) in (1i64..).zip(columns.fields()) {
-            let kind = pg_type(field);
-            let by_value = (1..=8).contains(&kind.length) && kind.short != "timestamptz";
-            rows.push(vec![
-                relation.oid.into(),
-                field.name().as_str().into(),
-                kind.oid.into(),
-                Cell::Int(-1),
-                kind.length.into(),
-                number.into(),
-                Cell::Int(i64::from(kind.short.starts_with('_'))),
-                Cell::Int(-1),
-                type_modifier(field).into(),
-                by_value.into(),
-                if kind.length == 8 { "d" } else { "i" }.into(),
-                if kind.length < 0 { "x" } else { "p" }.into(),
-                "".into(),
-                (!field.is_nullable()).into(),
-                defaults.contains_key(&number).into(),
-                false.into(),
-                "".into(),
-                "".into(),
-                false.into(),
-                true.into(),
-                Cell::Int(0),
-                Cell::Int(if kind.short == "text" { 100 } else { 0 }),
-                Cell::Null,
-                Cell::Null,
-                Cell::Null,
-                Cell::Null,
-            ]);
+            rows.push(attribute(relation.oid, number, field, defaults.contains_key(&number)));
+        }
+        // The columns of its keys once more, as those of their indexes.
+        for key in keys.iter().filter(|key| key.table_oid == relation.oid) {
+            let Some(index) = key.index else { continue };
+            for (number, name) in (1i64..).zip(&key.columns) {
+                if let Ok(field) = columns.field_with_name(name) {
+                    rows.push(attribute(index, number, &field.clone().with_nullable(true), false));
+                }
+            }
         }
     }
     Ok(rows)
+}
+
+fn attribute(relation: i64, number: i64, field: &Field, has_default: bool) -> Row {
+    let kind = pg_type(field);
+    let by_value = (1..=8).contains(&kind.length) && kind.short != "timestamptz";
+    vec![
+        relation.into(),
+        field.name().as_str().into(),
+        kind.oid.into(),
+        Cell::Int(-1),
+        kind.length.into(),
+        number.into(),
+        Cell::Int(i64::from(kind.short.starts_with('_'))),
+        Cell::Int(-1),
+        type_modifier(field).into(),
+        by_value.into(),
+        if kind.length == 8 { "d" } else { "i" }.into(),
+        if kind.length < 0 { "x" } else { "p" }.into(),
+        "".into(),
+        (!field.is_nullable()).into(),
+        has_default.into(),
+        false.into(),
+        "".into(),
+        "".into(),
+        false.into(),
+        true.into(),
+        Cell::Int(0),
+        Cell::Int(if kind.short == "text" { 100 } else { 0 }),
+        Cell::Null,
+        Cell::Null,
+        Cell::Null,
+        Cell::Null,
+    ]
 }
 
 const PG_TABLES: &[(&str, Kind)] = &[

@@ -131,7 +131,7 @@ fn value_from_binary(kind: Kind, body: &mut Body) -> Result<ScalarValue> {
         Kind::Float4 => ScalarValue::Float32(Some(f32::from_be_bytes(body.array()?))),
         Kind::Float8 => ScalarValue::Float64(Some(f64::from_be_bytes(body.array()?))),
         Kind::Numeric(_) => numeric_from_binary(body)?,
-        Kind::Text | Kind::Json | Kind::Char => text_value(rest(body)?),
+        Kind::Text | Kind::Json | Kind::Char | Kind::Vector { .. } => text_value(rest(body)?),
         Kind::Jsonb => match body.array()? {
             [1] => text_value(rest(body)?),
             [version] => return Err(Error::new(Code::Protocol, format!("unsupported jsonb version number {version}"))),
@@ -306,7 +306,7 @@ fn value_from_text(kind: Kind, text: &str, zone: &Zone) -> Result<ScalarValue> {
             let (unscaled, _, scale) = parse_numeric(trimmed)?.ok_or_else(bad)?;
             decimal(unscaled, scale)?
         }
-        Kind::Text | Kind::Char => text_value(no_nul(text)?),
+        Kind::Text | Kind::Char | Kind::Vector { .. } => text_value(no_nul(text)?),
         Kind::Json | Kind::Jsonb => {
             serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| bad().detail(format!("{error}.")))?;
             text_value(text.to_owned())

@@ -40,6 +40,10 @@ pub(super) enum Kind {
     Char,
     /// An object id or one of its aliases, by the oid of the type.
     Oid(u32),
+    /// `int2vector`, or `oidvector`: numbers with blanks between.
+    Vector {
+        of_oids: bool,
+    },
 }
 
 /// A column's or parameter's type: a value, or a one-dimensional array of values.
@@ -71,6 +75,8 @@ fn row_of(kind: Kind) -> (Type, Type, i16) {
         Kind::Interval => (Type::INTERVAL, Type::INTERVAL_ARRAY, 16),
         Kind::Char => (Type::CHAR, Type::CHAR_ARRAY, 1),
         Kind::Oid(oid) => (Type::from_oid(oid).unwrap_or(Type::OID), Type::OID_ARRAY, 4),
+        Kind::Vector { of_oids: false } => (Type::INT2_VECTOR, Type::INT2_VECTOR_ARRAY, -1),
+        Kind::Vector { of_oids: true } => (Type::OID_VECTOR, Type::OID_VECTOR_ARRAY, -1),
     }
 }
 
@@ -101,6 +107,8 @@ impl Kind {
             Self::Interval => "interval",
             Self::Char => "\"char\"",
             Self::Oid(_) => "oid",
+            Self::Vector { of_oids: false } => "int2vector",
+            Self::Vector { of_oids: true } => "oidvector",
         }
     }
 
@@ -116,7 +124,7 @@ impl Kind {
             Self::Numeric(None) => DataType::Decimal128(38, 10),
             Self::Numeric(Some((precision, scale))) if precision > 38 => DataType::Decimal256(precision, scale),
             Self::Numeric(Some((precision, scale))) => DataType::Decimal128(precision, scale),
-            Self::Text | Self::Json | Self::Jsonb | Self::Uuid | Self::Char => DataType::Utf8,
+            Self::Text | Self::Json | Self::Jsonb | Self::Uuid | Self::Char | Self::Vector { .. } => DataType::Utf8,
             Self::Bytea => DataType::Binary,
             Self::Date => DataType::Date32,
             Self::Time => DataType::Time64(TimeUnit::Microsecond),
@@ -166,8 +174,10 @@ impl Kind {
             Some("jsonb") => return Self::Jsonb,
             Some("json") => return Self::Json,
             Some("uuid") => return Self::Uuid,
-            // int2vector and oidvector: clients split their text.
-            Some("vector") => return Self::Text,
+            Some("vector") => {
+                let of_oids = !matches!(field.data_type(), DataType::List(item) if item.data_type() == &DataType::Int16);
+                return Self::Vector { of_oids };
+            }
             _ => {}
         }
         if metadata.contains_key(CHAR_KEY) {
