@@ -145,7 +145,7 @@ fn bare_table(object: &Object) -> CreateTable {
 }
 
 fn statement(object: &Object, text: &str) -> Result<StatementKind> {
-    let mut statements = weir_sql::parse(text).map_err(|error| unreadable(object, error))?;
+    let mut statements = weir_sql::parse_stored(text).map_err(|error| unreadable(object, error))?;
     match (statements.pop(), statements.is_empty()) {
         (Some(statement), true) => Ok(statement.kind),
         _ => Err(wrong(object)),

@@ -9,7 +9,7 @@ use datafusion::common::ScalarValue;
 use datafusion::execution::session_state::SessionState;
 use sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart, Query,
-    SelectItem, SetExpr, TableAlias, TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
+    SelectItem, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use super::{Scope, parameters, resolve};
@@ -99,6 +99,13 @@ impl VisitorMut for Scalars<'_> {
     type Break = ();
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        // The one column of `UNNEST(x) AS name` has that name as well.
+        if let TableFactor::UNNEST { alias: Some(alias), array_exprs, .. } = factor
+            && alias.columns.is_empty()
+            && array_exprs.len() == 1
+        {
+            alias.columns.push(TableAliasColumnDef { name: alias.name.clone(), data_type: None });
+        }
         let Some((name, _, _)) = call_of(factor) else { return ControlFlow::Continue(()) };
         let is_scalar = self.state.scalar_functions().contains_key(&name) && !self.state.table_functions().contains_key(&name);
         if is_scalar && let Some(derived) = one_column(factor, &name, false) {

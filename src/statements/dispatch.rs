@@ -24,7 +24,7 @@ use crate::session::{CopyIn, Description, Outcome, Session, TransactionStatus};
 /// # Errors
 /// `Syntax` or `NotSupported`, with the position in the text.
 pub fn parse(session: &Session, text: &str) -> Result<Vec<Statement>> {
-    weir_sql::parse(text).map_err(|error| {
+    weir_sql::parse_in(text, session.hub().database()).map_err(|error| {
         session.fail();
         error.into()
     })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use weir_sql::Query;
 
 use super::{hub_run, marks};
@@ -53,6 +53,9 @@ fn cast_types(plan: &LogicalPlan) -> Result<Vec<(String, DataType)>> {
         }
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
+                if let Some((id, items)) = any_of(expr, node) {
+                    found.push((id, items));
+                }
                 if let Expr::Cast(cast) = expr
                     && let Expr::Placeholder(parameter) = cast.expr.as_ref()
                 {
@@ -64,6 +67,17 @@ fn cast_types(plan: &LogicalPlan) -> Result<Vec<(String, DataType)>> {
     });
     visited.map_err(Engine::error)?;
     Ok(found)
+}
+
+/// `x = ANY ($1)`: the parameter is an array of what `x` is.
+fn any_of(expr: &Expr, node: &LogicalPlan) -> Option<(String, DataType)> {
+    let Expr::ScalarFunction(call) = expr else { return None };
+    let [Expr::Placeholder(parameter), item] = call.args.as_slice() else { return None };
+    if call.func.name() != "array_has" || parameter.field.is_some() {
+        return None;
+    }
+    let item = node.inputs().iter().find_map(|input| item.get_type(input.schema()).ok())?;
+    Some((parameter.id.clone(), DataType::new_list(item, true)))
 }
 
 fn typed_nulls(types: &[DataType]) -> Result<Vec<ScalarValue>> {

@@ -74,14 +74,6 @@ async def main():
 
     await is_so("a cursor", cursor, 500500)
 
-    async def moved():
-        async with one.transaction():
-            own = await one.cursor("SELECT x FROM generate_series(1, 100) t(x) ORDER BY x")
-            await own.forward(10)
-            return [row[0] for row in await own.fetch(2)] + [(await own.fetchrow())[0]]
-
-    await is_so("a cursor that is moved", moved, [11, 12, 13])
-
     async def prepared():
         statement = await one.prepare("SELECT id, name FROM a.t WHERE id > $1 ORDER BY id LIMIT $2")
         types = [own.name for own in statement.get_parameters()], [(own.name, own.type.name) for own in statement.get_attributes()]

@@ -80,6 +80,28 @@ fn pandas_reads_frames() {
 }
 
 #[test]
+fn psycopg_2_and_3_have_cursors_pipelines_and_copy() {
+    python("psycopg_cursors.py");
+}
+
+#[test]
+fn asyncpg_copies_and_listens() {
+    python("asyncpg_copies.py");
+}
+
+#[test]
+fn adbc_reads_and_writes_arrow() {
+    python("adbc.py");
+}
+
+#[test]
+fn psqlodbc_describes_reads_and_writes() {
+    if service("WEIR_TEST_PSQLODBC").is_some() {
+        python("odbc.py");
+    }
+}
+
+#[test]
 fn a_postgresql_reads_and_writes_foreign_tables() {
     if service("WEIR_TEST_POSTGRES").is_some() {
         python("postgres_fdw.py");

@@ -56,6 +56,8 @@ async function types(client) {
   await check("a uuid", ["550e8400-e29b-41d4-a716-446655440000"], () => one("SELECT $1::uuid", ["550E8400-E29B-41D4-A716-446655440000"]));
   await check("arrays", [["a", null, "b c", 'd"e'], ["1", "2"]], () => one("SELECT $1::text[], $2::bigint[]", [["a", null, "b c", 'd"e'], [1, 2]]));
   await check("= ANY", ["2"], () => one("SELECT count(*) FROM (VALUES (1), (2), (3)) t(id) WHERE id = ANY ($1::int[])", [[1, 3]]));
+  await check("= ANY of an array without a type", ["2"], () => one("SELECT count(*) FROM (VALUES (1), (2), (3)) t(id) WHERE id = ANY ($1)", [[1, 3]]));
+  await check("= ANY of texts", ["1"], () => one("SELECT count(*) FROM pg_class WHERE relname = ANY ($1) AND relkind = 'r'", [["pg_class", "nothing"]]));
   await check("an interval", [3, 4], async () => {
     const [found] = await one("SELECT interval '3 days 4 hours'", []);
     return [found.days, found.hours];

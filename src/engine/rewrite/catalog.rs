@@ -88,13 +88,13 @@ impl VisitorMut for Vectors {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         match expr {
-            Expr::CompoundFieldAccess { root, access_chain } if is_column(root, VECTORS) => {
-                if let [AccessExpr::Subscript(Subscript::Index { index })] = access_chain.as_mut_slice() {
-                    let one = Expr::Value(Value::Number("1".to_owned(), false).with_empty_span());
-                    let place = Expr::Nested(Box::new(index.clone()));
-                    *index = Expr::BinaryOp { left: Box::new(place), op: BinaryOperator::Plus, right: Box::new(one) };
+            Expr::CompoundFieldAccess { root, access_chain } => match access_chain.as_mut_slice() {
+                [AccessExpr::Subscript(Subscript::Index { index })] if is_column(root, VECTORS) => from_one(index),
+                [.., AccessExpr::Dot(column), AccessExpr::Subscript(Subscript::Index { index })] if is_column(column, VECTORS) => {
+                    from_one(index);
                 }
-            }
+                _ => {}
+            },
             Expr::BinaryOp { left, op: BinaryOperator::Eq | BinaryOperator::NotEq, right } if is_column(left, FUNCTIONS) => {
                 if matches!(right.as_ref(), Expr::Value(value) if matches!(&value.value, Value::Number(number, _) if number == "0")) {
                     **right = super::text("-");
@@ -104,6 +104,12 @@ impl VisitorMut for Vectors {
         }
         ControlFlow::Continue(())
     }
+}
+
+fn from_one(index: &mut Expr) {
+    let one = Expr::Value(Value::Number("1".to_owned(), false).with_empty_span());
+    let place = Expr::Nested(Box::new(index.clone()));
+    *index = Expr::BinaryOp { left: Box::new(place), op: BinaryOperator::Plus, right: Box::new(one) };
 }
 
 fn is_column(expr: &Expr, names: &[&str]) -> bool {
