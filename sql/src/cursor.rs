@@ -276,7 +276,8 @@ impl<'a> Cursor<'a> {
             }
             Database::None => Err(SyntaxError::not_supported("names have at most two parts: schema and name").at(first.position)),
             Database::Named(own) if own != first.value => {
-                let message = format!("cross-database references are not implemented: \"{}.{}.{}\"", first.value, second.value, third.value);
+                let message =
+                    format!("cross-database references are not implemented: \"{}.{}.{}\"", first.value, second.value, third.value);
                 Err(SyntaxError::not_supported(message).at(first.position))
             }
             Database::Named(_) | Database::Any => Ok(Name { schema: Some(second), name: third }),

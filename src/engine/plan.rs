@@ -19,8 +19,8 @@ use weir_sql::{Privilege, Temporal, TemporalPoint};
 use super::position::Place;
 use super::resolve::{Ask, Misplaced, Moment, Target, walk};
 use super::{
-    Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, apart, constant, definition, errors, floats, from_calls, letters, output_names,
-    parameters, privileges, rewrite, state, subqueries, system,
+    Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, apart, constant, definition, errors, floats, from_calls, letters,
+    output_names, parameters, privileges, rewrite, state, subqueries, system,
 };
 use crate::clock::Micros;
 use crate::error::{Code, Error, Result};

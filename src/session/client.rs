@@ -98,7 +98,16 @@ impl Session {
         vars.tell_superuser(access.is_superuser(vars.role().unwrap_or(&role)));
         let told = vars.reported();
         let statement = Running::default();
-        let state = State { vars, told, block: None, prepared: BTreeMap::new(), protocol_statements: BTreeSet::new(), let_go: Vec::new(), cursors: BTreeMap::new(), statement };
+        let state = State {
+            vars,
+            told,
+            block: None,
+            prepared: BTreeMap::new(),
+            protocol_statements: BTreeSet::new(),
+            let_go: Vec::new(),
+            cursors: BTreeMap::new(),
+            statement,
+        };
         let state = Arc::new(Mutex::new(state));
         let engine = Arc::clone(hub.engine());
         let client = engine.clients().join(&role, hub.clock().now(), limit);

@@ -84,8 +84,8 @@ fn action(statement: &Statement) -> &'static str {
 
 /// What was refused for want of a right, and definitions that failed, are in the audit too.
 fn note_refusal(session: &Session, statement: &Statement, error: &Error) {
-    let defines =
-        matches!(effect(&statement.kind), Effect::Writes(_)) && !matches!(statement.kind, StatementKind::Dml(_) | StatementKind::Truncate(_) | StatementKind::Copy(_));
+    let defines = matches!(effect(&statement.kind), Effect::Writes(_))
+        && !matches!(statement.kind, StatementKind::Dml(_) | StatementKind::Truncate(_) | StatementKind::Copy(_));
     if !defines && error.code() != Code::NoPrivilege {
         return;
     }

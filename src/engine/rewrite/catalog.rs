@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use datafusion_pg_catalog::sql::rules::{AliasDuplicatedProjectionRewrite, ResolveUnqualifiedIdentifier, SqlStatementRewriteRule};
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectNamePart, Query, Select, SetExpr, Statement, Subscript,
-    TableFactor, Value, VisitMut, VisitorMut,
+    AccessExpr, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectNamePart, Query, Select, SetExpr,
+    Statement, Subscript, TableFactor, Value, VisitMut, VisitorMut,
 };
 
 use super::super::system::catalog_oid;

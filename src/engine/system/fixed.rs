@@ -30,8 +30,7 @@ pub(in crate::engine) struct Fixed {
 
 impl Fixed {
     pub(in crate::engine) fn new(tables: Arc<PgCatalogStaticTables>) -> PlanResult<Self> {
-        let mut fixed =
-            Self { tables: PgCatalogSchemaProvider::try_new(Nothing, tables, EmptyContextProvider)?, listed: Vec::new() };
+        let mut fixed = Self { tables: PgCatalogSchemaProvider::try_new(Nothing, tables, EmptyContextProvider)?, listed: Vec::new() };
         let columns = |name: &&'static str| Some((*name, fixed.table(name).ok()?.schema()));
         fixed.listed = PG_CATALOG_TABLES.iter().filter_map(columns).collect();
         Ok(fixed)
