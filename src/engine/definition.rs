@@ -133,6 +133,7 @@ pub fn table(object: &Object) -> Result<CreateTable> {
 fn bare_table(object: &Object) -> CreateTable {
     let ident = |value: &str| Ident { value: value.to_owned(), position: 1 };
     CreateTable {
+        temporary: false,
         name: Name { schema: Some(ident(&object.schema)), name: ident(&object.name) },
         or_replace: false,
         if_not_exists: false,

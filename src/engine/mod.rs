@@ -34,6 +34,7 @@ mod state;
 mod streams;
 mod subqueries;
 mod system;
+mod temporary;
 mod types;
 mod version;
 
@@ -52,4 +53,5 @@ pub use letters::are as is_dead_letters;
 pub use origins::{ORIGIN_KEY, origins, with_origins};
 pub use snapshot::{Snapshot, SnapshotMark};
 pub use state::EngineLimits;
+pub use temporary::{TEMPORARY, drop_left_over, drop_tables, is_temporary};
 pub use types::{schema_json, shown_type};

@@ -22,7 +22,7 @@ use super::outcome::{News, Notice, TransactionStatus};
 use super::transaction::{Block, Ended, Listening, Modes};
 use super::vars::Vars;
 use crate::clock::Micros;
-use crate::engine::{Caller, Client, Notification, Scope};
+use crate::engine::{Caller, Client, Notification, Scope, TEMPORARY, is_temporary};
 use crate::error::{Code, Error, Result};
 use crate::hub::Hub;
 
@@ -112,7 +112,9 @@ impl Session {
         let engine = Arc::clone(hub.engine());
         let client = engine.clients().join(&role, hub.clock().now(), limit);
         let client = client.ok_or_else(|| Error::new(Code::TooManyConnections, format!("too many connections for role \"{role}\"")))?;
-        let link = Arc::new(Link { state: Arc::clone(&state), client: Arc::clone(&client), engine });
+        let temporary = format!("{TEMPORARY}{}", client.process);
+        let has_temporary = AtomicBool::new(false);
+        let link = Arc::new(Link { state: Arc::clone(&state), client: Arc::clone(&client), engine, temporary, has_temporary });
         Ok(Self { hub, role, role_id, database, state, client, link, notices: Arc::default() })
     }
 
@@ -225,6 +227,9 @@ impl Session {
         self.state.lock().cursors.clear();
         if let Err(error) = self.rollback().await {
             tracing::warn!(error = %error, "could not clean up an open transaction");
+        }
+        if let Err(error) = self.drop_temporary().await {
+            tracing::warn!(error = %error.chain(), "could not drop temporary tables; the next start does");
         }
     }
 
@@ -391,6 +396,9 @@ impl Session {
         if changes.is_empty() {
             return Ok(());
         }
+        if self.are_temporary(changes)? {
+            return self.stage_temporary(changes);
+        }
         let in_block = self.in_block();
         if self.state.lock().block.as_ref().is_some_and(|block| block.snapshot.changes_known_tables()) {
             return Err(rows_and_definitions());
@@ -403,6 +411,16 @@ impl Session {
             self.hub.runner().definitions_changed();
         }
         Ok(())
+    }
+
+    pub(super) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    pub(super) fn note_temporary(&self, made: Vec<weir_catalog::ObjectId>) {
+        if let Some(block) = &mut self.state.lock().block {
+            block.temporary.extend(made);
+        }
     }
 
     /// Refuses a transaction that changes both definitions and rows that others know.
@@ -422,7 +440,7 @@ impl Session {
     /// `NotSupported`.
     pub fn check_changeable(&self, table: &Object) -> Result<()> {
         let has_definitions = self.state.lock().block.as_ref().is_some_and(|block| !block.draft.is_empty());
-        if has_definitions && self.hub.store().object_by_id(table.id)?.is_some() {
+        if has_definitions && !is_temporary(&table.schema) && self.hub.store().object_by_id(table.id)?.is_some() {
             return Err(rows_and_definitions());
         }
         Ok(())
@@ -463,6 +481,9 @@ impl Session {
 
     /// Remembers the folder of a new table, so that a rollback takes it away again.
     pub fn folder_created(&self, location: &str) {
+        if is_temporary(location) {
+            return;
+        }
         if let Some(block) = &mut self.state.lock().block {
             block.folder_created(location.to_owned());
         }
@@ -474,8 +495,9 @@ impl Session {
             let mut state = self.state.lock();
             match &mut state.block {
                 Some(block) => {
-                    locations.into_iter().for_each(|location| block.folder_dropped(location));
-                    Vec::new()
+                    let (now, later): (Vec<_>, Vec<_>) = locations.into_iter().partition(|location| is_temporary(location));
+                    later.into_iter().for_each(|location| block.folder_dropped(location));
+                    now
                 }
                 None => locations,
             }
@@ -585,7 +607,9 @@ impl Session {
     pub async fn rollback(&self) -> Result<bool> {
         let Some(block) = self.take_block() else { return Ok(false) };
         self.keep_cursors(|name, _| block.had_cursor(name));
+        let made = block.temporary.clone();
         self.end(block.rolled_back()).await;
+        self.drop_temporary_of(|id| made.contains(&id)).await?;
         Ok(true)
     }
 

@@ -246,7 +246,7 @@ pub(super) fn execute_kind<'a>(
             StatementKind::SetVariable(it) => set_variable::set(session, it),
             StatementKind::ResetVariable(it) => set_variable::reset(session, it),
             StatementKind::ShowVariable(it) => set_variable::show(session, it),
-            StatementKind::Discard(it) => set_variable::discard(session, *it),
+            StatementKind::Discard(it) => set_variable::discard(session, *it).await,
             StatementKind::DeclareCursor(it) => cursor::declare(session, it, parameters).await,
             StatementKind::FetchCursor(it) => cursor::fetch(session, it).await,
             StatementKind::CloseCursor(it) => cursor::close(session, it),

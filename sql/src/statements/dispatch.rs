@@ -248,17 +248,23 @@ fn create(p: &mut Cursor<'_>) -> Result<StatementKind> {
     let position = p.position();
     let or_replace = p.words(&["OR", "REPLACE"]);
     let before_temporary = p.clone();
+    if p.sees(&["LOCAL", "TEMP"]) || p.sees(&["LOCAL", "TEMPORARY"]) || p.sees(&["GLOBAL", "TEMP"]) || p.sees(&["GLOBAL", "TEMPORARY"]) {
+        p.move_to(p.index() + 1);
+    }
     let temporary = p.word("TEMP") || p.word("TEMPORARY");
     let create = Create { or_replace, temporary, position };
     if p.word("PIPELINE") {
         return CreatePipeline::parse(p, &create).map(Box::new).map(StatementKind::CreatePipeline);
     }
     if temporary {
-        if p.sees(&["TABLE"]) || p.sees(&["VIEW"]) || p.sees(&["SEQUENCE"]) {
+        if p.word("TABLE") {
+            return CreateTable::parse(p, &create).map(Box::new).map(StatementKind::CreateTable);
+        }
+        if p.sees(&["VIEW"]) || p.sees(&["SEQUENCE"]) {
             let noun = p.peek_word().unwrap_or_default().to_ascii_uppercase();
             return Ok(not_built(&before_temporary, format!("CREATE TEMPORARY {noun}")));
         }
-        return Err(p.expected_one_of(&["PIPELINE"]));
+        return Err(p.expected_one_of(&["PIPELINE", "TABLE"]));
     }
     if let Some(noun) = roles::noun(p) {
         return CreateRole::parse(p, &create, noun);

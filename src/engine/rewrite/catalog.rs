@@ -96,13 +96,25 @@ impl VisitorMut for Vectors {
                 _ => {}
             },
             Expr::BinaryOp { left, op: BinaryOperator::Eq | BinaryOperator::NotEq, right } if is_column(left, FUNCTIONS) => {
+                by_name(right);
                 if matches!(right.as_ref(), Expr::Value(value) if matches!(&value.value, Value::Number(number, _) if number == "0")) {
                     **right = super::text("-");
                 }
             }
+            Expr::BinaryOp { left, op: BinaryOperator::Eq | BinaryOperator::NotEq, right } if is_column(right, FUNCTIONS) => by_name(left),
             _ => {}
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// `p.oid`, compared with a function, is `p.proname`.
+fn by_name(expr: &mut Expr) {
+    if let Expr::CompoundIdentifier(parts) = expr
+        && let Some(column) = parts.last_mut()
+        && column.value == "oid"
+    {
+        column.value = "proname".to_owned();
     }
 }
 

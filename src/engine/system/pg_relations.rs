@@ -8,7 +8,7 @@ use weir_catalog::{Kind as Noun, Object, RelationBody, TableBody, Thing};
 
 use super::super::errors::catalog_error;
 use super::super::types::{pg_type, type_modifier};
-use super::super::{Engine, definition, resolve};
+use super::super::{Engine, definition, is_temporary, resolve};
 use super::access::acl;
 use super::constraints::{Constraint, Sort, constraints, defaults};
 use super::table::{Asked, Cell, Kind, Row, Rows, SystemTable};
@@ -255,6 +255,7 @@ fn pg_class(asked: &Asked<'_>) -> Result<Vec<Row>> {
         let own = || constraints.iter().filter(|constraint| constraint.table_oid == relation.oid);
         let checks = own().filter(|constraint| matches!(constraint.sort, Sort::Check { .. })).count();
         let has_key = own().any(|constraint| constraint.index.is_some());
+        let persistence = if is_temporary(&relation.schema) { "t" } else { "p" };
         vec![
             relation.oid.into(),
             relation.name.into(),
@@ -275,7 +276,7 @@ fn pg_class(asked: &Asked<'_>) -> Result<Vec<Row>> {
             zero(),
             has_key.into(),
             false.into(),
-            "p".into(),
+            persistence.into(),
             relation.kind.into(),
             Cell::Int(i64::try_from(columns).unwrap_or(0)),
             Cell::Int(i64::try_from(checks).unwrap_or(0)),
