@@ -13,7 +13,7 @@ use weir_sql::Privilege;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::delta::{Lake, Scratch};
-use crate::engine::{Engine, EngineLimits};
+use crate::engine::{Engine, EngineLimits, drop_left_over};
 use crate::error::{Code, Error, Result};
 use crate::pipelines::{self, Runner};
 use crate::stores;
@@ -53,6 +53,7 @@ impl Hub {
         let limits = EngineLimits { memory_bytes, statement_bytes, spill_dir, threads: config.workers };
         let engine = Engine::open(Arc::clone(&store), Arc::clone(&lake), clock.clone(), limits)?;
         ensure_schemas(&store, &clock)?;
+        drop_left_over(&store, &lake, clock.now()).await?;
         pipelines::dead_letters::ensure(&engine).await?;
         let runner = Runner::start(Arc::clone(&engine), clock.clone(), config.workers);
         Ok(Arc::new(Hub { store, lake, engine, runner, clock, config }))

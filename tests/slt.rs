@@ -77,6 +77,7 @@ scripts! {
     functions: "session/functions.slt",
     notify: "session/notify.slt",
     rows_in_transactions: "session/rows_in_transactions.slt",
+    temporary: "session/temporary.slt",
     transactions: "session/transactions.slt",
     variables: "session/variables.slt",
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use sqlparser::tokenizer::Token;
 
 use crate::error::{Result, SyntaxError};
-use crate::input::{Input, Tok};
+use crate::input::{Database, Input, Tok};
 use crate::interval::{is_unit, parse_interval};
 use crate::{Columns, Ident, Interval, Name, nearest};
 
@@ -265,11 +265,23 @@ impl<'a> Cursor<'a> {
         if !self.symbol(&Token::Period) {
             return Ok(Name { schema: None, name: first });
         }
-        let name = self.any_ident()?;
-        if self.sees_symbol(&Token::Period) {
-            return Err(SyntaxError::not_supported("names have at most two parts: schema and name").at(first.position));
+        let second = self.any_ident()?;
+        if !self.symbol(&Token::Period) {
+            return Ok(Name { schema: Some(first), name: second });
         }
-        Ok(Name { schema: Some(first), name })
+        let third = self.any_ident()?;
+        match self.input().database() {
+            _ if self.sees_symbol(&Token::Period) => {
+                Err(SyntaxError::syntax("improper qualified name (too many dotted names)").at(first.position))
+            }
+            Database::None => Err(SyntaxError::not_supported("names have at most two parts: schema and name").at(first.position)),
+            Database::Named(own) if own != first.value => {
+                let message =
+                    format!("cross-database references are not implemented: \"{}.{}.{}\"", first.value, second.value, third.value);
+                Err(SyntaxError::not_supported(message).at(first.position))
+            }
+            Database::Named(_) | Database::Any => Ok(Name { schema: Some(second), name: third }),
+        }
     }
 
     /// `item, item, ..`.

@@ -56,6 +56,28 @@ macro_rules! passed_on {
     };
 }
 
+/// `trim(trailing from x)`, without the characters that go; those of JDBC's `{fn length(x)}` have none.
+fn trim_from(parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
+    let is_word = |place: usize, keywords: &[Keyword]| match &parser.peek_nth_token_ref(place).token {
+        Token::Word(word) => keywords.contains(&word.keyword),
+        _ => false,
+    };
+    let has_side = is_word(2, &[Keyword::BOTH, Keyword::LEADING, Keyword::TRAILING]);
+    if parser.peek_nth_token_ref(1).token != Token::LParen || !is_word(if has_side { 3 } else { 2 }, &[Keyword::FROM]) {
+        return None;
+    }
+    let mut read = || {
+        parser.next_token();
+        parser.expect_token(&Token::LParen)?;
+        let trim_where = if has_side { Some(parser.parse_trim_where()?) } else { None };
+        parser.expect_keyword_is(Keyword::FROM)?;
+        let expr = Box::new(parser.parse_expr()?);
+        parser.expect_token(&Token::RParen)?;
+        Ok(Expr::Trim { expr, trim_where, trim_what: None, trim_characters: None })
+    };
+    Some(read())
+}
+
 impl Dialect for WeirDialect {
     /// `sqlparser` asks in places whether it reads PostgreSQL.
     fn dialect(&self) -> TypeId {
@@ -72,6 +94,7 @@ impl Dialect for WeirDialect {
             Token::Word(word) if word.quote_style.is_none() && NO_EXPRESSION.contains(&word.keyword) => {
                 Some(parser.expected_ref("an expression", next))
             }
+            Token::Word(word) if word.keyword == Keyword::TRIM && word.quote_style.is_none() => trim_from(parser),
             _ => None,
         }
     }

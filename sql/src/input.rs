@@ -46,6 +46,16 @@ pub(crate) struct Input<'a> {
     text: &'a str,
     tokens: Vec<Tok>,
     depth: usize,
+    database: Database<'a>,
+}
+
+/// Which database may stand before a schema.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Database<'a> {
+    None,
+    Named(&'a str),
+    /// The name was looked at when the text was new.
+    Any,
 }
 
 impl<'a> Input<'a> {
@@ -63,12 +73,20 @@ impl<'a> Input<'a> {
             let start = raw.last().map_or(Location::new(1, 1), |token| token.span.end);
             return Err(unreadable(text, &error, start));
         }
-        let mut input = Self { text, tokens: place(text, raw), depth: 0 };
+        let mut input = Self { text, tokens: place(text, raw), depth: 0, database: Database::None };
         input.depth = depth::check(&input.tokens)?;
         Ok(input)
     }
 
     /// Deepest nesting of brackets.
+    pub(crate) fn of(self, database: Database<'a>) -> Self {
+        Self { database, ..self }
+    }
+
+    pub(crate) fn database(&self) -> Database<'a> {
+        self.database
+    }
+
     pub(crate) fn depth(&self) -> usize {
         self.depth
     }

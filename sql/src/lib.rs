@@ -29,7 +29,7 @@ mod tree;
 mod tests;
 
 use cursor::Cursor;
-use input::Input;
+use input::{Database, Input};
 
 pub use element::{Column, Element, OnError};
 pub use error::{Result, SyntaxError, SyntaxErrorKind};
@@ -48,7 +48,27 @@ pub use statement::{ObjectKind, Statement, StatementKind};
 /// # Errors
 /// The first statement that does not follow the grammar, or asks for something that would silently not be done.
 pub fn parse(text: &str) -> Result<Vec<Statement>> {
-    let input = Input::read(text)?;
+    parse_with(text, Database::None)
+}
+
+/// The same for a client of a database, whose name may stand before a schema: `database.schema.name`.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_in(text: &str, database: &str) -> Result<Vec<Statement>> {
+    parse_with(text, Database::Named(database))
+}
+
+/// The same for a text that was read before, in whatever database.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_stored(text: &str) -> Result<Vec<Statement>> {
+    parse_with(text, Database::Any)
+}
+
+fn parse_with(text: &str, database: Database<'_>) -> Result<Vec<Statement>> {
+    let input = Input::read(text)?.of(database);
     stack::with_room(&input, || input.statements().into_iter().map(|range| statements::parse(&mut Cursor::new(&input, range))).collect())
 }
 

@@ -34,6 +34,7 @@ use crate::statements::show_create::ShowCreate;
 use crate::statements::show_objects::ShowObjects;
 use crate::statements::show_runs::ShowRuns;
 use crate::statements::transaction::Transaction;
+use crate::statements::truncate::Truncate;
 use crate::statements::vacuum::Vacuum;
 use crate::statements::validate_connection::ValidateConnection;
 
@@ -80,6 +81,7 @@ pub enum StatementKind {
     RestoreTable(RestoreTable),
     Optimize(Optimize),
     Vacuum(Vacuum),
+    Truncate(Truncate),
     Transaction(Transaction),
     SetVariable(SetVariable),
     ResetVariable(ResetVariable),

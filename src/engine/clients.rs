@@ -23,6 +23,8 @@ pub trait Caller: Send + Sync + fmt::Debug {
     fn process(&self) -> i32;
     /// The role that logged in.
     fn session_role(&self) -> String;
+    /// The schema of the session's temporary tables, once it has any.
+    fn temporary_schema(&self) -> Option<&str>;
     /// Changes a setting and answers its new value.
     ///
     /// # Errors

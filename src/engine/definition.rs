@@ -133,6 +133,7 @@ pub fn table(object: &Object) -> Result<CreateTable> {
 fn bare_table(object: &Object) -> CreateTable {
     let ident = |value: &str| Ident { value: value.to_owned(), position: 1 };
     CreateTable {
+        temporary: false,
         name: Name { schema: Some(ident(&object.schema)), name: ident(&object.name) },
         or_replace: false,
         if_not_exists: false,
@@ -145,7 +146,7 @@ fn bare_table(object: &Object) -> CreateTable {
 }
 
 fn statement(object: &Object, text: &str) -> Result<StatementKind> {
-    let mut statements = weir_sql::parse(text).map_err(|error| unreadable(object, error))?;
+    let mut statements = weir_sql::parse_stored(text).map_err(|error| unreadable(object, error))?;
     match (statements.pop(), statements.is_empty()) {
         (Some(statement), true) => Ok(statement.kind),
         _ => Err(wrong(object)),

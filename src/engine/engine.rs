@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{DFSchema, DataFusionError};
@@ -61,8 +62,9 @@ impl Engine {
     /// # Errors
     /// `Io` when the spill folder cannot be emptied and made.
     pub fn open(store: Arc<dyn Store>, lake: Arc<Lake>, clock: Clock, limits: EngineLimits) -> Result<Arc<Engine>> {
-        let base = state::base(&limits)?;
+        let mut base = state::base(&limits)?;
         let tables = PgCatalogStaticTables::try_new().map_err(errors::error)?;
+        base.register_udtf("pg_get_keywords", Arc::clone(&tables.pg_get_keywords) as _);
         let fixed = system::Fixed::new(Arc::new(tables)).map_err(errors::error)?;
         let threads = limits.threads.max(1);
         Ok(Arc::new_cyclic(|me| Engine {
@@ -235,6 +237,11 @@ impl Engine {
 
     pub(super) fn fixed(&self, name: &str) -> Result<Arc<dyn TableProvider>> {
         self.fixed.table(name)
+    }
+
+    /// Name and columns of each of them.
+    pub(super) fn fixed_tables(&self) -> &[(&'static str, SchemaRef)] {
+        self.fixed.listed()
     }
 
     pub(super) fn turn_of(&self, table: ObjectId) -> Arc<tokio::sync::Mutex<()>> {

@@ -52,7 +52,7 @@ pub(super) fn fill_expr(expr: Expr, scope: &Scope) -> Result<Expr> {
     }
 }
 
-fn value(id: &str, scope: &Scope) -> Option<ScalarValue> {
+pub(super) fn value(id: &str, scope: &Scope) -> Option<ScalarValue> {
     let name = id.strip_prefix('$')?;
     match name.parse::<usize>() {
         Ok(index) => scope.positional.get(index.checked_sub(1)?).cloned(),

@@ -19,8 +19,8 @@ use weir_sql::{Privilege, Temporal, TemporalPoint};
 use super::position::Place;
 use super::resolve::{Ask, Misplaced, Moment, Target, walk};
 use super::{
-    Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, apart, constant, definition, errors, floats, letters, output_names,
-    parameters, privileges, rewrite, state, subqueries, system,
+    Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, apart, constant, definition, errors, floats, from_calls, letters,
+    output_names, parameters, privileges, rewrite, state, subqueries, system,
 };
 use crate::clock::Micros;
 use crate::error::{Code, Error, Result};
@@ -105,7 +105,9 @@ impl Engine {
         reads: &mut Reads,
     ) -> Result<LogicalPlan> {
         output_names::name(&mut tree);
+        from_calls::give_values(&mut tree, context.scope);
         let mut tree = rewrite::query(tree);
+        from_calls::as_rows(&mut tree, state);
         let named = self.catalog_of(&mut tree, temporals, place, state, context, reads).await?;
         let plan = self.logical(tree, named, place, state, context.scope).await?;
         subqueries::aggregated(plan).map_err(errors::error)

@@ -106,10 +106,14 @@ fn of_documents(expr: RawBinaryExpr, schema: &DFSchema) -> PlannerResult<RawBina
     }
 }
 
-/// `array = '{a,b}'`: a literal beside an array is an array.
+/// `array = '{a,b}'`, `truth = 't'`: a literal beside an array is an array, beside a truth it is one.
 fn of_arrays(expr: RawBinaryExpr, schema: &DFSchema) -> PlannerResult<RawBinaryExpr> {
     let list = |side: &Expr| side.get_type(schema).ok().filter(|data_type| matches!(data_type, DataType::List(_)));
+    let is_truth = |side: &Expr| side.get_type(schema).is_ok_and(|data_type| data_type == DataType::Boolean);
     let read = |written: &Expr, like: &Expr| {
+        if let (Some(truth), true) = (truth(written), is_truth(like)) {
+            return Some(Expr::Literal(ScalarValue::Boolean(Some(truth)), None));
+        }
         let is_text = matches!(written, Expr::Literal(ScalarValue::Utf8(Some(_)), _));
         list(like).filter(|_| is_text).map(|data_type| cast(array_in().call(vec![written.clone()]), data_type))
     };
@@ -121,6 +125,16 @@ fn of_arrays(expr: RawBinaryExpr, schema: &DFSchema) -> PlannerResult<RawBinaryE
             let op = if matches!(expr.op, BinaryOperator::Eq) { Operator::Eq } else { Operator::NotEq };
             PlannerResult::Planned(binary_expr(left, op, right))
         }
+    }
+}
+
+/// What a quoted literal says as a truth.
+fn truth(expr: &Expr) -> Option<bool> {
+    let Expr::Literal(ScalarValue::Utf8(Some(text)), _) = expr else { return None };
+    match text.trim().to_ascii_lowercase().as_str() {
+        "t" | "true" | "y" | "yes" | "on" | "1" => Some(true),
+        "f" | "false" | "n" | "no" | "off" | "0" => Some(false),
+        _ => None,
     }
 }
 

@@ -121,6 +121,10 @@ pub(super) fn look_up(parts: &[String], scope: &Scope, definitions: &dyn Definit
             }
             Ok(None)
         }
+        [schema, name] if schema == "pg_temp" => match temporary(scope) {
+            Some(own) => in_schema(own, name, definitions),
+            None => Ok(None),
+        },
         [schema, name] => in_named(schema, name, scope, definitions),
         [catalog, schema, name] if catalog == database(scope) => in_named(schema, name, scope, definitions),
         [_, _, _] => Err(Error::new(Code::NotSupported, format!("cross-database references are not implemented: {}", parts.join(".")))),
@@ -135,9 +139,15 @@ pub(super) enum Looked {
     Fixed { name: String },
 }
 
-/// The schemas of the search path, `$user` resolved.
+/// The schema of the session's temporary tables. What runs with the rights of an owner has none: views, rules, pipelines.
+fn temporary(scope: &Scope) -> Option<&str> {
+    scope.caller.as_deref().filter(|_| scope.rights_of.is_none()).and_then(|caller| caller.temporary_schema())
+}
+
+/// The schemas of the search path, `$user` resolved; the one of temporary tables before them.
 pub(super) fn path(scope: &Scope) -> impl Iterator<Item = &str> {
-    scope.search_path.iter().map(|schema| if schema == "$user" { scope.role.as_str() } else { schema.as_str() })
+    let named = scope.search_path.iter().map(|schema| if schema == "$user" { scope.role.as_str() } else { schema.as_str() });
+    temporary(scope).into_iter().chain(named)
 }
 
 fn in_named(schema: &str, name: &str, scope: &Scope, definitions: &dyn Definitions) -> Result<Option<Looked>> {

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use weir_catalog::{Definitions, Object, ObjectId, TableCommit};
 
 use super::errors::catalog_error;
+use super::temporary::is_temporary;
 use super::{Engine, Scope};
 use crate::clock::Micros;
 use crate::delta::{Facts, Matching, RestsOn, Staged, Table, Written};
@@ -132,10 +133,14 @@ impl Snapshot {
     /// # Errors
     /// `NotSupported` for a second table that others know.
     pub(super) fn admit(&self, engine: &Engine, object: &Object) -> Result<()> {
+        if is_temporary(&object.schema) {
+            return Ok(());
+        }
         let inner = self.0.lock();
-        let known = inner.changed.values().find(|changed| changed.object.id != object.id && !changed.staged.is_empty());
+        let others = || inner.changed.values().filter(|changed| !is_temporary(&changed.object.schema));
+        let known = others().find(|changed| changed.object.id != object.id && !changed.staged.is_empty());
         let Some(other) = known else { return Ok(()) };
-        let both_new = inner.changed.values().all(|changed| changed.is_new) && is_new(engine, object)?;
+        let both_new = others().all(|changed| changed.is_new) && is_new(engine, object)?;
         if both_new {
             return Ok(());
         }
@@ -207,7 +212,7 @@ impl Snapshot {
 
 /// Whether only this transaction knows the table.
 fn is_new(engine: &Engine, object: &Object) -> Result<bool> {
-    Ok(engine.store().object_by_id(object.id).map_err(catalog_error)?.is_none())
+    Ok(is_temporary(&object.schema) || engine.store().object_by_id(object.id).map_err(catalog_error)?.is_none())
 }
 
 fn operation(staged: &Staged) -> &'static str {

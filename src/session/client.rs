@@ -2,7 +2,7 @@
 //!
 //! Methods take `&self`: a cancel comes from another task while a statement runs. No lock is held across an await.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -22,7 +22,7 @@ use super::outcome::{News, Notice, TransactionStatus};
 use super::transaction::{Block, Ended, Listening, Modes};
 use super::vars::Vars;
 use crate::clock::Micros;
-use crate::engine::{Caller, Client, Notification, Scope};
+use crate::engine::{Caller, Client, Notification, Scope, TEMPORARY, is_temporary};
 use crate::error::{Code, Error, Result};
 use crate::hub::Hub;
 
@@ -54,6 +54,9 @@ pub struct State {
     told_edition: u64,
     pub(super) block: Option<Block>,
     prepared: BTreeMap<String, Arc<Prepared>>,
+    /// Names of statements that the protocol prepared, and those of them that SQL let go since.
+    protocol_statements: BTreeSet<String>,
+    let_go: Vec<String>,
     cursors: BTreeMap<String, Arc<Cursor>>,
     /// What runs, for the audit.
     statement: Running,
@@ -97,12 +100,24 @@ impl Session {
         vars.tell_superuser(access.is_superuser(vars.role().unwrap_or(&role)));
         let (told, told_edition) = (vars.reported(), vars.edition());
         let statement = Running::default();
-        let state = State { vars, told, told_edition, block: None, prepared: BTreeMap::new(), cursors: BTreeMap::new(), statement };
+        let state = State {
+            vars,
+            told,
+            told_edition,
+            block: None,
+            prepared: BTreeMap::new(),
+            protocol_statements: BTreeSet::new(),
+            let_go: Vec::new(),
+            cursors: BTreeMap::new(),
+            statement,
+        };
         let state = Arc::new(Mutex::new(state));
         let engine = Arc::clone(hub.engine());
         let client = engine.clients().join(&role, hub.clock().now(), limit);
         let client = client.ok_or_else(|| Error::new(Code::TooManyConnections, format!("too many connections for role \"{role}\"")))?;
-        let link = Arc::new(Link { state: Arc::clone(&state), client: Arc::clone(&client), engine });
+        let temporary = format!("{TEMPORARY}{}", client.process);
+        let has_temporary = AtomicBool::new(false);
+        let link = Arc::new(Link { state: Arc::clone(&state), client: Arc::clone(&client), engine, temporary, has_temporary });
         Ok(Self { hub, role, role_id, database, state, client, link, notices: Arc::default() })
     }
 
@@ -219,6 +234,9 @@ impl Session {
         self.state.lock().cursors.clear();
         if let Err(error) = self.rollback().await {
             tracing::warn!(error = %error, "could not clean up an open transaction");
+        }
+        if let Err(error) = self.drop_temporary().await {
+            tracing::warn!(error = %error.chain(), "could not drop temporary tables; the next start does");
         }
     }
 
@@ -384,6 +402,9 @@ impl Session {
         if changes.is_empty() {
             return Ok(());
         }
+        if self.are_temporary(changes)? {
+            return self.stage_temporary(changes);
+        }
         let in_block = self.in_block();
         if self.state.lock().block.as_ref().is_some_and(|block| block.snapshot.changes_known_tables()) {
             return Err(rows_and_definitions());
@@ -396,6 +417,16 @@ impl Session {
             self.hub.runner().definitions_changed();
         }
         Ok(())
+    }
+
+    pub(super) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    pub(super) fn note_temporary(&self, made: Vec<weir_catalog::ObjectId>) {
+        if let Some(block) = &mut self.state.lock().block {
+            block.temporary.extend(made);
+        }
     }
 
     /// Refuses a transaction that changes both definitions and rows that others know.
@@ -415,7 +446,7 @@ impl Session {
     /// `NotSupported`.
     pub fn check_changeable(&self, table: &Object) -> Result<()> {
         let has_definitions = self.state.lock().block.as_ref().is_some_and(|block| !block.draft.is_empty());
-        if has_definitions && self.hub.store().object_by_id(table.id)?.is_some() {
+        if has_definitions && !is_temporary(&table.schema) && self.hub.store().object_by_id(table.id)?.is_some() {
             return Err(rows_and_definitions());
         }
         Ok(())
@@ -456,6 +487,9 @@ impl Session {
 
     /// Remembers the folder of a new table, so that a rollback takes it away again.
     pub fn folder_created(&self, location: &str) {
+        if is_temporary(location) {
+            return;
+        }
         if let Some(block) = &mut self.state.lock().block {
             block.folder_created(location.to_owned());
         }
@@ -467,8 +501,9 @@ impl Session {
             let mut state = self.state.lock();
             match &mut state.block {
                 Some(block) => {
-                    locations.into_iter().for_each(|location| block.folder_dropped(location));
-                    Vec::new()
+                    let (now, later): (Vec<_>, Vec<_>) = locations.into_iter().partition(|location| is_temporary(location));
+                    later.into_iter().for_each(|location| block.folder_dropped(location));
+                    now
                 }
                 None => locations,
             }
@@ -578,7 +613,9 @@ impl Session {
     pub async fn rollback(&self) -> Result<bool> {
         let Some(block) = self.take_block() else { return Ok(false) };
         self.keep_cursors(|name, _| block.had_cursor(name));
+        let made = block.temporary.clone();
         self.end(block.rolled_back()).await;
+        self.drop_temporary_of(|id| made.contains(&id)).await?;
         Ok(true)
     }
 
@@ -591,7 +628,9 @@ impl Session {
     }
 
     async fn end(&self, ended: Ended) {
-        self.state.lock().vars = ended.vars;
+        let mut vars = ended.vars;
+        vars.tell_no_transaction();
+        self.state.lock().vars = vars;
         self.remove_folders(ended.folders_to_remove).await;
     }
 
@@ -670,6 +709,20 @@ impl Session {
         self.state.lock().prepared.get(name).cloned().ok_or_else(|| no_prepared(name))
     }
 
+    /// A statement of the protocol has that name from now on, or no longer. DEALLOCATE knows it as one of SQL's.
+    pub fn note_protocol_statement(&self, name: &str, is_there: bool) {
+        let mut state = self.state.lock();
+        match is_there {
+            true => drop(state.protocol_statements.insert(name.to_owned())),
+            false => drop(state.protocol_statements.remove(name)),
+        }
+    }
+
+    /// Statements of the protocol that SQL let go.
+    pub fn take_let_go(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.lock().let_go)
+    }
+
     /// Forgets one, or all.
     ///
     /// # Errors
@@ -677,8 +730,13 @@ impl Session {
     pub fn deallocate(&self, name: Option<&str>) -> Result<()> {
         let mut state = self.state.lock();
         match name {
-            None => state.prepared.clear(),
+            None => {
+                state.prepared.clear();
+                let all = std::mem::take(&mut state.protocol_statements);
+                state.let_go.extend(all);
+            }
             Some(name) if state.prepared.remove(name).is_some() => {}
+            Some(name) if state.protocol_statements.remove(name) => state.let_go.push(name.to_owned()),
             Some(name) => return Err(no_prepared(name)),
         }
         Ok(())
@@ -742,6 +800,9 @@ pub(super) fn change_vars(
         (None, Local::Yes) => return Ok(()),
         (Some(block), Local::No) => change(&mut block.kept)?,
         _ => {}
+    }
+    if state.block.is_none() {
+        vars.tell_no_transaction();
     }
     state.vars = vars;
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
@@ -17,6 +18,9 @@ pub struct Link {
     pub(super) state: Arc<Mutex<State>>,
     pub(super) client: Arc<Client>,
     pub(super) engine: Arc<Engine>,
+    /// The schema of the session's temporary tables, and whether there have been any.
+    pub(super) temporary: String,
+    pub(super) has_temporary: AtomicBool,
 }
 
 impl fmt::Debug for Link {
@@ -32,6 +36,10 @@ impl Caller for Link {
 
     fn session_role(&self) -> String {
         self.client.role.clone()
+    }
+
+    fn temporary_schema(&self) -> Option<&str> {
+        self.has_temporary.load(Ordering::Acquire).then_some(self.temporary.as_str())
     }
 
     fn set(&self, name: &str, value: &str, only_transaction: bool) -> Result<String> {

@@ -7,6 +7,7 @@ mod guard;
 mod link;
 mod outcome;
 mod password;
+mod temporary;
 mod transaction;
 mod value;
 mod vars;

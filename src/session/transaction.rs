@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use weir_catalog::{Draft, SchemaVersion, Store, TableCommit};
+use weir_catalog::{Draft, ObjectId, SchemaVersion, Store, TableCommit};
 
 use super::vars::Vars;
 use crate::clock::Micros;
@@ -47,6 +47,8 @@ pub struct Block {
     savepoints: Vec<Savepoint>,
     /// Cursors that were open at BEGIN: a rollback leaves them.
     cursors: BTreeSet<String>,
+    /// Temporary tables that were made in it.
+    pub temporary: Vec<ObjectId>,
 }
 
 /// LISTEN and UNLISTEN, which take effect at COMMIT.
@@ -96,6 +98,7 @@ impl Block {
             failed: Arc::default(),
             before: vars.clone(),
             kept: vars.clone(),
+            temporary: Vec::new(),
             created: Vec::new(),
             dropped: Vec::new(),
             commits: Vec::new(),

@@ -169,6 +169,20 @@ impl Vars {
         Ok(())
     }
 
+    /// Outside a transaction its settings are what the next one would begin with.
+    pub fn tell_no_transaction(&mut self) {
+        for (next, current) in [
+            ("default_transaction_isolation", "transaction_isolation"),
+            ("default_transaction_read_only", "transaction_read_only"),
+            ("default_transaction_deferrable", "transaction_deferrable"),
+        ] {
+            let (Some((from, _)), Some((to, _))) = (find(next), find(current)) else { continue };
+            if let (Some(value), Some(slot)) = (self.values.get(from).cloned(), self.values.get_mut(to)) {
+                *slot = value;
+            }
+        }
+    }
+
     /// # Errors
     /// `UndefinedObject` for an unknown name.
     pub fn reset(&mut self, name: &str) -> Result<()> {

@@ -34,7 +34,10 @@ pub(super) async fn execute(session: &Session, statement: &CreateTable, text: &s
             .at(name.position()));
     }
     let definitions = session.definitions();
-    let place = names::place(session, &*definitions, name)?;
+    let place = match statement.temporary {
+        true => names::temporary_place(session, name)?,
+        false => names::place(session, &*definitions, name)?,
+    };
     let occupant = names::occupant(&*definitions, Kind::Table, &place)?;
     let wanted = Wanted { kind: Kind::Table, or_replace: false, if_not_exists: statement.if_not_exists, position: name.position() };
     if let Existing::Skip = names::existing(session, occupant, &wanted)? {

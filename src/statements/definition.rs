@@ -5,8 +5,8 @@ use weir_catalog::{Change, Definitions, Kind, Object, ObjectId};
 use weir_sql::{Name, Options, Privilege};
 
 use super::names;
-use crate::engine::privileges;
-use crate::error::Result;
+use crate::engine::{is_temporary, privileges};
+use crate::error::{Code, Error, Result};
 use crate::session::Session;
 use crate::spec::{self, Value};
 
@@ -28,6 +28,13 @@ pub(super) struct New<'a> {
 pub(super) fn put(session: &Session, definitions: &dyn Definitions, new: New<'_>, old: Option<Object>) -> Result<(ObjectId, Change)> {
     let New { kind, place, definition, body, comment, depends_on } = new;
     let now = session.now();
+    if !is_temporary(&place.schema) {
+        for id in &depends_on {
+            if definitions.object_by_id(*id)?.is_some_and(|other| is_temporary(&other.schema)) {
+                return Err(Error::new(Code::NotSupported, format!("a {} that reads a temporary table is not supported", kind.noun())));
+            }
+        }
+    }
     let change = match old {
         Some(old) => {
             let comment = comment.or_else(|| old.comment.clone());

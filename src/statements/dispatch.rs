@@ -14,7 +14,7 @@ use super::{
     alter_object, alter_pipeline, alter_secret, alter_table, cancel_run, comment_on, copy, create_connection, create_pipeline,
     create_schema, create_secret, create_source, create_table, create_view, cursor, describe_history, describe_object, dml, drop_object,
     explain, explain_pipeline, grant, grant_role, import_foreign_schema, names, notify, prepared, query, redact, replay_pipeline,
-    restore_table, roles, run_pipeline, set_variable, show_create, show_objects, show_runs, transaction, validate_connection,
+    restore_table, roles, run_pipeline, set_variable, show_create, show_objects, show_runs, transaction, truncate, validate_connection,
 };
 use crate::error::{Code, Error, Result};
 use crate::session::{CopyIn, Description, Outcome, Session, TransactionStatus};
@@ -24,7 +24,7 @@ use crate::session::{CopyIn, Description, Outcome, Session, TransactionStatus};
 /// # Errors
 /// `Syntax` or `NotSupported`, with the position in the text.
 pub fn parse(session: &Session, text: &str) -> Result<Vec<Statement>> {
-    weir_sql::parse(text).map_err(|error| {
+    weir_sql::parse_in(text, session.hub().database()).map_err(|error| {
         session.fail();
         error.into()
     })
@@ -84,8 +84,8 @@ fn action(statement: &Statement) -> &'static str {
 
 /// What was refused for want of a right, and definitions that failed, are in the audit too.
 fn note_refusal(session: &Session, statement: &Statement, error: &Error) {
-    let defines =
-        matches!(effect(&statement.kind), Effect::Writes(_)) && !matches!(statement.kind, StatementKind::Dml(_) | StatementKind::Copy(_));
+    let defines = matches!(effect(&statement.kind), Effect::Writes(_))
+        && !matches!(statement.kind, StatementKind::Dml(_) | StatementKind::Truncate(_) | StatementKind::Copy(_));
     if !defines && error.code() != Code::NoPrivilege {
         return;
     }
@@ -136,6 +136,12 @@ pub(super) fn describe_kind<'a>(
             StatementKind::Query(query) => query::describe(session, query, hints).await,
             StatementKind::Dml(dml) => dml::describe(session, dml, hints).await,
             StatementKind::Execute(execute) => prepared::describe(session, execute).await,
+            StatementKind::DeclareCursor(declare) => {
+                Ok(Description { columns: None, ..query::describe(session, &declare.query, hints).await? })
+            }
+            StatementKind::Explain(explain) => {
+                Ok(Description { columns: Some(explain::columns()), ..query::describe(session, &explain.query, hints).await? })
+            }
             other => Ok(Description { columns: columns(session, other).await?, ..Description::default() }),
         }
     }
@@ -145,7 +151,6 @@ pub(super) fn describe_kind<'a>(
 /// The columns that a statement of our own answers.
 async fn columns(session: &Session, kind: &StatementKind) -> Result<Option<SchemaRef>> {
     Ok(match kind {
-        StatementKind::Explain(_) => Some(explain::columns()),
         StatementKind::ValidateConnection(_) => Some(validate_connection::columns()),
         StatementKind::ShowObjects(_) => Some(show_objects::columns()),
         StatementKind::ShowCreate(_) => Some(show_create::columns()),
@@ -160,6 +165,7 @@ async fn columns(session: &Session, kind: &StatementKind) -> Result<Option<Schem
         StatementKind::FetchCursor(statement) => cursor::columns(session, statement)?,
         StatementKind::Query(_)
         | StatementKind::Dml(_)
+        | StatementKind::Explain(_)
         | StatementKind::Execute(_)
         | StatementKind::CreateSchema(_)
         | StatementKind::CreateSecret(_)
@@ -178,6 +184,7 @@ async fn columns(session: &Session, kind: &StatementKind) -> Result<Option<Schem
         | StatementKind::CancelRun(_)
         | StatementKind::Optimize(_)
         | StatementKind::Vacuum(_)
+        | StatementKind::Truncate(_)
         | StatementKind::Transaction(_)
         | StatementKind::SetVariable(_)
         | StatementKind::ResetVariable(_)
@@ -239,7 +246,7 @@ pub(super) fn execute_kind<'a>(
             StatementKind::SetVariable(it) => set_variable::set(session, it),
             StatementKind::ResetVariable(it) => set_variable::reset(session, it),
             StatementKind::ShowVariable(it) => set_variable::show(session, it),
-            StatementKind::Discard(it) => set_variable::discard(session, *it),
+            StatementKind::Discard(it) => set_variable::discard(session, *it).await,
             StatementKind::DeclareCursor(it) => cursor::declare(session, it, parameters).await,
             StatementKind::FetchCursor(it) => cursor::fetch(session, it).await,
             StatementKind::CloseCursor(it) => cursor::close(session, it),
@@ -248,6 +255,7 @@ pub(super) fn execute_kind<'a>(
             StatementKind::Deallocate(it) => prepared::deallocate(session, it),
             StatementKind::Optimize(_) => Err(not_built("OPTIMIZE", statement.position)),
             StatementKind::Vacuum(_) => Err(not_built("VACUUM", statement.position)),
+            StatementKind::Truncate(it) => truncate::execute(session, it).await,
             StatementKind::Bus(it) => notify::execute(session, it),
             StatementKind::Copy(it) => copy::execute(session, it).await,
             StatementKind::CreateRole(it) => roles::create(session, it),

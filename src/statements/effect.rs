@@ -53,6 +53,7 @@ pub(super) fn effect(kind: &StatementKind) -> Effect {
         StatementKind::RestoreTable(_) => Effect::Writes("RESTORE TABLE"),
         StatementKind::Optimize(_) => Effect::Writes("OPTIMIZE"),
         StatementKind::Vacuum(_) => Effect::Writes("VACUUM"),
+        StatementKind::Truncate(_) => Effect::Writes("TRUNCATE TABLE"),
         StatementKind::Transaction(statement) => match statement {
             Transaction::Commit { .. } | Transaction::Rollback { .. } | Transaction::RollbackTo(_) => Effect::EndsTransaction,
             Transaction::Begin(_) | Transaction::Savepoint(_) | Transaction::Release(_) | Transaction::SetModes { .. } => Effect::Session,

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use futures::StreamExt;
 use weir_sql::statements::explain::Explain;
 
@@ -18,6 +20,21 @@ use crate::session::{Outcome, Session};
 
 pub(super) fn columns() -> SchemaRef {
     answer::schema(&[("QUERY PLAN", Of::Text)])
+}
+
+/// What PostgreSQL's planner says behind the first line, in its form: clients read it there, such as a PostgreSQL that plans a join with
+/// tables of this hub. Without statistics it is PostgreSQL's guess for a table that it knows nothing of.
+fn estimate(plan: &dyn ExecutionPlan) -> String {
+    const UNKNOWN_ROWS: usize = 1000;
+    const COST_OF_ROW: f64 = 0.01;
+    let known = StatisticsContext::new().compute(plan, &StatisticsArgs::new()).ok();
+    let rows = known.as_ref().and_then(|known| known.num_rows.get_value().copied()).unwrap_or(UNKNOWN_ROWS);
+    let width = plan.schema().fields().iter().map(|field| field.data_type().primitive_width().unwrap_or(32)).sum::<usize>();
+    format!("  (cost=0.00..{:.2} rows={rows} width={width})", cost(rows) * COST_OF_ROW)
+}
+
+fn cost(rows: usize) -> f64 {
+    u32::try_from(rows).map_or(f64::from(u32::MAX), f64::from)
 }
 
 pub(super) async fn execute(session: &Session, statement: &Explain, parameters: Vec<ScalarValue>) -> Result<Outcome> {
@@ -32,6 +49,7 @@ pub(super) async fn execute(session: &Session, statement: &Explain, parameters: 
         text.push_str(&format!("{}\n\n", optimised.display_indent_schema()));
     }
     let physical = Engine::physical(&planned.state, planned.plan).await?;
+    let estimate = estimate(physical.as_ref());
     if *analyze {
         let (physical, abandoned) = Engine::paced(physical)?;
         let mut rows = session.hub().engine().run_paced(Arc::clone(&physical), abandoned, Engine::context(&planned.state))?;
@@ -42,6 +60,8 @@ pub(super) async fn execute(session: &Session, statement: &Explain, parameters: 
     } else {
         text.push_str(&DisplayableExecutionPlan::new(physical.as_ref()).indent(*verbose).to_string());
     }
-    let lines: Vec<&str> = text.trim_end().lines().collect();
+    let mut lines = text.trim_end().lines().map(str::to_owned);
+    let first = lines.next().map(|line| format!("{line}{estimate}"));
+    let lines: Vec<String> = first.into_iter().chain(lines).collect();
     Ok(Outcome::batch(answer::batch(columns(), vec![answer::words(lines)])?, "EXPLAIN"))
 }

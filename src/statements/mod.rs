@@ -46,6 +46,7 @@ mod show_create;
 mod show_objects;
 mod show_runs;
 mod transaction;
+mod truncate;
 mod validate_connection;
 
 pub use dispatch::{describe, execute, parse};

@@ -51,6 +51,18 @@ pub(super) fn place(session: &Session, definitions: &dyn Definitions, name: &Nam
     Ok(Place { schema, name: name.name.value.clone() })
 }
 
+/// The name of a temporary table that is to be made, in the session's own schema.
+///
+/// # Errors
+/// `InvalidDefinition` for a name in another schema.
+pub(super) fn temporary_place(session: &Session, name: &Name) -> Result<Place> {
+    if let Some(schema) = name.schema.as_ref().filter(|schema| schema.value != "pg_temp" && schema.value != session.temporary_schema()) {
+        return Err(Error::new(Code::InvalidDefinition, "cannot create temporary relation in non-temporary schema").at(schema.position));
+    }
+    session.make_temporary_schema()?;
+    Ok(Place { schema: session.temporary_schema().to_owned(), name: name.name.value.clone() })
+}
+
 fn default_schema(session: &Session, definitions: &dyn Definitions) -> Result<Option<String>> {
     for schema in session.search_path() {
         let role = session.role();
@@ -180,10 +192,13 @@ pub(super) fn with(session: &Session, definitions: &dyn Definitions, kind: Kind,
 fn schemas(session: &Session, definitions: &dyn Definitions, name: &Name) -> Result<Vec<String>> {
     let role = session.role();
     if let Some(schema) = &name.schema {
+        if schema.value == "pg_temp" {
+            return Ok(vec![session.temporary_schema().to_owned()]);
+        }
         privileges::require_usage(definitions, &role, &schema.value).map_err(|error| error.at(schema.position))?;
         return Ok(vec![schema.value.clone()]);
     }
-    let mut usable = Vec::new();
+    let mut usable: Vec<String> = session.used_temporary_schema().map(ToOwned::to_owned).into_iter().collect();
     for schema in session.search_path() {
         if privileges::may_look_into(definitions, &role, &schema)? {
             usable.push(schema);

@@ -6,12 +6,12 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use futures::StreamExt;
 use weir_sql::Query;
 
 use super::{hub_run, marks};
-use crate::engine::{Engine, Planned};
+use crate::engine::{Engine, Planned, origins, with_origins};
 use crate::error::Result;
 use crate::session::{Description, Notice, Outcome, Session};
 
@@ -44,15 +44,26 @@ pub(super) async fn describe(session: &Session, query: &Query, hints: &[Option<D
         nulls => planned.plan.with_param_values(nulls).map_err(Engine::error)?,
     };
     let columns = Arc::new(plan.schema().as_arrow().clone());
+    let columns = with_origins(&columns, &origins(&Planned { plan, ..planned }));
     Ok(Description { parameters, marks, columns: Some(columns) })
 }
 
-/// What parameters are cast to: the planner itself learns types from comparisons only.
+/// What parameters are cast to, and those of LIMIT and OFFSET: the planner itself learns types from comparisons only.
 fn cast_types(plan: &LogicalPlan) -> Result<Vec<(String, DataType)>> {
     let mut found = Vec::new();
     let visited = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Limit(limit) = node {
+            for bound in [&limit.skip, &limit.fetch].into_iter().flatten() {
+                if let Expr::Placeholder(parameter) = bound.as_ref() {
+                    found.push((parameter.id.clone(), DataType::Int64));
+                }
+            }
+        }
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
+                if let Some((id, items)) = any_of(expr, node) {
+                    found.push((id, items));
+                }
                 if let Expr::Cast(cast) = expr
                     && let Expr::Placeholder(parameter) = cast.expr.as_ref()
                 {
@@ -64,6 +75,17 @@ fn cast_types(plan: &LogicalPlan) -> Result<Vec<(String, DataType)>> {
     });
     visited.map_err(Engine::error)?;
     Ok(found)
+}
+
+/// `x = ANY ($1)`: the parameter is an array of what `x` is.
+fn any_of(expr: &Expr, node: &LogicalPlan) -> Option<(String, DataType)> {
+    let Expr::ScalarFunction(call) = expr else { return None };
+    let [Expr::Placeholder(parameter), item] = call.args.as_slice() else { return None };
+    if call.func.name() != "array_has" || parameter.field.is_some() {
+        return None;
+    }
+    let item = node.inputs().iter().find_map(|input| item.get_type(input.schema()).ok())?;
+    Some((parameter.id.clone(), DataType::new_list(item, true)))
 }
 
 fn typed_nulls(types: &[DataType]) -> Result<Vec<ScalarValue>> {
@@ -105,10 +127,11 @@ pub(super) async fn execute(session: &Session, query: &Query, parameters: Vec<Sc
         return Ok(Outcome::batch(answer.as_ref().clone(), "SELECT"));
     }
     let planned = plan(session, query, parameters).await?;
+    let origins = origins(&planned);
     let is_settled = is_alone && Engine::is_settled(&query.text, &planned);
     let mut rows = engine.rows(planned).await?;
     if !is_settled {
-        return Ok(Outcome::rows(rows, "SELECT"));
+        return Ok(Outcome::Rows { schema: with_origins(&rows.schema(), &origins), rows, tag: "SELECT" });
     }
     let mut batches = Vec::new();
     while let Some(batch) = rows.next().await {

@@ -57,7 +57,7 @@ pub(super) fn show(session: &Session, statement: &ShowVariable) -> Result<Outcom
     Ok(Outcome::batch(answer::batch(columns(statement), arrays)?, "SHOW"))
 }
 
-pub(super) fn discard(session: &Session, what: Discard) -> Result<Outcome> {
+pub(super) async fn discard(session: &Session, what: Discard) -> Result<Outcome> {
     Ok(Outcome::done(match what {
         Discard::All => {
             if session.in_block() {
@@ -69,11 +69,15 @@ pub(super) fn discard(session: &Session, what: Discard) -> Result<Outcome> {
             })?;
             session.deallocate(None)?;
             session.close_cursor(None)?;
+            session.drop_temporary().await?;
             session.listening(Listening::Nothing);
             "DISCARD ALL"
         }
         Discard::Plans => "DISCARD PLANS",
         Discard::Sequences => "DISCARD SEQUENCES",
-        Discard::Temp => "DISCARD TEMP",
+        Discard::Temp => {
+            session.drop_temporary().await?;
+            "DISCARD TEMP"
+        }
     }))
 }

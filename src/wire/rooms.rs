@@ -133,6 +133,14 @@ impl Backend for Session {
         Session::fail(self);
     }
 
+    fn note_statement(&self, name: &str, is_there: bool) {
+        self.note_protocol_statement(name, is_there);
+    }
+
+    fn take_let_go(&self) -> Vec<String> {
+        Session::take_let_go(self)
+    }
+
     fn process(&self) -> Option<i32> {
         Some(Session::process(self))
     }

@@ -1,4 +1,4 @@
-//! `CREATE TABLE [IF NOT EXISTS] name [(elements)] [PARTITIONED BY (..)] [WITH (..)] [COMMENT '..'] [AS query]`
+//! `CREATE [TEMP] TABLE [IF NOT EXISTS] name [(elements)] [PARTITIONED BY (..)] [WITH (..)] [COMMENT '..'] [AS query]`
 
 use super::Create;
 use crate::cursor::Cursor;
@@ -11,6 +11,8 @@ use crate::{Columns, Element, Name, Options, Query};
 pub struct CreateTable {
     pub name: Name,
     pub or_replace: bool,
+    /// Only this session knows it, and it goes with the session.
+    pub temporary: bool,
     pub if_not_exists: bool,
     pub elements: Vec<Element>,
     pub partitioned_by: Columns,
@@ -29,6 +31,7 @@ impl CreateTable {
         let mut table = Self {
             name: p.name()?,
             or_replace: false,
+            temporary: create.temporary,
             if_not_exists,
             elements: Element::parse_list(p, ListOf::Table)?,
             partitioned_by: Vec::new(),
@@ -53,6 +56,10 @@ impl CreateTable {
         } else if Options::begins(p) {
             once(self.options.is_empty(), "WITH", position)?;
             self.options = Options::parse(p)?;
+        } else if self.temporary && p.words(&["ON", "COMMIT"]) {
+            if !p.words(&["PRESERVE", "ROWS"]) {
+                return Err(SyntaxError::not_supported("ON COMMIT DELETE ROWS and ON COMMIT DROP are not supported").at(position));
+            }
         } else if p.word("COMMENT") {
             once(self.comment.is_none(), "COMMENT", position)?;
             self.comment = Some(p.string()?);

@@ -39,6 +39,7 @@ use super::show_create::ShowCreate;
 use super::show_objects::ShowObjects;
 use super::show_runs::ShowRuns;
 use super::transaction::{Transaction, TransactionModes};
+use super::truncate::Truncate;
 use super::vacuum::Vacuum;
 use super::validate_connection::ValidateConnection;
 
@@ -71,6 +72,7 @@ const STATEMENTS: &[(&[&str], Parse)] = &[
     (RestoreTable::WORDS, |p| after(p, RestoreTable::WORDS, RestoreTable::parse).map(StatementKind::RestoreTable)),
     (Optimize::WORDS, |p| after(p, Optimize::WORDS, Optimize::parse).map(StatementKind::Optimize)),
     (Vacuum::WORDS, |p| after(p, Vacuum::WORDS, Vacuum::parse).map(StatementKind::Vacuum)),
+    (&["TRUNCATE"], |p| after_word(p, Truncate::parse).map(StatementKind::Truncate)),
     (&["SET"], |p| after_word(p, set)),
     (&["RESET"], |p| after_word(p, ResetVariable::parse).map(StatementKind::ResetVariable)),
     (&["DISCARD"], |p| after_word(p, Discard::parse).map(StatementKind::Discard)),
@@ -92,7 +94,6 @@ const STATEMENTS: &[(&[&str], Parse)] = &[
 /// Statements of the language, or of PostgreSQL, that are known and not built.
 const NOT_BUILT: &[&str] = &[
     "MERGE",
-    "TRUNCATE",
     "ANALYZE",
     "CALL",
     "CHECKPOINT",
@@ -247,17 +248,23 @@ fn create(p: &mut Cursor<'_>) -> Result<StatementKind> {
     let position = p.position();
     let or_replace = p.words(&["OR", "REPLACE"]);
     let before_temporary = p.clone();
+    if p.sees(&["LOCAL", "TEMP"]) || p.sees(&["LOCAL", "TEMPORARY"]) || p.sees(&["GLOBAL", "TEMP"]) || p.sees(&["GLOBAL", "TEMPORARY"]) {
+        p.move_to(p.index() + 1);
+    }
     let temporary = p.word("TEMP") || p.word("TEMPORARY");
     let create = Create { or_replace, temporary, position };
     if p.word("PIPELINE") {
         return CreatePipeline::parse(p, &create).map(Box::new).map(StatementKind::CreatePipeline);
     }
     if temporary {
-        if p.sees(&["TABLE"]) || p.sees(&["VIEW"]) || p.sees(&["SEQUENCE"]) {
+        if p.word("TABLE") {
+            return CreateTable::parse(p, &create).map(Box::new).map(StatementKind::CreateTable);
+        }
+        if p.sees(&["VIEW"]) || p.sees(&["SEQUENCE"]) {
             let noun = p.peek_word().unwrap_or_default().to_ascii_uppercase();
             return Ok(not_built(&before_temporary, format!("CREATE TEMPORARY {noun}")));
         }
-        return Err(p.expected_one_of(&["PIPELINE"]));
+        return Err(p.expected_one_of(&["PIPELINE", "TABLE"]));
     }
     if let Some(noun) = roles::noun(p) {
         return CreateRole::parse(p, &create, noun);

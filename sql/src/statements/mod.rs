@@ -34,6 +34,7 @@ pub mod show_create;
 pub mod show_objects;
 pub mod show_runs;
 pub mod transaction;
+pub mod truncate;
 pub mod vacuum;
 pub mod validate_connection;
 

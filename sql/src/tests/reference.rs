@@ -442,6 +442,8 @@ fn history() {
         assert!(matches!(r.to, TemporalPoint::Timestamp(e) if e.text == "now() - interval '1 day'"));
     });
     is!("OPTIMIZE t", StatementKind::Optimize(_) => ());
+    is!("TRUNCATE TABLE ONLY a.t, u RESTART IDENTITY CASCADE", StatementKind::Truncate(t) => assert_eq!(t.names.len(), 2));
+    is!("CREATE LOCAL TEMPORARY TABLE t (a int) ON COMMIT PRESERVE ROWS", StatementKind::CreateTable(t) => assert!(t.temporary));
     is!("VACUUM t RETAIN '30 days' DRY RUN", StatementKind::Vacuum(v) => assert_eq!((v.retain.unwrap().days, v.dry_run), (30, true)));
     is!("SET hub.as_of = '2026-11-01'", StatementKind::SetVariable(s) => {
         assert_eq!((s.name.as_str(), s.value), ("hub.as_of", VariableValue::Values(vec!["2026-11-01".to_owned()])));
@@ -654,14 +656,13 @@ fn what_comes_later_has_a_name() {
         ("CREATE SERVER n FOREIGN DATA WRAPPER t OPTIONS (a 'b')", "CREATE SERVER"),
         ("CREATE FOREIGN TABLE t (a int) SERVER s", "CREATE FOREIGN TABLE"),
         ("CREATE MATERIALIZED VIEW v AS SELECT 1", "CREATE MATERIALIZED VIEW"),
-        ("CREATE TEMP TABLE t (a int)", "CREATE TEMPORARY TABLE"),
+        ("CREATE TEMP VIEW v AS SELECT 1", "CREATE TEMPORARY VIEW"),
         ("ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO bi", "ALTER DEFAULT PRIVILEGES .. ON TYPES"),
         ("ALTER SOURCE s ACCEPT SCHEMA CHANGE 12", "ALTER SOURCE .. ACCEPT"),
         ("ALTER PIPELINE p REFRESH FROM TEMPLATE", "ALTER PIPELINE .. REFRESH"),
         ("DROP SINK s", "DROP SINK"),
         ("SHOW SINKS", "SHOW SINKS"),
         ("MERGE INTO t USING s ON a = b WHEN MATCHED THEN DELETE", "MERGE"),
-        ("TRUNCATE t", "TRUNCATE"),
         ("DESCRIBE SINK s", "DESCRIBE SINK"),
     ] {
         is!(text, StatementKind::NotBuilt { what, .. } => assert_eq!(what, expected));

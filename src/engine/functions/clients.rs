@@ -11,6 +11,7 @@ use weir_udfs::row::{RowFunction, text};
 use super::super::clients::{Caller, Client};
 use super::super::errors::{catalog_error, external};
 use super::super::{Engine, Scope};
+use super::catalog::oid;
 use crate::error::{Code, Error};
 
 pub(super) fn functions(engine: &Arc<Engine>, scope: &Scope) -> Vec<ScalarUDF> {
@@ -56,14 +57,13 @@ fn pg_notify(scope: &Scope) -> ScalarUDF {
 
 /// True when there is such a client. The role must be the client's own, or a superuser.
 fn ending(name: &str, engine: &Arc<Engine>, scope: &Scope, end: fn(&Client)) -> ScalarUDF {
-    let one = TypeSignature::Exact(vec![DataType::Int64]);
-    let two = TypeSignature::Exact(vec![DataType::Int64, DataType::Int64]);
-    let signature = Signature::one_of(vec![one, two], Volatility::Volatile);
+    // Also a parameter that nobody gave a type, which comes as text.
+    let signature = Signature::one_of(vec![TypeSignature::Any(1), TypeSignature::Any(2)], Volatility::Volatile);
     let (engine, role) = (Arc::clone(engine), scope.role.clone());
     let what = name.trim_start_matches("pg_").trim_end_matches("_backend").to_owned();
     RowFunction::new(name, signature, DataType::Boolean).body(move |args| {
-        let Some(ScalarValue::Int64(Some(process))) = args.first() else { return Ok(ScalarValue::Boolean(None)) };
-        let client = i32::try_from(*process).ok().and_then(|process| engine.clients().get(process));
+        let Some(process) = oid(args.first()) else { return Ok(ScalarValue::Boolean(None)) };
+        let client = i32::try_from(process).ok().and_then(|process| engine.clients().get(process));
         let Some(client) = client else { return Ok(ScalarValue::Boolean(Some(false))) };
         let access = engine.store().access().map_err(|error| external(catalog_error(error)))?;
         let may_signal = access.has_rights_of_id(&role, SIGNAL_BACKEND) && !access.is_superuser(&client.role);

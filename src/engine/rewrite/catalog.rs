@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use datafusion_pg_catalog::sql::rules::{AliasDuplicatedProjectionRewrite, ResolveUnqualifiedIdentifier, SqlStatementRewriteRule};
 use sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectNamePart, Query, Select, SetExpr, Statement,
-    TableFactor, Value, VisitMut, VisitorMut,
+    AccessExpr, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectNamePart, Query, Select, SetExpr,
+    Statement, Subscript, TableFactor, Value, VisitMut, VisitorMut,
 };
 
 use super::super::system::catalog_oid;
@@ -17,6 +17,7 @@ pub(in crate::engine) fn catalog_query(query: Query) -> Query {
     let mut statement = Statement::Query(Box::new(query));
     let _ = statement.visit(&mut TableOids { frames: Vec::new() });
     let _ = statement.visit(&mut TypeBases);
+    let _ = statement.visit(&mut Vectors);
     statement = AliasDuplicatedProjectionRewrite.rewrite(statement);
     statement = ResolveUnqualifiedIdentifier.rewrite(statement);
     match statement {
@@ -73,6 +74,63 @@ impl VisitorMut for TableOids {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Columns that are `int2vector` or `oidvector`, and those that are `regproc`.
+const VECTORS: &[&str] = &["indkey", "indclass", "indcollation", "indoption", "tgattr", "proargtypes", "partattrs"];
+const FUNCTIONS: &[&str] = &["typinput", "typoutput", "typreceive", "typsend", "typmodin", "typmodout", "typanalyze", "typsubscript"];
+
+/// Vectors count their items from 0, other arrays from 1. A function is kept by its name: none is `-`, not 0.
+struct Vectors;
+
+impl VisitorMut for Vectors {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::CompoundFieldAccess { root, access_chain } => match access_chain.as_mut_slice() {
+                [AccessExpr::Subscript(Subscript::Index { index })] if is_column(root, VECTORS) => from_one(index),
+                [.., AccessExpr::Dot(column), AccessExpr::Subscript(Subscript::Index { index })] if is_column(column, VECTORS) => {
+                    from_one(index);
+                }
+                _ => {}
+            },
+            Expr::BinaryOp { left, op: BinaryOperator::Eq | BinaryOperator::NotEq, right } if is_column(left, FUNCTIONS) => {
+                by_name(right);
+                if matches!(right.as_ref(), Expr::Value(value) if matches!(&value.value, Value::Number(number, _) if number == "0")) {
+                    **right = super::text("-");
+                }
+            }
+            Expr::BinaryOp { left, op: BinaryOperator::Eq | BinaryOperator::NotEq, right } if is_column(right, FUNCTIONS) => by_name(left),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// `p.oid`, compared with a function, is `p.proname`.
+fn by_name(expr: &mut Expr) {
+    if let Expr::CompoundIdentifier(parts) = expr
+        && let Some(column) = parts.last_mut()
+        && column.value == "oid"
+    {
+        column.value = "proname".to_owned();
+    }
+}
+
+fn from_one(index: &mut Expr) {
+    let one = Expr::Value(Value::Number("1".to_owned(), false).with_empty_span());
+    let place = Expr::Nested(Box::new(index.clone()));
+    *index = Expr::BinaryOp { left: Box::new(place), op: BinaryOperator::Plus, right: Box::new(one) };
+}
+
+fn is_column(expr: &Expr, names: &[&str]) -> bool {
+    let name = match expr {
+        Expr::Identifier(name) => Some(name),
+        Expr::CompoundIdentifier(parts) => parts.last(),
+        _ => None,
+    };
+    name.is_some_and(|name| names.contains(&name.value.as_str()))
 }
 
 /// What asyncpg asks of types that it does not know: the base of a domain by a query that calls itself for each row, and arrays of type numbers.

@@ -22,11 +22,22 @@ pub(in crate::engine) fn is_fixed(name: &str) -> bool {
 }
 
 /// The tables, made once for the hub.
-pub(in crate::engine) struct Fixed(PgCatalogSchemaProvider<Nothing, EmptyContextProvider>);
+pub(in crate::engine) struct Fixed {
+    tables: PgCatalogSchemaProvider<Nothing, EmptyContextProvider>,
+    /// Name and columns of each, for listings.
+    listed: Vec<(&'static str, SchemaRef)>,
+}
 
 impl Fixed {
     pub(in crate::engine) fn new(tables: Arc<PgCatalogStaticTables>) -> PlanResult<Self> {
-        Ok(Self(PgCatalogSchemaProvider::try_new(Nothing, tables, EmptyContextProvider)?))
+        let mut fixed = Self { tables: PgCatalogSchemaProvider::try_new(Nothing, tables, EmptyContextProvider)?, listed: Vec::new() };
+        let columns = |name: &&'static str| Some((*name, fixed.table(name).ok()?.schema()));
+        fixed.listed = PG_CATALOG_TABLES.iter().filter_map(columns).collect();
+        Ok(fixed)
+    }
+
+    pub(in crate::engine) fn listed(&self) -> &[(&'static str, SchemaRef)] {
+        &self.listed
     }
 
     pub(in crate::engine) fn table(&self, name: &str) -> Result<Arc<dyn TableProvider>> {
@@ -38,7 +49,7 @@ impl Fixed {
     }
 
     fn whole(&self, name: &str) -> Result<Arc<dyn TableProvider>> {
-        let table = self.0.build_table_by_name(name).map_err(errors::error)?;
+        let table = self.tables.build_table_by_name(name).map_err(errors::error)?;
         let table = table.ok_or_else(|| Error::internal(format!("pg_catalog.{name} is listed but missing")))?;
         with_arrays(table.try_into_table_provider().map_err(errors::error)?).map_err(errors::error)
     }

@@ -2,6 +2,7 @@
 
 use arrow::datatypes::DataType;
 
+use super::super::is_temporary;
 use super::super::state::database;
 use super::super::types::pg_type;
 use super::constraints::defaults;
@@ -75,6 +76,7 @@ fn schemata(asked: &Asked<'_>) -> Result<Vec<Row>> {
 fn tables(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let row = |relation: Relation| -> Row {
         let kind = match relation.kind {
+            "r" if is_temporary(&relation.schema) => "LOCAL TEMPORARY",
             "r" => "BASE TABLE",
             "v" => "VIEW",
             _ => "FOREIGN",

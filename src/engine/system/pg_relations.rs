@@ -1,13 +1,14 @@
 //! Relations and their columns as pg_catalog lists them, from what the catalog remembers: nothing is opened, nothing is dialled.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, SchemaRef};
 use weir_catalog::{Kind as Noun, Object, RelationBody, TableBody, Thing};
 
 use super::super::errors::catalog_error;
 use super::super::types::{pg_type, type_modifier};
-use super::super::{definition, resolve};
+use super::super::{Engine, definition, is_temporary, resolve};
 use super::access::acl;
 use super::constraints::{Constraint, Sort, constraints, defaults};
 use super::table::{Asked, Cell, Kind, Row, Rows, SystemTable};
@@ -82,6 +83,7 @@ pub(in crate::engine) fn relations(asked: &Asked<'_>) -> Result<Vec<Relation>> {
     let objects = asked.engine.store().objects(None, None).map_err(catalog_error)?;
     let mut relations: Vec<Relation> = objects.into_iter().filter(|object| object.kind.is_relation()).map(of_object).collect();
     relations.extend(system_relations());
+    relations.extend(fixed_relations(asked.engine));
     Ok(relations)
 }
 
@@ -108,12 +110,57 @@ pub(in crate::engine) fn system_relations() -> impl Iterator<Item = Relation> {
         oid: catalog_oid(table.name).filter(|_| table.schema == "pg_catalog").unwrap_or(oid),
         schema: table.schema.to_owned(),
         name: table.name.to_owned(),
-        kind: "v",
+        kind: kind_of(table.schema, table.name),
         owner: String::new(),
         columns: Some(table.arrow_schema()),
         comment: Some(table.comment.to_owned()),
         object: None,
     })
+}
+
+/// Views of pg_catalog whose names do not tell.
+const VIEWS: &[&str] = &[
+    "pg_group",
+    "pg_indexes",
+    "pg_locks",
+    "pg_matviews",
+    "pg_policies",
+    "pg_prepared_xacts",
+    "pg_replication_slots",
+    "pg_roles",
+    "pg_rules",
+    "pg_seclabels",
+    "pg_sequences",
+    "pg_settings",
+    "pg_shadow",
+    "pg_tables",
+    "pg_user",
+    "pg_user_mappings",
+    "pg_views",
+];
+
+/// What the relation is in PostgreSQL: a catalog, or a view over catalogs.
+fn kind_of(schema: &str, name: &str) -> &'static str {
+    let is_view = VIEWS.contains(&name) || name.starts_with("pg_stat_") || name.starts_with("pg_statio_");
+    if schema == "pg_catalog" && !is_view { "r" } else { "v" }
+}
+
+/// The catalogs that say nothing of the hub's own objects are numbered from here, where PostgreSQL's number is not known.
+const FIRST_FIXED_OID: i64 = 13_500;
+
+fn fixed_relations(engine: &Engine) -> impl Iterator<Item = Relation> {
+    (FIRST_FIXED_OID..).zip(engine.fixed_tables()).filter(|(_, (name, _))| super::find("pg_catalog", name).is_none()).map(
+        |(oid, (name, columns))| Relation {
+            oid: catalog_oid(name).unwrap_or(oid),
+            schema: "pg_catalog".to_owned(),
+            name: (*name).to_owned(),
+            kind: kind_of("pg_catalog", name),
+            owner: String::new(),
+            columns: Some(Arc::clone(columns)),
+            comment: None,
+            object: None,
+        },
+    )
 }
 
 /// The oid of every schema by name.
@@ -208,6 +255,7 @@ fn pg_class(asked: &Asked<'_>) -> Result<Vec<Row>> {
         let own = || constraints.iter().filter(|constraint| constraint.table_oid == relation.oid);
         let checks = own().filter(|constraint| matches!(constraint.sort, Sort::Check { .. })).count();
         let has_key = own().any(|constraint| constraint.index.is_some());
+        let persistence = if is_temporary(&relation.schema) { "t" } else { "p" };
         vec![
             relation.oid.into(),
             relation.name.into(),
@@ -228,7 +276,7 @@ fn pg_class(asked: &Asked<'_>) -> Result<Vec<Row>> {
             zero(),
             has_key.into(),
             false.into(),
-            "p".into(),
+            persistence.into(),
             relation.kind.into(),
             Cell::Int(i64::try_from(columns).unwrap_or(0)),
             Cell::Int(i64::try_from(checks).unwrap_or(0)),
@@ -313,43 +361,57 @@ const PG_ATTRIBUTE: &[(&str, Kind)] = &[
 
 fn pg_attribute(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
+    let keys = constraints(asked)?;
     for relation in relations(asked)? {
         let Some(columns) = &relation.columns else { continue };
         let defaults = defaults(&relation);
         for (number, field) in (1i64..).zip(columns.fields()) {
-            let kind = pg_type(field);
-            let by_value = (1..=8).contains(&kind.length) && kind.short != "timestamptz";
-            rows.push(vec![
-                relation.oid.into(),
-                field.name().as_str().into(),
-                kind.oid.into(),
-                Cell::Int(-1),
-                kind.length.into(),
-                number.into(),
-                Cell::Int(i64::from(kind.short.starts_with('_'))),
-                Cell::Int(-1),
-                type_modifier(field).into(),
-                by_value.into(),
-                if kind.length == 8 { "d" } else { "i" }.into(),
-                if kind.length < 0 { "x" } else { "p" }.into(),
-                "".into(),
-                (!field.is_nullable()).into(),
-                defaults.contains_key(&number).into(),
-                false.into(),
-                "".into(),
-                "".into(),
-                false.into(),
-                true.into(),
-                Cell::Int(0),
-                Cell::Int(if kind.short == "text" { 100 } else { 0 }),
-                Cell::Null,
-                Cell::Null,
-                Cell::Null,
-                Cell::Null,
-            ]);
+            rows.push(attribute(relation.oid, number, field, defaults.contains_key(&number)));
+        }
+        // The columns of its keys once more, as those of their indexes.
+        for key in keys.iter().filter(|key| key.table_oid == relation.oid) {
+            let Some(index) = key.index else { continue };
+            for (number, name) in (1i64..).zip(&key.columns) {
+                if let Ok(field) = columns.field_with_name(name) {
+                    rows.push(attribute(index, number, &field.clone().with_nullable(true), false));
+                }
+            }
         }
     }
     Ok(rows)
+}
+
+fn attribute(relation: i64, number: i64, field: &Field, has_default: bool) -> Row {
+    let kind = pg_type(field);
+    let by_value = (1..=8).contains(&kind.length) && kind.short != "timestamptz";
+    vec![
+        relation.into(),
+        field.name().as_str().into(),
+        kind.oid.into(),
+        Cell::Int(-1),
+        kind.length.into(),
+        number.into(),
+        Cell::Int(i64::from(kind.short.starts_with('_'))),
+        Cell::Int(-1),
+        type_modifier(field).into(),
+        by_value.into(),
+        if kind.length == 8 { "d" } else { "i" }.into(),
+        if kind.length < 0 { "x" } else { "p" }.into(),
+        "".into(),
+        (!field.is_nullable()).into(),
+        has_default.into(),
+        false.into(),
+        "".into(),
+        "".into(),
+        false.into(),
+        true.into(),
+        Cell::Int(0),
+        Cell::Int(if kind.short == "text" { 100 } else { 0 }),
+        Cell::Null,
+        Cell::Null,
+        Cell::Null,
+        Cell::Null,
+    ]
 }
 
 const PG_TABLES: &[(&str, Kind)] = &[

@@ -43,6 +43,12 @@ pub trait Backend: Send + Sync + 'static {
     fn cancel(&self);
     /// Something failed on the way to or from the session: an open transaction is as failed as after any other error.
     fn fail(&self);
+    /// A prepared statement has that name from now on, or no longer: SQL's DEALLOCATE may name it.
+    fn note_statement(&self, _name: &str, _is_there: bool) {}
+    /// Prepared statements that SQL let go since the last call.
+    fn take_let_go(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// A number that no other session has, if the sessions count themselves.
     fn process(&self) -> Option<i32> {
         None

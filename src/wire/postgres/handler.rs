@@ -142,7 +142,10 @@ impl Handler {
             Message::Execute { portal, max_rows } => self.execute(&portal, max_rows).await?,
             Message::Close(target) => {
                 match &target {
-                    Target::Statement(name) => self.names.drop_statement(name),
+                    Target::Statement(name) => {
+                        self.names.drop_statement(name);
+                        self.line.backend.note_statement(name, false);
+                    }
                     Target::Portal(name) => self.names.drop_portal(name),
                 }
                 Ok(self.line.connection.put(&PgWireBackendMessage::CloseComplete(CloseComplete::new()))?)
@@ -158,7 +161,15 @@ impl Handler {
         if self.line.backend.transaction_status() == TransactionStatus::Idle {
             self.names.drop_portals();
         }
+        self.drop_let_go();
         self.line.ready().await
+    }
+
+    /// Forgets what DEALLOCATE or DISCARD let go.
+    fn drop_let_go(&mut self) {
+        for name in self.line.backend.take_let_go() {
+            self.names.drop_statement(&name);
+        }
     }
 
     /// The simple protocol: each statement in turn, up to the first error.
@@ -175,6 +186,7 @@ impl Handler {
     }
 
     async fn parse(&mut self, name: String, text: &str, oids: &[u32]) -> Step {
+        self.drop_let_go();
         check!(self.names.check_statement_is_new(&name));
         let mut statements = check!(self.line.backend.parse(text)).into_iter();
         let statement = statements.next();
@@ -187,7 +199,11 @@ impl Handler {
             None => Description::default(),
         };
         let parameters = check!(params::types(&description, oids));
-        self.names.put_statement(name, Prepared { statement, parameters, description });
+        let announced = params::announced(&parameters, oids);
+        if !name.is_empty() {
+            self.line.backend.note_statement(&name, true);
+        }
+        self.names.put_statement(name, Prepared { statement, parameters, announced, description });
         Ok(Ok(self.line.connection.put(&PgWireBackendMessage::ParseComplete(ParseComplete::new()))?))
     }
 
@@ -212,8 +228,8 @@ impl Handler {
         let (prepared, formats) = match target {
             Target::Statement(name) => {
                 let prepared = check!(self.names.statement(name));
-                let oids = prepared.parameters.iter().map(|parameter| parameter.oid()).collect();
-                connection.put(&PgWireBackendMessage::ParameterDescription(ParameterDescription::new(oids)))?;
+                let announced = ParameterDescription::new(prepared.announced.clone());
+                connection.put(&PgWireBackendMessage::ParameterDescription(announced))?;
                 (prepared, [].as_slice())
             }
             Target::Portal(name) => {

@@ -31,7 +31,7 @@ pub(super) fn types(description: &Description, oids: &[u32]) -> Result<Vec<PgTyp
         return Err(Error::new(Code::NotSupported, "a statement can have at most 65535 parameters"));
     }
     let one = |index: usize| {
-        let named = oids.get(index).copied().filter(|oid| *oid != 0 && *oid != Type::UNKNOWN.oid());
+        let named = named(oids, index);
         match (named, needed.get(index)) {
             (Some(oid), _) => PgType::of_oid(oid).ok_or_else(|| {
                 Error::new(Code::NotSupported, format!("parameter ${} has a type of oid {oid}, which is not supported", index + 1))
@@ -51,6 +51,16 @@ pub(super) fn types(description: &Description, oids: &[u32]) -> Result<Vec<PgTyp
         }
     };
     (0..count).map(one).collect()
+}
+
+/// The type that the client names for the parameter.
+fn named(oids: &[u32], index: usize) -> Option<u32> {
+    oids.get(index).copied().filter(|oid| *oid != 0 && *oid != Type::UNKNOWN.oid())
+}
+
+/// The oids that the client is told: its own again, also where two of them are one type here, as `varchar` and `text`.
+pub(super) fn announced(types: &[PgType], oids: &[u32]) -> Vec<u32> {
+    types.iter().enumerate().map(|(index, own)| named(oids, index).unwrap_or_else(|| own.oid())).collect()
 }
 
 /// The values of a Bind message, in the types the statement needs.
@@ -121,7 +131,7 @@ fn value_from_binary(kind: Kind, body: &mut Body) -> Result<ScalarValue> {
         Kind::Float4 => ScalarValue::Float32(Some(f32::from_be_bytes(body.array()?))),
         Kind::Float8 => ScalarValue::Float64(Some(f64::from_be_bytes(body.array()?))),
         Kind::Numeric(_) => numeric_from_binary(body)?,
-        Kind::Text | Kind::Json | Kind::Char => text_value(rest(body)?),
+        Kind::Text | Kind::Json | Kind::Char | Kind::Vector { .. } => text_value(rest(body)?),
         Kind::Jsonb => match body.array()? {
             [1] => text_value(rest(body)?),
             [version] => return Err(Error::new(Code::Protocol, format!("unsupported jsonb version number {version}"))),
@@ -296,7 +306,7 @@ fn value_from_text(kind: Kind, text: &str, zone: &Zone) -> Result<ScalarValue> {
             let (unscaled, _, scale) = parse_numeric(trimmed)?.ok_or_else(bad)?;
             decimal(unscaled, scale)?
         }
-        Kind::Text | Kind::Char => text_value(no_nul(text)?),
+        Kind::Text | Kind::Char | Kind::Vector { .. } => text_value(no_nul(text)?),
         Kind::Json | Kind::Jsonb => {
             serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| bad().detail(format!("{error}.")))?;
             text_value(text.to_owned())
@@ -312,10 +322,17 @@ fn value_from_text(kind: Kind, text: &str, zone: &Zone) -> Result<ScalarValue> {
         }
         Kind::Date | Kind::Time | Kind::Timestamp | Kind::Interval => {
             let options = CastOptions { safe: false, ..CastOptions::default() };
-            let array = cast_with_options(&StringArray::from(vec![trimmed]), &kind.arrow(), &options).map_err(|_| bad())?;
+            let text = if kind == Kind::Date { day(trimmed) } else { trimmed };
+            let array = cast_with_options(&StringArray::from(vec![text]), &kind.arrow(), &options).map_err(|_| bad())?;
             ScalarValue::try_from_array(&array, 0).map_err(|_| bad())?
         }
     })
+}
+
+/// The day alone: a time and an offset behind it say nothing about a date.
+fn day(text: &str) -> &str {
+    let is_time = |rest: &str| rest.chars().all(|sign| sign.is_ascii_digit() || matches!(sign, ':' | '.' | '+' | '-' | ' '));
+    text.split_once([' ', 'T']).filter(|(_, rest)| is_time(rest)).map_or(text, |(day, _)| day)
 }
 
 /// A moment without a zone of its own is one on that wall clock.

@@ -18,6 +18,8 @@ pub(super) struct Prepared {
     /// None for a text without a statement.
     pub(super) statement: Option<Statement>,
     pub(super) parameters: Vec<PgType>,
+    /// What the client is told of them: the very types that it named itself.
+    pub(super) announced: Vec<u32>,
     pub(super) description: Description,
 }
 
@@ -81,7 +83,7 @@ pub(super) struct Names {
 impl Names {
     pub(super) fn check_statement_is_new(&self, name: &str) -> Result<()> {
         if !name.is_empty() && self.statements.contains_key(name) {
-            return Err(Error::new(Code::DuplicateObject, format!("prepared statement \"{name}\" already exists")));
+            return Err(Error::new(Code::DuplicatePrepared, format!("prepared statement \"{name}\" already exists")));
         }
         Ok(())
     }
@@ -96,24 +98,24 @@ impl Names {
                 "" => "unnamed prepared statement does not exist".to_owned(),
                 name => format!("prepared statement \"{name}\" does not exist"),
             };
-            Error::new(Code::UndefinedObject, message)
+            Error::new(Code::UndefinedPrepared, message)
         })
     }
 
     pub(super) fn put_portal(&mut self, name: String, portal: Portal) -> Result<()> {
         if !name.is_empty() && self.portals.contains_key(&name) {
-            return Err(Error::new(Code::DuplicateObject, format!("portal \"{name}\" already exists")));
+            return Err(Error::new(Code::DuplicateCursor, format!("portal \"{name}\" already exists")));
         }
         self.portals.insert(name, portal);
         Ok(())
     }
 
     pub(super) fn portal(&self, name: &str) -> Result<&Portal> {
-        self.portals.get(name).ok_or_else(|| Error::new(Code::UndefinedObject, format!("portal \"{name}\" does not exist")))
+        self.portals.get(name).ok_or_else(|| Error::new(Code::UndefinedCursor, format!("portal \"{name}\" does not exist")))
     }
 
     pub(super) fn portal_mut(&mut self, name: &str) -> Result<&mut Portal> {
-        self.portals.get_mut(name).ok_or_else(|| Error::new(Code::UndefinedObject, format!("portal \"{name}\" does not exist")))
+        self.portals.get_mut(name).ok_or_else(|| Error::new(Code::UndefinedCursor, format!("portal \"{name}\" does not exist")))
     }
 
     /// Forgets the unnamed statement and portal, before something else may use the session.

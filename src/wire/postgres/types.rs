@@ -6,6 +6,7 @@ use arrow::datatypes::{DECIMAL256_MAX_PRECISION, DataType, Field, IntervalUnit, 
 use pgwire::api::Type;
 use pgwire::messages::data::{FieldDescription, RowDescription};
 
+use crate::engine::ORIGIN_KEY;
 use crate::error::{Code, Error, Result};
 
 /// Says what a text field really holds: `jsonb` or `uuid`.
@@ -39,6 +40,10 @@ pub(super) enum Kind {
     Char,
     /// An object id or one of its aliases, by the oid of the type.
     Oid(u32),
+    /// `int2vector`, or `oidvector`: numbers with blanks between.
+    Vector {
+        of_oids: bool,
+    },
 }
 
 /// A column's or parameter's type: a value, or a one-dimensional array of values.
@@ -70,6 +75,8 @@ fn row_of(kind: Kind) -> (Type, Type, i16) {
         Kind::Interval => (Type::INTERVAL, Type::INTERVAL_ARRAY, 16),
         Kind::Char => (Type::CHAR, Type::CHAR_ARRAY, 1),
         Kind::Oid(oid) => (Type::from_oid(oid).unwrap_or(Type::OID), Type::OID_ARRAY, 4),
+        Kind::Vector { of_oids: false } => (Type::INT2_VECTOR, Type::INT2_VECTOR_ARRAY, -1),
+        Kind::Vector { of_oids: true } => (Type::OID_VECTOR, Type::OID_VECTOR_ARRAY, -1),
     }
 }
 
@@ -100,6 +107,8 @@ impl Kind {
             Self::Interval => "interval",
             Self::Char => "\"char\"",
             Self::Oid(_) => "oid",
+            Self::Vector { of_oids: false } => "int2vector",
+            Self::Vector { of_oids: true } => "oidvector",
         }
     }
 
@@ -115,7 +124,7 @@ impl Kind {
             Self::Numeric(None) => DataType::Decimal128(38, 10),
             Self::Numeric(Some((precision, scale))) if precision > 38 => DataType::Decimal256(precision, scale),
             Self::Numeric(Some((precision, scale))) => DataType::Decimal128(precision, scale),
-            Self::Text | Self::Json | Self::Jsonb | Self::Uuid | Self::Char => DataType::Utf8,
+            Self::Text | Self::Json | Self::Jsonb | Self::Uuid | Self::Char | Self::Vector { .. } => DataType::Utf8,
             Self::Bytea => DataType::Binary,
             Self::Date => DataType::Date32,
             Self::Time => DataType::Time64(TimeUnit::Microsecond),
@@ -165,8 +174,10 @@ impl Kind {
             Some("jsonb") => return Self::Jsonb,
             Some("json") => return Self::Json,
             Some("uuid") => return Self::Uuid,
-            // int2vector and oidvector: clients split their text.
-            Some("vector") => return Self::Text,
+            Some("vector") => {
+                let of_oids = !matches!(field.data_type(), DataType::List(item) if item.data_type() == &DataType::Int16);
+                return Self::Vector { of_oids };
+            }
             _ => {}
         }
         if metadata.contains_key(CHAR_KEY) {
@@ -332,11 +343,18 @@ pub(super) fn columns(fields: &arrow::datatypes::Fields, codes: &[i16]) -> Resul
     fields.iter().enumerate().map(column).collect()
 }
 
+/// The relation and the place in it that a column is passed on from.
+fn origin(field: &Field) -> Option<(i32, i16)> {
+    let (relation, place) = field.metadata().get(ORIGIN_KEY)?.split_once(' ')?;
+    Some((relation.parse().ok()?, place.parse().ok()?))
+}
+
 pub(super) fn row_description(fields: &arrow::datatypes::Fields, columns: &[Column]) -> RowDescription {
     let describe = |(field, column): (&Arc<Field>, &Column)| {
         let name = field.name().replace('\0', "\u{fffd}");
         let pg_type = column.pg_type;
-        FieldDescription::new(name, 0, 0, pg_type.oid(), pg_type.size(), pg_type.modifier(), column.format.code())
+        let (relation, place) = origin(field).unwrap_or_default();
+        FieldDescription::new(name, relation, place, pg_type.oid(), pg_type.size(), pg_type.modifier(), column.format.code())
     };
     RowDescription::new(fields.iter().zip(columns).map(describe).collect())
 }

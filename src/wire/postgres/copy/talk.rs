@@ -16,7 +16,7 @@ use pgwire::messages::copy::{CopyDone, CopyInResponse, CopyOutResponse};
 use tokio::sync::mpsc;
 
 use super::super::encode::Rows;
-use super::super::error::Fault;
+use super::super::error::{Fault, error_message};
 use super::super::frontend::{Body, max_body_bytes};
 use super::super::handler::{Line, Step};
 use super::read::Reader;
@@ -114,7 +114,8 @@ impl Line {
                 b'X' => return Err(Fault::Closed),
                 other => {
                     let message = format!("unexpected message type 0x{other:02X} during COPY from stdin");
-                    return Ok(Err(Error::new(Code::Protocol, message)));
+                    self.connection.put(&error_message(&Error::new(Code::Protocol, message)))?;
+                    return Err(Fault::fatal("08P01", "terminating connection because protocol synchronization was lost"));
                 }
             }
         }

@@ -121,11 +121,21 @@ pub(super) fn put_sized(out: &mut BytesMut, extra: usize, body: impl FnOnce(&mut
     Ok(())
 }
 
+/// Of the type `oid`.
+const OID: u32 = 26;
+
 fn column_cells(array: &ArrayRef, column: &Column, zone: &Zone) -> Result<Box<dyn Cells>> {
     let PgType { kind, is_array } = column.pg_type;
     if !is_array {
         return match (kind, array.data_type()) {
-            (Kind::Text, DataType::List(_)) => value_cells(&vector(array)?, kind, column.format, zone),
+            (Kind::Vector { of_oids }, DataType::List(_)) => match column.format {
+                Format::Text => value_cells(&vector(array)?, Kind::Text, column.format, zone),
+                Format::Binary => {
+                    let item = if of_oids { Kind::Oid(OID) } else { Kind::Int2 };
+                    let as_array = Column { pg_type: PgType { kind: item, is_array: true }, ..*column };
+                    column_cells(array, &as_array, zone)
+                }
+            },
             _ => value_cells(array, kind, column.format, zone),
         };
     }
@@ -218,7 +228,7 @@ fn text_cells(array: &ArrayRef, kind: Kind, zone: &Zone) -> Result<Box<dyn Cells
             typed(array, |a: &Decimal256Array, row, out| text::put_decimal(&a.value(row).to_string(), a.scale(), out))
         }
         Kind::Numeric(_) => typed(array, |a: &Decimal128Array, row, out| text::put_decimal128(a.value(row), a.scale(), out)),
-        Kind::Text | Kind::Json | Kind::Jsonb | Kind::Char | Kind::Uuid => string_cells(array, text::put_text),
+        Kind::Text | Kind::Json | Kind::Jsonb | Kind::Char | Kind::Uuid | Kind::Vector { .. } => string_cells(array, text::put_text),
         Kind::Bytea => typed(array, |a: &BinaryArray, row, out| text::put_bytea(a.value(row), out)),
         Kind::Date => typed(array, |a: &Date32Array, row, out| text::put_date(a.value(row), out)),
         Kind::Time => typed(array, |a: &Time64MicrosecondArray, row, out| text::put_time(a.value(row), out)),
@@ -247,7 +257,7 @@ fn binary_cells(array: &ArrayRef, kind: Kind) -> Result<Box<dyn Cells>> {
             typed(array, |a: &Decimal256Array, row, out| numeric::put(&a.value(row).to_string(), a.scale(), out))
         }
         Kind::Numeric(_) => typed(array, |a: &Decimal128Array, row, out| numeric::put(&a.value(row).to_string(), a.scale(), out)),
-        Kind::Text | Kind::Json => string_cells(array, text::put_text),
+        Kind::Text | Kind::Json | Kind::Vector { .. } => string_cells(array, text::put_text),
         Kind::Jsonb => string_cells(array, |value, out| {
             out.put_u8(1);
             text::put_text(value, out)

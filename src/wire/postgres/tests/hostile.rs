@@ -27,7 +27,7 @@ proptest! {
     #[test]
     fn any_parameter_decodes_or_fails(oid in 16_u32..4000, is_binary: bool, body in proptest::collection::vec(any::<u8>(), 0..64)) {
         if let Some(pg_type) = PgType::of_oid(oid) {
-            let prepared = Prepared { statement: None, parameters: vec![pg_type], description: Description::default() };
+            let prepared = Prepared { statement: None, parameters: vec![pg_type], announced: Vec::new(), description: Description::default() };
             let bind = Bind {
                 portal: String::new(),
                 statement: String::new(),

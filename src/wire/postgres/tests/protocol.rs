@@ -84,10 +84,10 @@ async fn errors_skip_to_sync() {
     raw.send(&[parse("", "SELECT 1"), bind("", ""), describe(b'P', ""), execute("", 0), sync()].concat()).await;
     assert_eq!(raw.kinds().await, "12TDCZ");
     for (messages, code) in [
-        ([parse("a", "SELECT 1"), parse("a", "SELECT 1")].concat(), "42710"),
+        ([parse("a", "SELECT 1"), parse("a", "SELECT 1")].concat(), "42P05"),
         (parse("", "SELECT 1; SELECT 2"), "42601"),
-        (execute("none", 0), "42704"),
-        (describe(b'S', "none"), "42704"),
+        (execute("none", 0), "34000"),
+        (describe(b'S', "none"), "26000"),
         ([parse("", "SELECT $1"), bind("", "")].concat(), "08P01"),
     ] {
         raw.send(&[messages, sync()].concat()).await;

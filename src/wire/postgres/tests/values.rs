@@ -314,7 +314,7 @@ fn values_with_parts_are_json() {
 
 fn decoded(ty: &Type, format: i16, bytes: &[u8], zone: &Zone) -> Result<ScalarValue> {
     let parameters = params::types(&Description::default(), &[ty.oid()])?;
-    let prepared = Prepared { statement: None, parameters, description: Description::default() };
+    let prepared = Prepared { statement: None, parameters, announced: Vec::new(), description: Description::default() };
     let parameters = vec![Some(Bytes::copy_from_slice(bytes))];
     let bind =
         Bind { portal: String::new(), statement: String::new(), parameter_formats: vec![format], parameters, result_formats: Vec::new() };
