@@ -18,6 +18,7 @@ mod copy;
 mod crash;
 mod drivers;
 mod hub;
+mod parity;
 mod roles;
 mod sessions;
 mod slt;
