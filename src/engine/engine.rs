@@ -20,7 +20,7 @@ use super::plan::{Changed, Context, Pin};
 use super::position::Place;
 use super::source_state::SourceState;
 use super::state::{self, EngineLimits};
-use super::{Planned, Relations, Scope, errors, floats, parameters, rewrite, system};
+use super::{Planned, Relations, Scope, errors, floats, parameters, rewrite, system, typing};
 use crate::clock::Clock;
 use crate::delta::{Lake, Table};
 use crate::error::{Code, Error, Result};
@@ -148,7 +148,7 @@ impl Engine {
             Expr::Alias(alias) => *alias.expr,
             other => other,
         };
-        let bound = floats::compared_in(bound, schema).map_err(errors::error)?.data;
+        let bound = typing::typed_expr(bound, schema).and_then(|bound| floats::compared_in(bound, schema)).map_err(errors::error)?.data;
         parameters::fill_expr(bound, scope)
     }
 

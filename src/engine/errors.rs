@@ -8,6 +8,7 @@ use std::error::Error as StdError;
 use arrow_schema::ArrowError;
 use datafusion::common::{Column, DataFusionError, SchemaError};
 use weir_catalog::ErrorKind;
+use weir_udfs::failure::{Failure, Kind as FailureKind};
 
 use crate::error::{Code, Error};
 
@@ -87,6 +88,9 @@ pub(super) fn innermost(error: &(dyn StdError + 'static)) -> Option<Error> {
         if let Some(found) = current.downcast_ref::<Error>() {
             return Some(found.clone());
         }
+        if let Some(found) = current.downcast_ref::<Failure>() {
+            return Some(refused(found));
+        }
         if let Some(found) = current.downcast_ref::<weir_catalog::Error>() {
             return Some(catalog_error(found.clone()));
         }
@@ -99,6 +103,28 @@ pub(super) fn innermost(error: &(dyn StdError + 'static)) -> Option<Error> {
         };
     }
     None
+}
+
+/// What a function refuses.
+fn refused(failure: &Failure) -> Error {
+    let code = match failure.kind {
+        FailureKind::InvalidText => Code::InvalidText,
+        FailureKind::NumericOutOfRange => Code::NumericOutOfRange,
+        FailureKind::DatetimeOutOfRange => Code::DatetimeOutOfRange,
+        FailureKind::InvalidDatetime => Code::InvalidDatetime,
+        FailureKind::StringTooLong => Code::StringTooLong,
+        FailureKind::InvalidParameter => Code::InvalidParameter,
+        FailureKind::NotSupported => Code::NotSupported,
+        FailureKind::TooComplex => Code::TooComplex,
+        FailureKind::Untranslatable => Code::Untranslatable,
+        FailureKind::OutOfArray => Code::OutOfArray,
+        FailureKind::Substring => Code::Substring,
+    };
+    let error = Error::new(code, failure.message.clone());
+    match &failure.detail {
+        Some(detail) => error.detail(detail.clone()),
+        None => error,
+    }
 }
 
 fn step(error: &DataFusionError) -> Option<&(dyn StdError + 'static)> {

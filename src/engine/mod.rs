@@ -33,6 +33,7 @@ mod streams;
 mod subqueries;
 mod system;
 mod types;
+mod typing;
 mod version;
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use super::position::Place;
 use super::resolve::{Ask, Misplaced, Moment, Target, walk};
 use super::{
     Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, apart, constant, definition, errors, floats, letters, output_names,
-    parameters, privileges, rewrite, state, subqueries, system,
+    parameters, privileges, rewrite, state, subqueries, system, typing,
 };
 use crate::clock::Micros;
 use crate::error::{Code, Error, Result};
@@ -164,7 +164,7 @@ impl Engine {
             errors::error(e).at(position)
         })?;
         only_reads(&plan)?;
-        floats::compared(plan).map_err(errors::error)
+        typing::typed(plan).and_then(floats::compared).map_err(errors::error)
     }
 
     async fn provider(

@@ -3,7 +3,8 @@
 use arrow::datatypes::DataType;
 use datafusion_common::{DataFusionError, Result, ScalarValue};
 use datafusion_expr::{ScalarUDF, Signature, TypeSignature, Volatility};
-use serde_json::{Map, Value};
+
+use crate::document::{Map, Value};
 
 use crate::json::to_value;
 use crate::row::{RowFunction, is_json, text};

@@ -5,9 +5,8 @@
 use arrow::datatypes::DataType;
 use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::{ScalarUDF, Signature, TypeSignature, Volatility};
-use serde_json::Value;
 
-use crate::json::parse;
+use crate::document::{Value, parse};
 use crate::row::{RowFunction, text};
 
 pub fn jsonb_set() -> ScalarUDF {

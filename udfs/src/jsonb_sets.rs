@@ -10,9 +10,8 @@ use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Fields};
 use datafusion_common::{DataFusionError, Result, ScalarValue};
 use datafusion_expr::{ScalarUDF, Signature, Volatility};
-use serde_json::{Map, Value};
 
-use crate::json::parse;
+use crate::document::{Map, Value, parse};
 use crate::jsonb_operators::shown;
 use crate::row::{RowFunction, text};
 
@@ -63,7 +62,7 @@ pub fn jsonb_elements_text() -> ScalarUDF {
     elements("jsonb_elements_text", As::Text)
 }
 
-fn object(document: &ScalarValue) -> Result<Map<String, Value>> {
+fn object(document: &ScalarValue) -> Result<Map> {
     match parse(text(document)?)? {
         Value::Object(members) => Ok(members),
         _ => Err(DataFusionError::Execution("an object is expected".to_owned())),
@@ -74,7 +73,7 @@ pub fn jsonb_keys() -> ScalarUDF {
     let returns = DataType::List(Arc::new(value_field("item", As::Text)));
     RowFunction::exact("jsonb_keys", vec![DataType::Utf8], returns).body(|args| {
         let Some(document) = args.first() else { return Err(DataFusionError::Internal("a document is missing".to_owned())) };
-        let keys: StringArray = object(document)?.keys().map(Some).collect();
+        let keys: StringArray = object(document)?.iter().map(|(key, _)| Some(key)).collect();
         list_of(value_field("item", As::Text), Arc::new(keys))
     })
 }
@@ -85,8 +84,8 @@ fn members(name: &str, form: As) -> ScalarUDF {
     RowFunction::exact(name, vec![DataType::Utf8], DataType::List(Arc::new(item.clone()))).body(move |args| {
         let Some(document) = args.first() else { return Err(DataFusionError::Internal("a document is missing".to_owned())) };
         let members = object(document)?;
-        let keys: StringArray = members.keys().map(Some).collect();
-        let values: StringArray = members.values().map(|value| written(value, form)).collect();
+        let keys: StringArray = members.iter().map(|(key, _)| Some(key)).collect();
+        let values: StringArray = members.iter().map(|(_, value)| written(value, form)).collect();
         let rows = StructArray::try_new(fields.clone(), vec![Arc::new(keys), Arc::new(values)], None)?;
         list_of(item.clone(), Arc::new(rows))
     })

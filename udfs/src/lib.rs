@@ -4,8 +4,15 @@
 //! field's metadata (`weir.type`).
 
 pub mod age;
+pub mod array_text;
+mod bytea;
+pub mod calendar;
+pub mod document;
 mod encodings;
+pub mod failure;
 mod format;
+pub mod forms;
+pub mod intervals;
 mod hmac;
 mod json;
 mod jsonb_array_length;
@@ -24,6 +31,7 @@ mod to_char;
 mod to_char_number;
 mod to_timestamp;
 mod to_uuid;
+mod varchar;
 
 use datafusion_expr::ScalarUDF;
 
@@ -33,6 +41,8 @@ pub use jsonb_contains::jsonb_contains;
 pub const FUNCTIONS: &[fn() -> ScalarUDF] = &[
     json::json,
     json::jsonb,
+    json::jsonb_order,
+    json::jsonb_scalar,
     jsonb_set::jsonb_set,
     jsonb_build_object::jsonb_build_object,
     jsonb_contains::jsonb_contains,
@@ -78,6 +88,19 @@ pub const FUNCTIONS: &[fn() -> ScalarUDF] = &[
     to_bytea::to_bytea,
     to_char::to_char,
     hmac::hmac,
+    varchar::varchar,
+    bytea::bytea_concat,
+    bytea::get_byte,
+    bytea::set_byte,
+    bytea::get_bit,
+    bytea::set_bit,
+    bytea::bytea_substring,
+    bytea::bytea_position,
+    bytea::bytea_overlay,
+    bytea::bytea_btrim,
+    bytea::bytea_ltrim,
+    bytea::bytea_rtrim,
+    bytea::bytea_like,
 ];
 
 #[cfg(test)]

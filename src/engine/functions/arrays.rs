@@ -9,6 +9,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::functions_nested::range::gen_series_udf;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility};
+use weir_udfs::array_text;
 use weir_udfs::row::{RowFunction, text};
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
@@ -25,15 +26,14 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
     ]
 }
 
-/// `array_in(text)`: PostgreSQL's text form of an array of simple elements, `{a,b}` or `[1,2]`.
+/// `array_in(text)`: PostgreSQL's text form of an array, `{a,"b c",NULL}`.
 pub(in crate::engine) fn array_in() -> ScalarUDF {
     let returns = DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)));
     RowFunction::exact("array_in", vec![DataType::Utf8], returns).body(|args| {
         let Some(written) = args.first() else { return Err(DataFusionError::Internal("an array is missing".to_owned())) };
-        let inner = text(written)?.trim_matches(['{', '}', '[', ']']);
-        let elements = inner.split(',').map(|element| element.trim().trim_matches('"')).filter(|element| !element.is_empty());
-        let elements: Vec<ScalarValue> = elements.map(|element| ScalarValue::Utf8(Some(element.to_owned()))).collect();
-        Ok(ScalarValue::List(ScalarValue::new_list_nullable(&elements, &DataType::Utf8)))
+        let items = array_text::items(text(written)?)?;
+        let items: Vec<ScalarValue> = items.into_iter().map(ScalarValue::Utf8).collect();
+        Ok(ScalarValue::List(ScalarValue::new_list_nullable(&items, &DataType::Utf8)))
     })
 }
 

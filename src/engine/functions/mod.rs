@@ -1,9 +1,12 @@
 //! Functions: DataFusion's own, JSON, the hub's pure ones, those that tools ask of a PostgreSQL server, and those of the session.
 
 mod arrays;
+mod average;
 mod catalog;
 mod checked;
 mod clients;
+mod convert;
+mod division;
 mod lengths;
 mod privileges;
 mod reg;
@@ -11,6 +14,7 @@ mod server;
 mod session;
 mod single_value;
 mod sleep;
+pub(super) mod spans;
 mod sum;
 mod text;
 
@@ -24,7 +28,10 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use super::Scope;
 
 pub(super) use arrays::array_in;
+pub(super) use convert::{convert, cut, differs, float_scale, limited, own_scale};
+pub(super) use division::divide;
 pub(super) use single_value::single_value;
+pub(super) use text::{shown, text};
 
 /// Registers what does not depend on the session.
 pub(super) fn register(state: &mut SessionState) -> Result<()> {
@@ -32,6 +39,7 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
         state.register_udf(function)?;
     }
     state.register_udaf(Arc::new(AggregateUDF::from(sum::Sum::new())))?;
+    state.register_udaf(Arc::new(AggregateUDF::from(average::Average::new())))?;
     state.register_function_rewrite(Arc::new(checked::CheckedArithmetic))?;
     for function in server::functions().into_iter().chain(arrays::functions()) {
         state.register_udf(Arc::new(function))?;
@@ -43,6 +51,7 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
         state.register_udf(Arc::new(uuid.as_ref().clone().with_aliases(["gen_random_uuid", "uuid_generate_v4"])))?;
     }
     state.register_udf(Arc::new(text::text()))?;
+    state.register_udf(Arc::new(text::shown()))?;
     for name in ["character_length", "octet_length", "bit_length"] {
         let of_text = state.udf(name)?;
         state.register_udf(Arc::new(lengths::length(of_text)))?;

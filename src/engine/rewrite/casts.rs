@@ -5,7 +5,7 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{CastKind, DataType, Expr, Function, FunctionArguments, TimezoneInfo, Value, ValueWithSpan, VisitorMut};
+use sqlparser::ast::{CastKind, CharacterLength, DataType, Expr, Function, FunctionArguments, TimezoneInfo, Value, ValueWithSpan, VisitorMut};
 
 use super::{call, last_name, named};
 
@@ -49,6 +49,10 @@ fn cast(inner: &Expr, data_type: &DataType) -> Option<Expr> {
     }
     if let Some(reg) = type_name.as_deref().and_then(|name| REG.iter().find(|reg| **reg == name)) {
         return Some(call(reg, vec![inner.clone()]));
+    }
+    if let Some(length) = length_of(data_type) {
+        let length = Expr::Value(Value::Number(length.to_string(), false).with_empty_span());
+        return Some(call("varchar", vec![inner.clone(), length]));
     }
     match checked_by(data_type)? {
         "timestamp" | "timestamptz" | "to_bytea" | "text" if is_parameter(inner) => None,
@@ -94,6 +98,18 @@ fn type_name(data_type: &DataType) -> Option<String> {
         DataType::Varchar(None) | DataType::CharacterVarying(None) => Some("varchar".to_owned()),
         DataType::Int(None) | DataType::Integer(None) | DataType::Int4(None) => Some("int4".to_owned()),
         DataType::BigInt(None) | DataType::Int8(None) => Some("int8".to_owned()),
+        _ => None,
+    }
+}
+
+/// The most characters that a value of the type has.
+fn length_of(data_type: &DataType) -> Option<u64> {
+    match data_type {
+        DataType::Varchar(Some(CharacterLength::IntegerLength { length, .. }))
+        | DataType::CharacterVarying(Some(CharacterLength::IntegerLength { length, .. }))
+        | DataType::Char(Some(CharacterLength::IntegerLength { length, .. }))
+        | DataType::Character(Some(CharacterLength::IntegerLength { length, .. })) => Some(*length),
+        DataType::Char(None) | DataType::Character(None) => Some(1),
         _ => None,
     }
 }

@@ -247,6 +247,8 @@ impl PgType {
     /// Precision and scale as PostgreSQL packs them; -1 when there is nothing to say.
     fn modifier(self) -> i32 {
         match self.kind {
+            // As long as numbers can be here is as long as they come.
+            Kind::Numeric(Some((38, 10..))) => -1,
             Kind::Numeric(Some((precision, scale))) if precision < DECIMAL256_MAX_PRECISION && scale >= 0 => {
                 ((i32::from(precision) << 16) | i32::from(scale)) + 4
             }
