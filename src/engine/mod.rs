@@ -48,6 +48,7 @@ pub use dml::{DmlKind, line_behind};
 pub use engine::Engine;
 pub use errors::catalog_error;
 pub use letters::are as is_dead_letters;
+pub use output_names::shown;
 pub use snapshot::{Snapshot, SnapshotMark};
 pub use state::EngineLimits;
 pub use types::{schema_json, shown_type};

@@ -126,6 +126,7 @@ impl Engine {
             m.error.at(position)
         };
         let found = walk(tree, temporals, context.scope, context.definitions).map_err(misplaced)?;
+        rewrite::qualified(tree);
         if found.about_catalog {
             *tree = rewrite::catalog_query(tree.clone());
         }

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::StreamExt;
 use weir_sql::Query;
 
 use super::{hub_run, marks};
-use crate::engine::{Engine, Planned};
+use crate::engine::{Engine, Planned, shown};
 use crate::error::Result;
 use crate::session::{Description, Notice, Outcome, Session};
 
@@ -36,6 +40,7 @@ pub(super) async fn describe(session: &Session, query: &Query, hints: &[Option<D
         nulls => planned.plan.with_param_values(nulls).map_err(Engine::error)?,
     };
     let columns = Arc::new(plan.schema().as_arrow().clone());
+    let columns = shown_names(query, &columns).unwrap_or(columns);
     Ok(Description { parameters, marks, columns: Some(columns) })
 }
 
@@ -92,5 +97,25 @@ pub(super) async fn execute(session: &Session, query: &Query, parameters: Vec<Sc
         return hub_run::execute(session, query, &arguments, &parameters).await;
     }
     let planned = plan(session, query, parameters).await?;
-    Ok(Outcome::rows(session.hub().engine().rows(planned).await?, "SELECT"))
+    let rows = session.hub().engine().rows(planned).await?;
+    Ok(Outcome::rows(with_shown_names(query, rows), "SELECT"))
+}
+
+/// The columns under the names that clients are told, where these are others than the plan's.
+fn shown_names(query: &Query, columns: &SchemaRef) -> Option<SchemaRef> {
+    let names = shown(&query.ast)?;
+    let differ = names.len() == columns.fields().len() && columns.fields().iter().zip(&names).any(|(field, name)| field.name() != name);
+    let renamed = || columns.fields().iter().zip(names).map(|(field, name)| field.as_ref().clone().with_name(name)).collect::<Vec<_>>();
+    differ.then(|| Arc::new(Schema::new_with_metadata(renamed(), columns.metadata().clone())))
+}
+
+fn with_shown_names(query: &Query, rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let Some(schema) = shown_names(query, &rows.schema()) else { return rows };
+    let names = Arc::clone(&schema);
+    let renamed = rows.map(move |batch| {
+        let batch = batch?;
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&names), batch.columns().to_vec(), &options)?)
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, renamed))
 }

@@ -22,15 +22,20 @@ mod jsonb_operators;
 mod jsonb_set;
 mod jsonb_sets;
 mod jsonb_typeof;
+mod makers;
 mod numbers;
+mod parts;
 mod regexes;
 pub mod row;
+mod similar;
 pub mod timestamps;
+mod timezone;
 mod to_bytea;
 mod to_char;
 mod to_char_number;
 mod to_timestamp;
 mod to_uuid;
+mod uuids;
 mod varchar;
 
 use datafusion_expr::ScalarUDF;
@@ -89,6 +94,17 @@ pub const FUNCTIONS: &[fn() -> ScalarUDF] = &[
     to_char::to_char,
     hmac::hmac,
     varchar::varchar,
+    parts::extract_field,
+    parts::date_part,
+    timezone::timezone,
+    similar::similar_to_regex,
+    uuids::gen_random_uuid,
+    makers::make_timestamp,
+    makers::make_interval,
+    makers::justify_days,
+    makers::justify_hours,
+    makers::justify_interval,
+    makers::isfinite,
     bytea::bytea_concat,
     bytea::get_byte,
     bytea::set_byte,

@@ -45,8 +45,32 @@ enum What {
     Pairs,
     /// The array itself, and an empty one for NULL.
     OrEmpty,
+    /// The array itself, and one NULL for NULL and where it is empty.
+    OrNull,
     /// The array itself, known to hold object identifiers.
     Oids,
+}
+
+/// What a left join unnests: a row stays where there is nothing.
+pub(in crate::engine) fn row_for_none() -> ScalarUDF {
+    let signature = Signature::any(1, Volatility::Immutable);
+    ScalarUDF::new_from_impl(OnLists { name: "array_or_null", what: What::OrNull, signature })
+}
+
+fn or_null(lists: &ListArray) -> Result<ArrayRef> {
+    let (mut indices, mut lengths) = (Vec::new(), Vec::with_capacity(lists.len()));
+    for row in 0..lists.len() {
+        let count = if lists.is_null(row) { 0 } else { lists.value_length(row) };
+        let start = lists.value_offsets().get(row).copied().unwrap_or(0);
+        match count {
+            0 => indices.push(None),
+            count => indices.extend((start..start + count).map(Some)),
+        }
+        lengths.push(usize::try_from(count.max(1)).unwrap_or(1));
+    }
+    let values = arrow::compute::take(lists.values(), &Int32Array::from(indices), None)?;
+    let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));
+    Ok(Arc::new(ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), values, None)?))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -88,7 +112,7 @@ impl ScalarUDFImpl for OnLists {
         Ok(match self.what {
             What::Subscripts => of(DataType::Int32),
             What::Pairs => of(DataType::Struct(pair(&element))),
-            What::OrEmpty => of(element.data_type().clone()),
+            What::OrEmpty | What::OrNull => of(element.data_type().clone()),
             What::Oids => DataType::List(Arc::new(oid_element())),
         })
     }
@@ -122,6 +146,7 @@ impl OnLists {
             What::Subscripts => (numbers, lists.nulls().cloned()),
             What::Pairs => (Arc::new(StructArray::try_new(pair(element), vec![elements, numbers], None)?), lists.nulls().cloned()),
             What::OrEmpty => (elements, None),
+            What::OrNull => return or_null(lists),
             What::Oids => (cast(&elements, &DataType::Int32)?, lists.nulls().cloned()),
         };
         let field = Arc::new(match self.what {

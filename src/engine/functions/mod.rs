@@ -2,14 +2,18 @@
 
 mod arrays;
 mod average;
+mod bytes;
 mod catalog;
 mod checked;
+mod choice;
 mod clients;
 mod convert;
 mod division;
+mod in_array;
 mod lengths;
 mod privileges;
 mod reg;
+mod rounding;
 mod server;
 mod session;
 mod single_value;
@@ -27,7 +31,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 use super::Scope;
 
-pub(super) use arrays::array_in;
+pub(super) use arrays::{array_in, row_for_none};
 pub(super) use convert::{convert, cut, differs, float_scale, limited, own_scale};
 pub(super) use division::divide;
 pub(super) use single_value::single_value;
@@ -47,8 +51,21 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
     for make in weir_udfs::FUNCTIONS {
         state.register_udf(Arc::new(make()))?;
     }
-    if let Ok(uuid) = state.udf("uuid") {
-        state.register_udf(Arc::new(uuid.as_ref().clone().with_aliases(["gen_random_uuid", "uuid_generate_v4"])))?;
+    if let Some(series) = state.table_functions().get("generate_series").cloned() {
+        state.register_udtf(super::rewrite::sets::SERIES, Arc::clone(series.function()));
+    }
+    state.register_udf(Arc::new(in_array::in_array()))?;
+    for (of_text, of_bytes) in bytes::BOTH {
+        let either = bytes::either(state.udf(of_text)?, state.udf(of_bytes)?);
+        state.register_udf(Arc::new(either))?;
+    }
+    for name in choice::CHOICES {
+        let choice = choice::choice(state.udf(name)?);
+        state.register_udf(Arc::new(choice))?;
+    }
+    for name in ["round", "trunc"] {
+        let rounding = rounding::rounding(state.udf(name)?);
+        state.register_udf(Arc::new(rounding))?;
     }
     state.register_udf(Arc::new(text::text()))?;
     state.register_udf(Arc::new(text::shown()))?;

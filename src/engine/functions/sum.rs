@@ -9,10 +9,11 @@ use arrow::datatypes::{DataType, Decimal128Type, Field, FieldRef, Int64Type};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, EmitTo, GroupsAccumulator, ReversedUDAF, SetMonotonicity,
-    Signature,
+    Signature, Volatility,
 };
 
 use crate::error::{Code, Error};
@@ -24,11 +25,12 @@ const WIDE: DataType = DataType::Decimal128(PRECISION, 0);
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Sum {
     inner: Arc<AggregateUDF>,
+    signature: Signature,
 }
 
 impl Sum {
     pub(super) fn new() -> Self {
-        Self { inner: sum_udaf() }
+        Self { inner: sum_udaf(), signature: Signature::user_defined(Volatility::Immutable) }
     }
 }
 
@@ -52,13 +54,19 @@ impl AggregateUDFImpl for Sum {
     }
 
     fn signature(&self) -> &Signature {
-        self.inner.signature()
+        &self.signature
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         match types {
             [DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16] => Ok(vec![DataType::Int32]),
-            _ => self.inner.coerce_types(types),
+            [DataType::Int64] => Ok(types.to_vec()),
+            [DataType::UInt32 | DataType::Null] => Ok(vec![DataType::Int64]),
+            _ => {
+                let fields: Vec<FieldRef> = types.iter().map(|data_type| Arc::new(Field::new("", data_type.clone(), true))).collect();
+                let fields = fields_with_udf(&fields, self.inner.as_ref())?;
+                Ok(fields.iter().map(|field| field.data_type().clone()).collect())
+            }
         }
     }
 

@@ -21,7 +21,7 @@ impl VisitorMut for Casts {
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         let replacement = match expr {
             Expr::Value(ValueWithSpan { value: Value::Number(digits, long), span }) => {
-                written_out(digits).map(|digits| Expr::Value(ValueWithSpan { value: Value::Number(digits, *long), span: *span }))
+                written_out(digits).map(|digits| exact(Expr::Value(ValueWithSpan { value: Value::Number(digits.clone(), *long), span: *span }), &digits))
             }
             Expr::TypedString(typed) => checked_by(&typed.data_type).map(|function| call(function, vec![Expr::Value(typed.value.clone())])),
             Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr: inner, data_type, .. } => cast(inner, data_type),
@@ -58,6 +58,16 @@ fn cast(inner: &Expr, data_type: &DataType) -> Option<Expr> {
         "timestamp" | "timestamptz" | "to_bytea" | "text" if is_parameter(inner) => None,
         function => Some(call(function, vec![inner.clone()])),
     }
+}
+
+/// A number with an exponent is numeric, also when it is whole.
+fn exact(value: Expr, digits: &str) -> Expr {
+    if digits.contains('.') {
+        return value;
+    }
+    let length = u64::try_from(digits.len()).unwrap_or(38);
+    let data_type = DataType::Numeric(sqlparser::ast::ExactNumberInfo::PrecisionAndScale(length, 0));
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(value), data_type, array: false, format: None }
 }
 
 /// `1e15` as digits: as a decimal of negative scale it would come out of a conversion as 999999999999999.9.

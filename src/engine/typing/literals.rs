@@ -5,8 +5,9 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::metadata::FieldMetadata;
-use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::common::{Column, DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::{Alias, Case, ScalarFunction};
+use datafusion::logical_expr::type_coercion::binary::type_union_resolution;
 use datafusion::logical_expr::{ColumnarValue, Expr, ExprSchemable, LogicalPlan, Projection, ScalarFunctionArgs, ScalarUDF, cast};
 use weir_udfs::row::{mark_of, marked};
 
@@ -61,7 +62,7 @@ pub(super) fn read(literal: Expr, like: &Field) -> Result<Expr> {
 }
 
 /// `{a,b}` as an array of that type.
-pub(super) fn array(text: &str, to: &DataType) -> Result<ScalarValue> {
+pub(in crate::engine) fn array(text: &str, to: &DataType) -> Result<ScalarValue> {
     let texts = now(&array_in(), ScalarValue::Utf8(Some(text.to_owned())))?;
     let (DataType::List(item), ScalarValue::List(list)) = (to, &texts) else { return Ok(texts) };
     let items = list.value(0);
@@ -173,6 +174,18 @@ pub(super) fn with_mark(expr: Expr, mark: Option<&'static str>) -> Expr {
     }
 }
 
+/// All in the one type that has room for each, so that the type of the whole is known now.
+fn unified(exprs: Vec<Expr>, schema: &DFSchema) -> Vec<Expr> {
+    let types: Vec<DataType> = exprs.iter().map_while(|expr| expr.get_type(schema).ok()).collect();
+    if types.len() != exprs.len() || types.windows(2).all(|pair| matches!(pair, [one, other] if one == other)) {
+        return exprs;
+    }
+    match type_union_resolution(&types) {
+        Some(common) => exprs.into_iter().map(|expr| as_type(expr, schema, &common)).collect(),
+        None => exprs,
+    }
+}
+
 pub(super) fn case(case: Case, schema: &DFSchema) -> Result<Expr> {
     let Case { expr, when_then_expr, else_expr } = case;
     let (mut whens, mut thens): (Vec<Expr>, Vec<Expr>) = when_then_expr.into_iter().map(|(when, then)| (*when, *then)).unzip();
@@ -186,10 +199,11 @@ pub(super) fn case(case: Case, schema: &DFSchema) -> Result<Expr> {
     }
     let count = thens.len();
     thens.extend(else_expr.map(|otherwise| *otherwise));
-    let mut thens = alike_list(thens, schema)?;
+    let thens = alike_list(thens, schema)?;
     let mark = common_mark(&thens.iter().collect::<Vec<_>>(), schema);
+    let thens = &mut unified(thens, schema);
     let otherwise = (thens.len() > count).then(|| thens.pop()).flatten();
-    Ok(with_mark(case_of(operand, whens.into_iter().zip(thens).collect(), otherwise), mark))
+    Ok(with_mark(case_of(operand, whens.into_iter().zip(std::mem::take(thens)).collect(), otherwise), mark))
 }
 
 /// Rows of VALUES: literals as the first of their column that has a type.
@@ -240,7 +254,31 @@ pub(super) fn same_columns(inputs: Vec<Arc<LogicalPlan>>) -> Result<Vec<Arc<Logi
         let exprs = exprs.collect::<Result<Vec<_>>>()?;
         Ok(Arc::new(LogicalPlan::Projection(Projection::try_new(exprs, Arc::clone(&projection.input))?)))
     };
-    inputs.into_iter().map(typed).collect()
+    let inputs = inputs.into_iter().map(typed).collect::<Result<Vec<_>>>()?;
+    let mut common = Vec::with_capacity(width);
+    for at in 0..width {
+        let types: Vec<DataType> =
+            inputs.iter().filter_map(|input| input.schema().fields().get(at)).map(|field| field.data_type().clone()).collect();
+        let same = types.windows(2).all(|pair| matches!(pair, [one, other] if one == other));
+        common.push(if same { None } else { type_union_resolution(&types) });
+    }
+    if common.iter().all(Option::is_none) {
+        return Ok(inputs);
+    }
+    inputs.into_iter().map(|input| widened(input, &common)).collect()
+}
+
+/// The input with those of its columns in another type.
+fn widened(input: Arc<LogicalPlan>, types: &[Option<DataType>]) -> Result<Arc<LogicalPlan>> {
+    let exprs = input.schema().iter().zip(types).map(|((relation, field), to)| {
+        let column = Expr::Column(Column::new(relation.cloned(), field.name()));
+        match to {
+            Some(to) if to != field.data_type() => Expr::Alias(Alias::new(cast(column, to.clone()), relation.cloned(), field.name())),
+            _ => column,
+        }
+    });
+    let exprs = exprs.collect();
+    Ok(Arc::new(LogicalPlan::Projection(Projection::try_new(exprs, input)?)))
 }
 
 /// The column as it is, or as that type.

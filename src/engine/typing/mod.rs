@@ -4,9 +4,12 @@
 //! the plan before the planner's own coercion, from the tables up, with the types of what lies below known at each step.
 
 mod casts;
+mod lateral;
 mod literals;
 mod operators;
 mod plan;
 
 pub(super) use casts::assigned;
+pub(super) use literals::array;
+pub(super) use operators::planned;
 pub(super) use plan::{typed, typed_expr};

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
+use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::{Between, InList, ScalarFunction};
-use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, lit};
+use arrow::array::Array;
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Like, Operator, ScalarUDF, cast, lit};
 use weir_udfs::row::{is_json, mark_of};
 
+use super::super::errors::external;
 use super::super::functions::{cut, divide, shown, spans, text};
+use super::super::types::shown_type;
 use super::literals::{alike, alike_list, as_type, call as own_call, common_mark, is_unknown, read, with_mark};
 use super::plan::operation;
+use crate::error::{Code, Error};
 
 const TIMESTAMP: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
 
@@ -31,10 +35,23 @@ fn is_exact(data_type: &DataType) -> bool {
     data_type.is_integer() || matches!(data_type, DataType::Decimal128(..))
 }
 
+/// What the planner has no types for, at once; the rest when types are known.
+pub(in crate::engine) fn planned(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Result<Expr> {
+    match op {
+        Operator::StringConcat => concatenated(left, right, schema),
+        _ => arithmetic(left, op, right, schema),
+    }
+}
+
 pub(super) fn binary(binary: BinaryExpr, schema: &DFSchema) -> Result<Expr> {
     let BinaryExpr { left, op, right } = binary;
     if is_comparison(op) {
         let [left, right] = alike([*left, *right], schema)?;
+        if let (Ok((_, one)), Ok((_, other))) = (left.to_field(schema), right.to_field(schema))
+            && !(is_unknown(&left) || is_unknown(&right))
+        {
+            refuse_text_beside_number(&one, op, &other)?;
+        }
         return Ok(compared(left, op, right, schema));
     }
     match op {
@@ -44,6 +61,29 @@ pub(super) fn binary(binary: BinaryExpr, schema: &DFSchema) -> Result<Expr> {
         }
         _ => Ok(operation(*left, op, *right)),
     }
+}
+
+/// Bytes are matched by a function of their own.
+pub(super) fn like(like: Like, schema: &DFSchema) -> Result<Expr> {
+    let is_bytes = like.expr.get_type(schema).is_ok_and(|data_type| is_bytea(&data_type));
+    if !is_bytes || like.escape_char.is_some() || like.case_insensitive {
+        return Ok(Expr::Like(like));
+    }
+    let field = arrow::datatypes::Field::new("", DataType::Binary, true);
+    let found = own_call("bytea_like", vec![*like.expr, read(*like.pattern, &field)?])?;
+    Ok(if like.negated { Expr::Not(Box::new(found)) } else { found })
+}
+
+/// Text is compared with text only: whether its digits are meant must be said.
+fn refuse_text_beside_number(one: &Field, op: Operator, other: &Field) -> Result<()> {
+    let text = |field: &Field| is_text(field.data_type()) && mark_of(field).is_none();
+    let number = |field: &Field| field.data_type().is_numeric() || matches!(field.data_type(), DataType::Boolean | DataType::Date32);
+    if !((text(one) && number(other)) || (number(one) && text(other))) {
+        return Ok(());
+    }
+    let name = |field: &Field| shown_type(field).split('(').next().unwrap_or("").to_owned();
+    let error = Error::new(Code::UndefinedFunction, format!("operator does not exist: {} {op} {}", name(one), name(other)));
+    Err(external(error.hint("You might need to add explicit type casts.".to_owned())))
 }
 
 /// Documents and intervals have an order that their bytes do not have.
@@ -114,6 +154,11 @@ fn arithmetic(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Resul
     let (Ok(one), Ok(other)) = (left.get_type(schema), right.get_type(schema)) else { return Ok(operation(left, op, right)) };
     if op == Operator::Divide && is_exact(&one) && is_exact(&other) && (one.is_decimal() || other.is_decimal()) {
         return Ok(divide().call(vec![left, right]));
+    }
+    // A real beside any other number is double precision.
+    let wide = |expr: Expr, own: &DataType| if *own == DataType::Float32 { cast(expr, DataType::Float64) } else { expr };
+    if (one == DataType::Float32) != (other == DataType::Float32) && one.is_numeric() && other.is_numeric() {
+        return Ok(operation(wide(left, &one), op, wide(right, &other)));
     }
     let day = |expr: Expr| cast(expr, DataType::Int32);
     let is_interval = |data_type: &DataType| matches!(data_type, DataType::Interval(_) | DataType::Duration(_));
@@ -196,7 +241,7 @@ pub(super) fn call(function: ScalarFunction, schema: &DFSchema) -> Result<Expr> 
             [value, Expr::Literal(ScalarValue::Int32(Some(length)), _)] => Ok(length_of(value.clone(), (*length).into())),
             _ => Ok(rebuilt(args)),
         },
-        "array_has" | "array_contains" | "list_has" | "array_has_all" | "array_has_any" => Ok(rebuilt(in_array(args, schema)?)),
+        "in_array" => in_array(args, func, schema),
         _ => Ok(rebuilt(args)),
     }
 }
@@ -215,29 +260,42 @@ pub(super) fn as_texts(args: Vec<Expr>, schema: &DFSchema) -> Result<Vec<Expr>> 
     Ok(args.into_iter().map(texted).collect())
 }
 
-/// `x = ANY ('{..}')`: the array has the type of what is looked for.
-fn in_array(args: Vec<Expr>, schema: &DFSchema) -> Result<Vec<Expr>> {
-    let [list, item] = args.as_slice() else { return Ok(args) };
-    let text = match list {
-        Expr::ScalarFunction(read) if read.func.name() == "array_in" => match read.args.as_slice() {
-            [Expr::Literal(ScalarValue::Utf8(Some(text)), _)] => text,
-            _ => return Ok(args),
-        },
-        Expr::Literal(ScalarValue::Utf8(Some(text)), None) => text,
-        _ => {
-            // A literal that is looked for in an array of another type than text.
-            if let (true, Ok(DataType::List(element))) = (is_unknown(item), list.get_type(schema))
-                && (!is_text(element.data_type()) || mark_of(&element).is_some())
-            {
-                return Ok(vec![list.clone(), read(item.clone(), &element)?]);
-            }
-            return Ok(args);
+/// `x = ANY (array)`: literals on either side have the type of the other; a list of constants is IN.
+fn in_array(args: Vec<Expr>, func: Arc<ScalarUDF>, schema: &DFSchema) -> Result<Expr> {
+    let Ok([item, list]) = <[Expr; 2]>::try_from(args) else { return Ok(lit(ScalarValue::Boolean(None))) };
+    let Ok((_, field)) = item.to_field(schema) else {
+        return Ok(Expr::ScalarFunction(ScalarFunction { func, args: vec![item, list] }));
+    };
+    let list = match &list {
+        Expr::Literal(ScalarValue::Utf8(Some(text)), None) => {
+            let element = Field::new_list_field(field.data_type().clone(), true).with_metadata(field.metadata().clone());
+            Expr::Literal(super::literals::array(text, &DataType::List(Arc::new(element)))?, None)
         }
+        _ => list,
     };
-    let Ok((_, field)) = item.to_field(schema) else { return Ok(args) };
-    let wanted = match field.data_type() {
-        list @ DataType::List(_) => list.clone(),
-        _ => DataType::List(Arc::new(field.as_ref().clone().with_name("item").with_nullable(true))),
+    let item = match list.get_type(schema) {
+        Ok(DataType::List(element)) if is_unknown(&item) => read(item, &element)?,
+        _ => item,
     };
-    Ok(vec![Expr::Literal(super::literals::array(text, &wanted)?, None), item.clone()])
+    let constants = match &list {
+        Expr::ScalarFunction(made) if made.func.name() == "make_array" && made.args.iter().all(|arg| matches!(arg, Expr::Literal(..))) => {
+            Some(made.args.clone())
+        }
+        Expr::Literal(ScalarValue::List(values), _) if values.len() == 1 => {
+            let values = values.value(0);
+            let each = (0..values.len()).map(|at| ScalarValue::try_from_array(&values, at).map(|value| Expr::Literal(value, None)));
+            Some(each.collect::<Result<Vec<_>>>()?)
+        }
+        _ => None,
+    };
+    match constants {
+        Some(constants) if !constants.is_empty() => {
+            let mut all = vec![item];
+            all.extend(constants);
+            let mut all = alike_list(all, schema)?.into_iter();
+            let first = all.next().unwrap_or_else(|| lit(ScalarValue::Boolean(None)));
+            among(first, all.collect(), false, schema)
+        }
+        _ => Ok(Expr::ScalarFunction(ScalarFunction { func, args: vec![item, list] })),
+    }
 }

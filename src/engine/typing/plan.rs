@@ -14,7 +14,9 @@ use datafusion::logical_expr::{
     BinaryExpr, Cast, Expr, ExprSchemable, Join, LogicalPlan, LogicalPlanBuilder, Projection, RecursiveQuery, Subquery, Union, Values, cast,
 };
 
+use super::super::errors::external;
 use super::{casts, literals, operators};
+use crate::error::{Code, Error};
 
 /// The plan in PostgreSQL's types.
 pub(in crate::engine) fn typed(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -48,7 +50,10 @@ impl Walk {
                 Ok(self.expr(expr, &schema)?.update_data(|expr| name.restore(expr)))
             })?
             .data;
-        narrowed(recomputed(node)?)
+        match recomputed(node)? {
+            LogicalPlan::Join(join) => super::lateral::unnested(join),
+            other => narrowed(other),
+        }
     }
 
     /// What the node reads.
@@ -97,8 +102,9 @@ impl Walk {
     fn node(&mut self, node: Expr, schema: &DFSchemaRef) -> Result<Transformed<Expr>> {
         Ok(Transformed::yes(match node {
             Expr::Literal(ScalarValue::Int64(Some(number)), metadata) => match i32::try_from(number) {
-                Ok(small) => Expr::Literal(ScalarValue::Int32(Some(small)), metadata),
-                Err(_) => return Ok(Transformed::no(Expr::Literal(ScalarValue::Int64(Some(number)), metadata))),
+                // The smallest is a negated literal that was too long.
+                Ok(small) if small != i32::MIN => Expr::Literal(ScalarValue::Int32(Some(small)), metadata),
+                _ => return Ok(Transformed::no(Expr::Literal(ScalarValue::Int64(Some(number)), metadata))),
             },
             outside @ Expr::OuterReferenceColumn(..) => self.outside(outside),
             Expr::ScalarSubquery(subquery) => Expr::ScalarSubquery(self.inside(subquery, schema)?),
@@ -120,6 +126,7 @@ impl Walk {
                 operators::among(first, all.collect(), negated, schema)?
             }
             Expr::Case(case) => literals::case(case, schema)?,
+            Expr::Like(like) => operators::like(like, schema)?,
             Expr::ScalarFunction(function) => return function_call(function, schema).map(Transformed::yes),
             Expr::AggregateFunction(function) => Expr::AggregateFunction(aggregate(function, schema)?),
             Expr::WindowFunction(function) => Expr::WindowFunction(Box::new(window(*function))),
@@ -143,10 +150,15 @@ fn function_call(function: ScalarFunction, schema: &DFSchema) -> Result<Expr> {
         let args = function.args.into_iter().map(wide).collect();
         return Ok(Expr::ScalarFunction(ScalarFunction { func: function.func, args }));
     }
+    let are_integers = function.args.iter().all(|arg| matches!(arg.get_type(schema), Ok(DataType::Int32 | DataType::Int16)));
     let expr = operators::call(function, schema)?;
     // Places and lengths are integers in PostgreSQL.
     Ok(match expr.get_type(schema) {
+        Ok(DataType::Int64) if matches!(name.as_str(), "regexp_count" | "regexp_instr" | "width_bucket" | "array_position") => cast(expr, DataType::Int32),
         Ok(DataType::UInt64) => cast(expr, DataType::Int32),
+        Ok(DataType::List(item)) if *item.data_type() == DataType::Int64 && name == "generate_series" && are_integers => {
+            cast(expr, DataType::List(Arc::new(Field::new_list_field(DataType::Int32, true))))
+        }
         Ok(DataType::List(item)) if *item.data_type() == DataType::UInt64 => {
             cast(expr, DataType::List(Arc::new(Field::new_list_field(DataType::Int32, true))))
         }
@@ -164,6 +176,12 @@ fn wide(literal: Expr) -> Expr {
 /// The places of percentiles and the like stay as they were written.
 fn aggregate(mut function: AggregateFunction, schema: &DFSchema) -> Result<AggregateFunction> {
     if function.func.name() == "string_agg" {
+        let is_bytea = |arg: &Expr| matches!(arg.get_type(schema), Ok(DataType::Binary | DataType::LargeBinary | DataType::BinaryView));
+        if function.params.args.first().is_some_and(is_bytea) {
+            let error = Error::new(Code::NotSupported, "string_agg of bytea is not supported")
+                .hint("Collect its digits: decode(string_agg(encode(x, 'hex'), ''), 'hex').".to_owned());
+            return Err(external(error));
+        }
         function.params.args = operators::as_texts(function.params.args, schema)?;
     }
     Ok(function)
