@@ -121,6 +121,10 @@ fn refused(failure: &Failure) -> Error {
         FailureKind::TooComplex => Code::TooComplex,
         FailureKind::Untranslatable => Code::Untranslatable,
         FailureKind::OutOfArray => Code::OutOfArray,
+        FailureKind::Syntax => Code::Syntax,
+        FailureKind::InvalidRegex => Code::InvalidRegex,
+        FailureKind::NoJsonMember => Code::NoJsonMember,
+        FailureKind::JsonItem => Code::JsonItem,
         FailureKind::Substring => Code::Substring,
     };
     let error = Error::new(code, failure.message.clone());
@@ -269,6 +273,9 @@ fn classify_plan(text: &str) -> Error {
     {
         return Error::new(Code::UndefinedParameter, format!("there is no value for parameter {name}"));
     }
+    if text.contains("no built-in digest algorithm") {
+        return Error::new(Code::NotSupported, sentence(text)).hint("Use md5, sha224, sha256, sha384 or sha512.".to_owned());
+    }
     let function = ["No function matches", "Failed to coerce arguments", "does not support zero arguments", "Function '"];
     if function.iter().any(|words| text.contains(words)) {
         return Error::new(Code::UndefinedFunction, sentence(text));
@@ -317,6 +324,9 @@ fn classify_execution(text: &str) -> Error {
         return Error::new(Code::NumericOutOfRange, format!("{kind} out of range"));
     }
     if lower.contains("granularity") || lower.contains("date part") || lower.contains("field position must not be zero") {
+        return Error::new(Code::InvalidParameter, sentence(text));
+    }
+    if lower.contains("invalid hexadecimal digit") {
         return Error::new(Code::InvalidParameter, sentence(text));
     }
     if lower.contains("negative count not allowed") || lower.contains("negative substring length") {

@@ -15,11 +15,6 @@ const UNNAMED: &str = "?column?";
 /// Names what has no name, in the query and in all queries inside it.
 pub(super) fn name(query: &mut Query) {
     let _ = query.visit(&mut Namer);
-    if query.order_by.is_none()
-        && let SetExpr::Select(select) = query.body.as_mut()
-    {
-        told_apart(select);
-    }
 }
 
 /// The columns of the result as PostgreSQL names them: several may share a name. None where they come from a relation.
@@ -43,8 +38,12 @@ pub fn shown(query: &Query) -> Option<Vec<String>> {
     names.collect()
 }
 
-/// The same alias twice: nothing outside can ask for the second.
-fn told_apart(select: &mut Select) {
+/// A query for a client, who may give the same name twice: nothing outside asks for the second. See [`shown`].
+pub fn told_apart(query: &mut Query) {
+    if query.order_by.is_some() {
+        return;
+    }
+    let SetExpr::Select(select) = query.body.as_mut() else { return };
     let mut taken: HashSet<String> = HashSet::new();
     for item in &mut select.projection {
         if let SelectItem::ExprWithAlias { alias, .. } = item {

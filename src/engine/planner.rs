@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::{DFSchema, Result, ScalarValue};
-use datafusion::functions_nested::array_has::array_has_any_udf;
+use datafusion::functions_nested::array_has::{array_has_all_udf, array_has_any_udf};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, TypePlanner};
 use datafusion::logical_expr::{Expr, ExprSchemable, Operator, ScalarUDF, binary_expr, cast};
@@ -93,7 +93,8 @@ impl ExprPlanner for JsonOperators {
             BinaryOperator::AtArrow | BinaryOperator::ArrowAt => {
                 let left = as_array_like(expr.left, &expr.right, schema)?;
                 let right = as_array_like(expr.right, &left, schema)?;
-                return Ok(PlannerResult::Original(RawBinaryExpr { op: expr.op, left, right }));
+                let (whole, part) = if matches!(expr.op, BinaryOperator::AtArrow) { (left, right) } else { (right, left) };
+                return Ok(PlannerResult::Planned(array_has_all_udf().call(vec![whole, part])));
             }
             // A minus that belongs to the place.
             BinaryOperator::Custom(ref written) if matches!(written.as_str(), "->-" | "->>-") => return Ok(from_end(expr)),
@@ -175,6 +176,8 @@ fn of_documents(expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<
         BinaryOperator::HashMinus if left => called("jsonb_delete_path", expr),
         BinaryOperator::QuestionPipe => called("jsonb_exists_any", expr),
         BinaryOperator::QuestionAnd => called("jsonb_exists_all", expr),
+        BinaryOperator::AtQuestion => called("jsonb_path_exists", expr),
+        BinaryOperator::AtAt if left => called("jsonb_path_match", expr),
         _ => return of_values(expr, schema),
     })
 }

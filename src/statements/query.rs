@@ -13,7 +13,7 @@ use futures::StreamExt;
 use weir_sql::Query;
 
 use super::{hub_run, marks};
-use crate::engine::{Engine, Planned, shown};
+use crate::engine::{Engine, Planned, shown, told_apart};
 use crate::error::Result;
 use crate::session::{Description, Notice, Outcome, Session};
 
@@ -21,7 +21,7 @@ pub(super) async fn describe(session: &Session, query: &Query, hints: &[Option<D
     if let Some(arguments) = hub_run::call(query) {
         return Ok(hub_run::describe(&arguments, hints));
     }
-    let planned = session.hub().engine().plan(query, &session.scope(Vec::new()), &*session.definitions(), None).await?;
+    let planned = session.hub().engine().plan(&with_own_names(query), &session.scope(Vec::new()), &*session.definitions(), None).await?;
     let fields = planned.plan.get_parameter_fields().map_err(Engine::error)?;
     let known = fields.iter().filter_map(|(id, field)| Some((id.as_str(), field.as_ref()?.as_ref())));
     let mut marks = marks::of_fields(known);
@@ -96,9 +96,15 @@ pub(super) async fn execute(session: &Session, query: &Query, parameters: Vec<Sc
     if let Some(arguments) = hub_run::call(query) {
         return hub_run::execute(session, query, &arguments, &parameters).await;
     }
-    let planned = plan(session, query, parameters).await?;
+    let planned = plan(session, &with_own_names(query), parameters).await?;
     let rows = session.hub().engine().rows(planned).await?;
     Ok(Outcome::rows(with_shown_names(query, rows), "SELECT"))
+}
+
+fn with_own_names(query: &Query) -> Query {
+    let mut query = query.clone();
+    told_apart(&mut query.ast);
+    query
 }
 
 /// The columns under the names that clients are told, where these are others than the plan's.

@@ -5,6 +5,8 @@
 //!
 //! - `-- differs: rows, names, types: REASON`, any of the three words
 //! - `-- not yet: SQLSTATE REASON`: the hub refuses, PostgreSQL answers
+//!
+//! Of a statement with `$1` only the columns and the types of its parameters are asked.
 
 #![expect(clippy::print_stderr, reason = "what was not run")]
 
@@ -36,6 +38,7 @@ themes! {
     jsonb,
     names_and_types,
     numeric,
+    parameters,
     queries,
     sets,
     strings,
@@ -140,6 +143,14 @@ async fn answer(client: &Client, statement: &str) -> Answer {
 
 async fn asked(client: &Client, statement: &str) -> Result<Answer, tokio_postgres::Error> {
     let mut rows = Vec::new();
+    if statement.contains("$1") {
+        // Without values: the types that are announced for its parameters are its rows.
+        let prepared = client.prepare(statement).await?;
+        rows.extend(prepared.params().iter().map(|parameter| parameter.name().to_owned()));
+        let names = prepared.columns().iter().map(|column| column.name().to_owned()).collect();
+        let types = prepared.columns().iter().map(|column| column.type_().name().to_owned()).collect();
+        return Ok(Answer::Rows { rows, names, types });
+    }
     for message in client.simple_query(statement).await? {
         if let SimpleQueryMessage::Row(row) = message {
             let cells: Vec<&str> = (0..row.len()).map(|at| row.get(at).unwrap_or("NULL")).collect();

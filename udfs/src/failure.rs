@@ -19,6 +19,10 @@ pub enum Kind {
     Untranslatable,
     /// A place outside an array.
     OutOfArray,
+    Syntax,
+    InvalidRegex,
+    NoJsonMember,
+    JsonItem,
     /// A part of a text that cannot be.
     Substring,
 }

@@ -8,6 +8,7 @@ use datafusion_common::{DataFusionError, Result, ScalarValue};
 use datafusion_expr::ScalarUDF;
 
 use crate::document::{Map, Value, parse};
+use crate::failure::{Kind, failed};
 use crate::forms;
 use crate::row::{RowFunction, is_json, text};
 
@@ -47,8 +48,45 @@ pub fn jsonb_scalar() -> ScalarUDF {
             Value::Array(_) => "array",
             Value::Object(_) => "object",
         };
-        Err(crate::failure::failed(crate::failure::Kind::InvalidParameter, format!("cannot cast jsonb {kind} to this type")))
+        Err(failed(Kind::InvalidParameter, format!("cannot cast jsonb {kind} to this type")))
     })
+}
+
+/// `jsonb_object(array)` of keys and values in turn, `jsonb_object(keys, values)`; arrays may be in their text form.
+pub fn jsonb_object() -> ScalarUDF {
+    RowFunction::any("jsonb_object", DataType::Utf8).alias("json_object").marked("jsonb").body(|args| {
+        let pairs: Vec<(Option<String>, Option<String>)> = match args {
+            [both] => {
+                let both = texts(both)?;
+                if both.len() % 2 != 0 {
+                    return Err(failed(Kind::InvalidParameter, "array must have even number of elements"));
+                }
+                both.chunks(2).map(|pair| (pair.first().cloned().flatten(), pair.get(1).cloned().flatten())).collect()
+            }
+            [keys, values] => {
+                let (keys, values) = (texts(keys)?, texts(values)?);
+                if keys.len() != values.len() {
+                    return Err(failed(Kind::InvalidParameter, "mismatched array dimensions"));
+                }
+                keys.into_iter().zip(values).collect()
+            }
+            _ => return Ok(ScalarValue::Utf8(None)),
+        };
+        let mut members = Map::new();
+        for (key, value) in pairs {
+            let key = key.ok_or_else(|| failed(Kind::InvalidParameter, "null value not allowed for object key"))?;
+            members.insert(key, value.map_or(Value::Null, Value::String));
+        }
+        Ok(ScalarValue::Utf8(Some(Value::Object(members).to_string())))
+    })
+}
+
+fn texts(value: &ScalarValue) -> Result<Vec<Option<String>>> {
+    if let ScalarValue::List(list) = value {
+        let items = arrow::compute::cast(&list.value(0), &DataType::Utf8)?;
+        return Ok(arrow::array::AsArray::as_string::<i32>(&items).iter().map(|item| item.map(str::to_owned)).collect());
+    }
+    crate::array_text::items(text(value)?)
 }
 
 /// A value of SQL as JSON: documents stay what they are, other text is a string.

@@ -55,7 +55,7 @@ pub fn jsonb_delete() -> ScalarUDF {
                         items.remove(index);
                     }
                 }
-                _ => return Err(DataFusionError::Execution("cannot delete from object using integer index".to_owned())),
+                _ => return Err(crate::failure::failed(crate::failure::Kind::InvalidParameter, "cannot delete from object using integer index")),
             }
             return Ok(document(value));
         }
@@ -65,7 +65,7 @@ pub fn jsonb_delete() -> ScalarUDF {
                     members.remove(&key);
                 }
                 Value::Array(items) => items.retain(|item| item.as_str() != Some(key.as_str())),
-                _ => return Err(DataFusionError::Execution("cannot delete from scalar".to_owned())),
+                _ => return Err(crate::failure::failed(crate::failure::Kind::InvalidParameter, "cannot delete from scalar")),
             }
         }
         Ok(document(value))

@@ -47,7 +47,7 @@ fn elements(name: &str, form: As) -> ScalarUDF {
     RowFunction::exact(name, vec![DataType::Utf8], returns).body(move |args| {
         let Some(document) = args.first() else { return Err(DataFusionError::Internal("a document is missing".to_owned())) };
         let Value::Array(items) = parse(text(document)?)? else {
-            return Err(DataFusionError::Execution("cannot extract elements from an object or a scalar".to_owned()));
+            return Err(crate::failure::failed(crate::failure::Kind::InvalidParameter, "cannot extract elements from an object or a scalar"));
         };
         let values: StringArray = items.iter().map(|item| written(item, form)).collect();
         list_of(value_field("item", form), Arc::new(values))
@@ -65,7 +65,7 @@ pub fn jsonb_elements_text() -> ScalarUDF {
 fn object(document: &ScalarValue) -> Result<Map> {
     match parse(text(document)?)? {
         Value::Object(members) => Ok(members),
-        _ => Err(DataFusionError::Execution("an object is expected".to_owned())),
+        _ => Err(crate::failure::failed(crate::failure::Kind::InvalidParameter, "an object is expected")),
     }
 }
 
@@ -101,7 +101,7 @@ pub fn jsonb_members_text() -> ScalarUDF {
 
 fn documents(list: &ScalarValue) -> Result<Vec<Value>> {
     let ScalarValue::List(list) = list else {
-        return Err(DataFusionError::Execution("an array of documents is expected".to_owned()));
+        return Err(crate::failure::failed(crate::failure::Kind::InvalidParameter, "an array of documents is expected"));
     };
     let texts = arrow::compute::cast(&list.value(0), &DataType::Utf8)?;
     texts.as_string::<i32>().iter().map(|document| document.map_or(Ok(Value::Null), parse)).collect()
@@ -126,7 +126,7 @@ pub fn jsonb_collect_members() -> ScalarUDF {
             let Value::Array(pair) = pair else { continue };
             let mut parts = pair.into_iter();
             match (parts.next(), parts.next()) {
-                (Some(Value::Null) | None, _) => return Err(DataFusionError::Execution("field name must not be null".to_owned())),
+                (Some(Value::Null) | None, _) => return Err(crate::failure::failed(crate::failure::Kind::InvalidParameter, "field name must not be null")),
                 (Some(key), value) => members.insert(shown(&key).unwrap_or_default(), value.unwrap_or(Value::Null)),
             };
         }

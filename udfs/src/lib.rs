@@ -15,6 +15,7 @@ pub mod forms;
 pub mod intervals;
 mod hmac;
 mod json;
+mod json_path;
 mod jsonb_array_length;
 mod jsonb_build_object;
 mod jsonb_contains;
@@ -24,8 +25,10 @@ mod jsonb_sets;
 mod jsonb_typeof;
 mod makers;
 mod numbers;
+mod numeric_forms;
 mod parts;
 mod regexes;
+mod rounded;
 pub mod row;
 mod similar;
 pub mod timestamps;
@@ -94,6 +97,20 @@ pub const FUNCTIONS: &[fn() -> ScalarUDF] = &[
     to_char::to_char,
     hmac::hmac,
     varchar::varchar,
+    rounded::rounded_to,
+    numeric_forms::to_number,
+    numeric_forms::scale,
+    numeric_forms::min_scale,
+    numeric_forms::trim_scale,
+    numeric_forms::sign,
+    numeric_forms::array_dims,
+    json_path::jsonb_path_items,
+    json_path::jsonb_path_query_array,
+    json_path::jsonb_path_query_first,
+    json_path::jsonb_path_exists,
+    json_path::jsonb_path_match,
+    jsonb_set::jsonb_insert,
+    json::jsonb_object,
     parts::extract_field,
     parts::date_part,
     timezone::timezone,

@@ -4,7 +4,7 @@ use arrow::datatypes::DataType;
 use datafusion_common::ScalarValue;
 use datafusion_expr::ScalarUDF;
 
-use crate::failure::unreadable;
+use crate::failure::{Kind, failed, unreadable};
 use crate::row::{RowFunction, text};
 
 pub fn to_bytea() -> ScalarUDF {
@@ -21,7 +21,13 @@ pub fn to_bytea() -> ScalarUDF {
         match bytes(typed) {
             Some(bytes) => Ok(ScalarValue::Binary(Some(bytes))),
             None => {
-                Err(unreadable("bytea", typed))
+                Err(match typed.strip_prefix("\\x") {
+                    Some(digits) => match digits.chars().find(|digit| !digit.is_ascii_hexdigit() && !digit.is_ascii_whitespace()) {
+                        Some(wrong) => failed(Kind::InvalidParameter, format!("invalid hexadecimal digit: \"{wrong}\"")),
+                        None => failed(Kind::InvalidParameter, "invalid hexadecimal data: odd number of digits"),
+                    },
+                    None => unreadable("bytea", typed),
+                })
             }
         }
     })

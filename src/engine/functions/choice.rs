@@ -45,6 +45,11 @@ impl ScalarUDFImpl for Choice {
             Some(like) if is_text(data_type) => like.clone(),
             _ => data_type.clone(),
         };
+        if let Some(like) = like
+            && types.iter().all(|data_type| meant(data_type) == *like || *data_type == DataType::Null)
+        {
+            return Ok(types.iter().map(|_| like.clone()).collect());
+        }
         let fields: Vec<FieldRef> = types.iter().map(|data_type| Arc::new(Field::new("", meant(data_type), true))).collect();
         let fields = fields_with_udf(&fields, self.inner.as_ref())?;
         Ok(fields.iter().map(|field| field.data_type().clone()).collect())

@@ -316,6 +316,10 @@ fn from_text(texts: &StringArray, to: &DataType) -> Result<ArrayRef> {
         other => {
             let trimmed: StringArray = texts.iter().map(|text| text.map(str::trim_ascii)).collect();
             let options = CastOptions { safe: false, ..CastOptions::default() };
+            // Six digits are hours, minutes and seconds.
+            if matches!(other, DataType::Time64(_)) {
+                return weir_udfs::calendar::read(&trimmed, other);
+            }
             match cast_with_options(&trimmed, other, &options) {
                 Ok(values) => values,
                 Err(_) => weir_udfs::calendar::read(&trimmed, other)?,

@@ -35,6 +35,7 @@ pub(super) use arrays::{array_in, row_for_none};
 pub(super) use convert::{convert, cut, differs, float_scale, limited, own_scale};
 pub(super) use division::divide;
 pub(super) use single_value::single_value;
+pub use text::texts_of;
 pub(super) use text::{shown, text};
 
 /// Registers what does not depend on the session.
@@ -54,7 +55,11 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
     if let Some(series) = state.table_functions().get("generate_series").cloned() {
         state.register_udtf(super::rewrite::sets::SERIES, Arc::clone(series.function()));
     }
+    state.register_udf(Arc::new(weir_udfs::row::marked("jsonb")))?;
     state.register_udf(Arc::new(in_array::in_array()))?;
+    if let Ok(variance) = state.udaf("var_samp") {
+        state.register_udaf(Arc::new(variance.as_ref().clone().with_aliases(["variance", "var_samp", "var_sample"])))?;
+    }
     for (of_text, of_bytes) in bytes::BOTH {
         let either = bytes::either(state.udf(of_text)?, state.udf(of_bytes)?);
         state.register_udf(Arc::new(either))?;

@@ -92,6 +92,11 @@ impl ScalarUDFImpl for Text {
     }
 }
 
+/// The texts of values that have no form of their own on the wire.
+pub fn texts_of(array: &ArrayRef) -> crate::error::Result<ArrayRef> {
+    texts(array, Place::Alone, "UTC").map_err(super::super::errors::error)
+}
+
 fn texts(array: &ArrayRef, place: Place, zone: &str) -> Result<ArrayRef> {
     let is_text = matches!(array.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null);
     if is_text || array.data_type().is_integer() {

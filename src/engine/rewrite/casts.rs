@@ -56,7 +56,16 @@ fn cast(inner: &Expr, data_type: &DataType) -> Option<Expr> {
     }
     match checked_by(data_type)? {
         "timestamp" | "timestamptz" | "to_bytea" | "text" if is_parameter(inner) => None,
-        function => Some(call(function, vec![inner.clone()])),
+        function => {
+            let cast = call(function, vec![inner.clone()]);
+            Some(match data_type {
+                DataType::Timestamp(Some(digits @ ..6), _) => {
+                    let digits = Expr::Value(Value::Number(digits.to_string(), false).with_empty_span());
+                    call("rounded_to", vec![cast, digits])
+                }
+                _ => cast,
+            })
+        }
     }
 }
 

@@ -71,7 +71,7 @@ fn plain(argument: &FunctionArg) -> Option<Expr> {
 }
 
 /// A step in quotes is an interval.
-fn with_interval(args: &[FunctionArg]) -> Vec<FunctionArg> {
+pub(super) fn with_interval(args: &[FunctionArg]) -> Vec<FunctionArg> {
     let quoted = |arg: &FunctionArg| match arg {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(value @ Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(_), .. }))) => {
             let data_type = DataType::Interval { fields: None, precision: None };
@@ -88,7 +88,11 @@ fn derived(set: Set) -> Option<TableFactor> {
     let lateral = arrays.iter().any(refers);
     let item = |expr: Expr, name: &str| SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', name) };
     let own = alias.as_ref().filter(|alias| alias.columns.is_empty()).map(|alias| folded(&alias.name));
-    let rows = |array: &Expr| call("unnest", vec![array.clone()]);
+    let name = match arrays.as_slice() {
+        [Expr::Function(function)] => last_name(&function.name).unwrap_or_default(),
+        _ => String::new(),
+    };
+    let rows = |array: &Expr| marked(&name, call("unnest", vec![array.clone()]));
     let mut projection: Vec<SelectItem> = match (columns_of(&function), arrays.as_slice()) {
         ([one], [array]) => {
             let name = if *one == "value" { "value".to_owned() } else { own.unwrap_or_else(|| (*one).to_owned()) };
@@ -99,7 +103,7 @@ fn derived(set: Set) -> Option<TableFactor> {
         _ => return None,
     };
     if let (true, [first, ..]) = (is_numbered, arrays.as_slice()) {
-        let numbers = rows(&call("array_subscripts", vec![first.clone()]));
+        let numbers = call("unnest", vec![call("array_subscripts", vec![first.clone()])]);
         let data_type = DataType::BigInt(None);
         let number = Expr::Cast { kind: CastKind::Cast, expr: Box::new(numbers), data_type, array: false, format: None };
         projection.push(item(number, "ordinality"));
@@ -110,6 +114,14 @@ fn derived(set: Set) -> Option<TableFactor> {
     }
     let alias = alias.or_else(|| Some(named(&function, None)));
     Some(TableFactor::Derived { lateral, subquery, alias, sample: None })
+}
+
+/// Items of documents are documents; an array of them does not say so of its items.
+pub(super) fn marked(array: &str, items: Expr) -> Expr {
+    match array {
+        "jsonb_elements" | "jsonb_path_items" => call("as_jsonb", vec![items]),
+        _ => items,
+    }
 }
 
 fn unnamed(name: &str, at: usize) -> String {
@@ -197,6 +209,7 @@ fn columns_of(function: &str) -> &'static [&'static str] {
         "jsonb_array_elements" | "json_array_elements" | "jsonb_array_elements_text" | "json_array_elements_text" => &["value"],
         "jsonb_object_keys" => &["jsonb_object_keys"],
         "json_object_keys" => &["json_object_keys"],
+        "jsonb_path_query" => &["jsonb_path_query"],
         "regexp_matches" => &["regexp_matches"],
         "regexp_split_to_table" => &["regexp_split_to_table"],
         "string_to_table" => &["string_to_table"],

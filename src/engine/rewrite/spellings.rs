@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
-    FunctionArguments, Interval, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins, UnaryOperator,
+    FunctionArguments, Interval, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, Subscript, TableFactor, TableWithJoins, TrimWhereField, UnaryOperator,
     Value, ValueWithSpan, VisitMut, VisitorMut, WindowFrameBound, WindowSpec, WindowType,
 };
 
@@ -34,6 +34,7 @@ const SETS: &[(&str, &str)] = &[
     ("regexp_matches", "regexp_all_matches"),
     ("regexp_split_to_table", "regexp_split_to_array"),
     ("string_to_table", "string_to_array"),
+    ("jsonb_path_query", "jsonb_path_items"),
 ];
 
 pub(super) struct Spellings;
@@ -71,17 +72,34 @@ impl VisitorMut for Spellings {
                 .or_else(|| documents(function))
                 .or_else(|| current_role(&function.name))
                 .or_else(|| plain_name(function)),
-            Expr::Substring { expr: whole, substring_from: Some(from), substring_for: None, .. } => match from.as_ref() {
-                Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(_), .. }) => {
-                    Some(call("regexp_substr", vec![(**whole).clone(), (**from).clone()]))
-                }
-                _ => None,
-            },
+            Expr::Substring { expr: whole, substring_from, substring_for, .. } => {
+                let (from, count) = (substring_from.as_deref(), substring_for.as_deref());
+                let is_quoted = matches!(from, Some(Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(_), .. })));
+                let mut args = vec![(**whole).clone(), from.cloned().unwrap_or_else(|| number("1"))];
+                args.extend(count.cloned());
+                Some(call(if is_quoted && count.is_none() { "regexp_substr" } else { "substr" }, args))
+            }
+            Expr::Position { expr: part, r#in: whole } => Some(call("strpos", vec![(**whole).clone(), (**part).clone()])),
+            Expr::Overlay { expr: whole, overlay_what, overlay_from, overlay_for } => {
+                let mut args = vec![(**whole).clone(), (**overlay_what).clone(), (**overlay_from).clone()];
+                args.extend(overlay_for.as_deref().cloned());
+                Some(call("overlay", args))
+            }
+            Expr::Trim { expr: whole, trim_where, trim_what, trim_characters: None } => {
+                let name = match trim_where {
+                    Some(TrimWhereField::Leading) => "ltrim",
+                    Some(TrimWhereField::Trailing) => "rtrim",
+                    _ => "btrim",
+                };
+                let mut args = vec![(**whole).clone()];
+                args.extend(trim_what.as_deref().cloned());
+                Some(call(name, args))
+            }
             Expr::Identifier(name) if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("localtimestamp") => {
                 Some(call("timestamp", vec![call("now", Vec::new())]))
             }
             Expr::Identifier(name) if name.quote_style.is_none() => current_role(&name.clone().into()),
-            Expr::CompoundFieldAccess { root, access_chain } => field_of(root, access_chain),
+            Expr::CompoundFieldAccess { root, access_chain } => field_of(root, access_chain).or_else(|| member_of(root, access_chain)),
             Expr::Collate { expr: inner, collation } => match last_name(collation).as_deref() {
                 // Text is compared by its bytes.
                 Some("default" | "C" | "POSIX" | "c" | "posix" | "ucs_basic") => Some((**inner).clone()),
@@ -166,7 +184,16 @@ fn frame_as_written(window: &mut WindowSpec) {
 
 /// Functions that are an operator, a sum or another function here.
 fn other_form(function: &Function) -> Option<Expr> {
-    let FunctionArguments::List(list) = &function.args else { return None };
+    let list = match &function.args {
+        FunctionArguments::List(list) => list,
+        FunctionArguments::None if last_name(&function.name)? == "localtimestamp" => {
+            return Some(call("timestamp", vec![call("now", Vec::new())]));
+        }
+        _ => return None,
+    };
+    if last_name(&function.name)? == "make_interval" {
+        return positional(list);
+    }
     let given: Vec<&Expr> = list.args.iter().filter_map(plain_argument).collect();
     if given.len() != list.args.len() || function.over.is_some() {
         return None;
@@ -182,6 +209,28 @@ fn other_form(function: &Function) -> Option<Expr> {
         ("num_nonnulls", values) if !values.is_empty() => Some(counted(values, |expr| Expr::IsNotNull(expr))),
         _ => None,
     }
+}
+
+/// `make_interval(days => 10)` by places.
+fn positional(list: &FunctionArgumentList) -> Option<Expr> {
+    const NAMES: &[&str] = &["years", "months", "weeks", "days", "hours", "mins", "secs"];
+    let mut args = vec![number("0"); NAMES.len()];
+    for (at, argument) in list.args.iter().enumerate() {
+        let (place, value) = match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) => (at, value),
+            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. } => {
+                let name = super::super::resolve::folded(name);
+                (NAMES.iter().position(|known| *known == name)?, value)
+            }
+            FunctionArg::ExprNamed { name: Expr::Identifier(name), arg: FunctionArgExpr::Expr(value), .. } => {
+                let name = super::super::resolve::folded(name);
+                (NAMES.iter().position(|known| *known == name)?, value)
+            }
+            _ => return None,
+        };
+        *args.get_mut(place)? = value.clone();
+    }
+    Some(call("make_interval", args))
 }
 
 /// How many of the values are so.
@@ -232,8 +281,11 @@ impl VisitorMut for Sets {
             && let Some(array) = as_array(&function.name)
             && function.over.is_none()
         {
-            let inner = Expr::Function(Function { name: named(array), ..function.clone() });
-            *expr = call("unnest", vec![inner]);
+            let mut inner = Function { name: named(array), ..function.clone() };
+            if let (FunctionArguments::List(list), "series_array") = (&mut inner.args, array) {
+                list.args = super::sets::with_interval(&list.args);
+            }
+            *expr = super::sets::marked(array, call("unnest", vec![Expr::Function(inner)]));
         }
         ControlFlow::Continue(())
     }
@@ -472,6 +524,18 @@ fn plain_name(function: &Function) -> Option<Expr> {
     let name = super::super::resolve::folded(name.as_ident()?);
     matches!(schema.as_str(), "pg_catalog" | "information_schema")
         .then(|| Expr::Function(Function { name: named(&name), ..function.clone() }))
+}
+
+/// `document['a']['b']`.
+fn member_of(root: &Expr, chain: &[AccessExpr]) -> Option<Expr> {
+    let step = |access: &AccessExpr| match access {
+        AccessExpr::Subscript(Subscript::Index { index: index @ Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(_), .. }) }) => {
+            Some(index.clone())
+        }
+        _ => None,
+    };
+    let steps = chain.iter().map(step).collect::<Option<Vec<_>>>()?;
+    Some(call("jsonb_extract_path", std::iter::once(root.clone()).chain(steps).collect()))
 }
 
 /// `(x).field`, which the planner has for names only.

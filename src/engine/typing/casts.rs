@@ -108,6 +108,10 @@ fn refuse(from: &Field, to: &DataType) -> Result<()> {
 /// For callers that have no plan: a value on its way into a column.
 pub(in crate::engine) fn assigned(value: Expr, schema: &DFSchema, to: &DataType) -> Result<Expr, DataFusionError> {
     match value.get_type(schema) {
+        Ok(DataType::Boolean) if to.is_numeric() => {
+            let name = shown_type(&Field::new("", to.clone(), true));
+            Err(external(Error::new(Code::WrongType, format!("a column of type {name} takes no boolean"))))
+        }
         Ok(from) if differs(&from, to) => converted(value, to),
         _ => value.cast_to(to, schema),
     }

@@ -59,7 +59,7 @@ fn parts(plan: &LogicalPlan) -> Option<(Projection, Unnest, Projection)> {
             inner => {
                 let (outer, unnest, arrays) = parts(inner)?;
                 let exprs = renamed.expr.iter().map(|expr| replaced(expr, &outer, inner)).collect::<Option<Vec<_>>>()?;
-                return Some((Projection { expr: exprs, ..renamed.clone() }, unnest, arrays));
+                return Some((Projection::try_new_with_schema(exprs, Arc::clone(&renamed.input), Arc::clone(&renamed.schema)).ok()?, unnest, arrays));
             }
         },
         _ => return None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use datafusion::common::{DFSchema, Result, ScalarValue};
-use datafusion::logical_expr::expr::{Between, InList, ScalarFunction};
+use datafusion::logical_expr::expr::{Between, InList, Placeholder, ScalarFunction};
 use arrow::array::Array;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Like, Operator, ScalarUDF, cast, lit};
 use weir_udfs::row::{is_json, mark_of};
@@ -267,6 +267,12 @@ fn in_array(args: Vec<Expr>, func: Arc<ScalarUDF>, schema: &DFSchema) -> Result<
         return Ok(Expr::ScalarFunction(ScalarFunction { func, args: vec![item, list] }));
     };
     let list = match &list {
+        // A parameter is an array of what is looked for.
+        Expr::Placeholder(parameter) if parameter.field.as_ref().is_none_or(|known| !known.data_type().is_nested()) => {
+            let element = Field::new_list_field(field.data_type().clone(), true).with_metadata(field.metadata().clone());
+            let array = Field::new("", DataType::List(Arc::new(element)), true);
+            Expr::Placeholder(Placeholder::new_with_field(parameter.id.clone(), Some(Arc::new(array))))
+        }
         Expr::Literal(ScalarValue::Utf8(Some(text)), None) => {
             let element = Field::new_list_field(field.data_type().clone(), true).with_metadata(field.metadata().clone());
             Expr::Literal(super::literals::array(text, &DataType::List(Arc::new(element)))?, None)

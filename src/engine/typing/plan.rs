@@ -8,10 +8,12 @@ use datafusion::common::{Column, DFSchema, DFSchemaRef, ExprSchema, Result, Scal
 use datafusion::logical_expr::expr::{
     AggregateFunction, Alias, Between, Case, Exists, InList, InSubquery, ScalarFunction, WindowFunction, WindowFunctionDefinition,
 };
+use datafusion::functions_nested::cardinality::cardinality_udf;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    BinaryExpr, Cast, Expr, ExprSchemable, Join, LogicalPlan, LogicalPlanBuilder, Projection, RecursiveQuery, Subquery, Union, Values, cast,
+    BinaryExpr, Cast, Expr, ExprSchemable, Join, LogicalPlan, LogicalPlanBuilder, Projection, RecursiveQuery, Subquery, Union, Values, cast, lit,
+    when,
 };
 
 use super::super::errors::external;
@@ -155,6 +157,18 @@ fn function_call(function: ScalarFunction, schema: &DFSchema) -> Result<Expr> {
     // Places and lengths are integers in PostgreSQL.
     Ok(match expr.get_type(schema) {
         Ok(DataType::Int64) if matches!(name.as_str(), "regexp_count" | "regexp_instr" | "width_bucket" | "array_position") => cast(expr, DataType::Int32),
+        // An empty array has no dimension.
+        Ok(DataType::UInt64) if matches!(name.as_str(), "array_length" | "array_ndims") => {
+            let of = match &expr {
+                Expr::ScalarFunction(function) => function.args.first().cloned(),
+                _ => None,
+            };
+            let length = cast(expr, DataType::Int32);
+            match of {
+                Some(array) => when(cardinality_udf().call(vec![array]).gt(lit(0_u64)), length).end()?,
+                None => length,
+            }
+        }
         Ok(DataType::UInt64) => cast(expr, DataType::Int32),
         Ok(DataType::List(item)) if *item.data_type() == DataType::Int64 && name == "generate_series" && are_integers => {
             cast(expr, DataType::List(Arc::new(Field::new_list_field(DataType::Int32, true))))

@@ -205,6 +205,16 @@ impl PgType {
             | DataType::FixedSizeList(item, _)
             | DataType::ListView(item)
             | DataType::LargeListView(item)
+                if item.data_type().is_nested() && matches!(item.data_type(), DataType::List(_) | DataType::LargeList(_)) =>
+            {
+                // Arrays of arrays have the text of PostgreSQL's, without a type of their own.
+                Self { kind: Kind::Text, is_array: false }
+            }
+            DataType::List(item)
+            | DataType::LargeList(item)
+            | DataType::FixedSizeList(item, _)
+            | DataType::ListView(item)
+            | DataType::LargeListView(item)
                 if Kind::of_field(field) != Kind::Json && !field.metadata().contains_key(TYPE_KEY) =>
             {
                 Self { kind: Kind::of_field(item), is_array: true }

@@ -125,6 +125,10 @@ fn column_cells(array: &ArrayRef, column: &Column, zone: &Zone) -> Result<Box<dy
     let PgType { kind, is_array } = column.pg_type;
     if !is_array {
         return match (kind, array.data_type()) {
+            (Kind::Text, DataType::List(item) | DataType::LargeList(item)) if item.data_type().is_nested() => {
+                let texts = crate::engine::texts_of(array)?;
+                value_cells(&texts, kind, column.format, zone)
+            }
             (Kind::Text, DataType::List(_)) => value_cells(&vector(array)?, kind, column.format, zone),
             _ => value_cells(array, kind, column.format, zone),
         };
