@@ -40,7 +40,7 @@ fn state(error: &tokio_postgres::Error) -> String {
 const TABLE: &str = "CREATE TABLE t (id bigint PRIMARY KEY, name text DEFAULT 'none', n numeric(8,2) CHECK (n > 0), at timestamptz, \
                      day date, ok boolean, x double precision, raw bytea, doc jsonb, key uuid)";
 
-const LINES: &str = "1\ta\\tb\t12.50\t2026-01-02 03:04:05+00\t2026-01-02\tt\t1.5\t\\\\x00ff\t{\"a\":1}\t\
+const LINES: &str = "1\ta\\tb\t12.50\t2026-01-02 03:04:05+00\t2026-01-02\tt\t1.5\t\\\\x00ff\t{\"a\": 1}\t\
                      b7e9f4f2-0000-4000-8000-000000000001\n\
                      2\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\n";
 

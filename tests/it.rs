@@ -19,6 +19,7 @@ mod crash;
 mod drivers;
 mod hub;
 mod limits;
+mod parity;
 mod roles;
 mod sessions;
 mod slt;

@@ -297,12 +297,8 @@ impl Guard<'_> {
                 self.when(sample.is_some(), "TABLESAMPLE", &["TABLESAMPLE", "SAMPLE"])?;
                 self.alias(alias.as_ref())
             }
-            TableFactor::Function { lateral: _, name, args: _, with_ordinality, alias } => {
-                self.ordinality(*with_ordinality, name.span())?;
-                self.alias(alias.as_ref())
-            }
-            TableFactor::UNNEST { alias, array_exprs: _, with_offset, with_offset_alias, with_ordinality } => {
-                self.ordinality(*with_ordinality, Span::empty())?;
+            TableFactor::Function { lateral: _, name: _, args: _, with_ordinality: _, alias } => self.alias(alias.as_ref()),
+            TableFactor::UNNEST { alias, array_exprs: _, with_offset, with_offset_alias, with_ordinality: _ } => {
                 self.when(*with_offset || with_offset_alias.is_some(), "WITH OFFSET", &["OFFSET"])?;
                 self.alias(alias.as_ref())
             }

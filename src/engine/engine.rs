@@ -23,7 +23,7 @@ use super::position::Place;
 use super::settled::Settled;
 use super::source_state::SourceState;
 use super::state::{self, EngineLimits};
-use super::{Planned, Relations, Scope, errors, floats, memory, parameters, rewrite, system};
+use super::{Planned, Relations, Scope, errors, floats, memory, parameters, rewrite, system, typing};
 use crate::clock::Clock;
 use crate::delta::{Lake, Table};
 use crate::error::{Code, Error, Result};
@@ -156,7 +156,7 @@ impl Engine {
             Expr::Alias(alias) => *alias.expr,
             other => other,
         };
-        let bound = floats::compared_in(bound, schema).map_err(errors::error)?.data;
+        let bound = typing::typed_expr(bound, schema).and_then(|bound| floats::compared_in(bound, schema)).map_err(errors::error)?.data;
         parameters::fill_expr(bound, scope)
     }
 

@@ -8,6 +8,7 @@ use std::error::Error as StdError;
 use arrow_schema::ArrowError;
 use datafusion::common::{Column, DataFusionError, SchemaError};
 use weir_catalog::ErrorKind;
+use weir_udfs::failure::{Failure, Kind as FailureKind};
 
 use crate::error::{Code, Error};
 
@@ -63,6 +64,9 @@ pub(super) fn external(error: Error) -> DataFusionError {
 
 /// What a write of the lake says of rows that could not be computed, in the words of a query.
 pub(super) fn computed(error: Error) -> Error {
+    if let Some(own) = std::error::Error::source(&error).and_then(innermost).filter(|_| error.code() == Code::DataException) {
+        return own;
+    }
     let inside = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<DataFusionError>());
     match inside.map(|inside| classify(root(inside))) {
         Some(told) if error.code() == Code::DataException && told.code() != Code::Internal => told,
@@ -87,6 +91,9 @@ pub(super) fn innermost(error: &(dyn StdError + 'static)) -> Option<Error> {
         if let Some(found) = current.downcast_ref::<Error>() {
             return Some(found.clone());
         }
+        if let Some(found) = current.downcast_ref::<Failure>() {
+            return Some(refused(found));
+        }
         if let Some(found) = current.downcast_ref::<weir_catalog::Error>() {
             return Some(catalog_error(found.clone()));
         }
@@ -99,6 +106,32 @@ pub(super) fn innermost(error: &(dyn StdError + 'static)) -> Option<Error> {
         };
     }
     None
+}
+
+/// What a function refuses.
+fn refused(failure: &Failure) -> Error {
+    let code = match failure.kind {
+        FailureKind::InvalidText => Code::InvalidText,
+        FailureKind::NumericOutOfRange => Code::NumericOutOfRange,
+        FailureKind::DatetimeOutOfRange => Code::DatetimeOutOfRange,
+        FailureKind::InvalidDatetime => Code::InvalidDatetime,
+        FailureKind::StringTooLong => Code::StringTooLong,
+        FailureKind::InvalidParameter => Code::InvalidParameter,
+        FailureKind::NotSupported => Code::NotSupported,
+        FailureKind::TooComplex => Code::TooComplex,
+        FailureKind::Untranslatable => Code::Untranslatable,
+        FailureKind::OutOfArray => Code::OutOfArray,
+        FailureKind::Syntax => Code::Syntax,
+        FailureKind::InvalidRegex => Code::InvalidRegex,
+        FailureKind::NoJsonMember => Code::NoJsonMember,
+        FailureKind::JsonItem => Code::JsonItem,
+        FailureKind::Substring => Code::Substring,
+    };
+    let error = Error::new(code, failure.message.clone());
+    match &failure.detail {
+        Some(detail) => error.detail(detail.clone()),
+        None => error,
+    }
 }
 
 fn step(error: &DataFusionError) -> Option<&(dyn StdError + 'static)> {
@@ -132,6 +165,7 @@ fn classify(error: &DataFusionError) -> Error {
         DataFusionError::ArrowError(arrow, _) => classify_arrow(arrow),
         DataFusionError::External(inner) => match inner.downcast_ref::<ArrowError>() {
             Some(arrow) => classify_arrow(arrow),
+            None if inner.to_string().contains("regex parse error") => invalid_regex(&inner.to_string()),
             None => Error::internal("the query could not be run"),
         },
         DataFusionError::SchemaError(schema, _) => classify_schema(schema),
@@ -147,6 +181,8 @@ fn classify(error: &DataFusionError) -> Error {
             .hint("Read less at once, or raise the hub's memory limit.".to_owned()),
         DataFusionError::IoError(io) => classify_io(io),
         DataFusionError::Configuration(text) => Error::new(Code::InvalidParameter, sentence(text)),
+        // A filter that is evaluated while the file is read.
+        DataFusionError::ParquetError(inner) if is_of_values(&inner.to_string()) => classify_execution(&inner.to_string()),
         DataFusionError::ParquetError(_) | DataFusionError::ObjectStore(_) => Error::new(Code::Io, "a file of the lake could not be read"),
         DataFusionError::ExecutionJoin(_) => Error::internal("a task of the query ended early"),
         _ => Error::internal("the query could not be run"),
@@ -194,7 +230,31 @@ pub(super) fn did_you_mean(name: &str) -> String {
     format!("Did you mean \"{name}\"?")
 }
 
+/// PostgreSQL's words for the usual slips; the reason is the library's.
+fn invalid_regex(text: &str) -> Error {
+    let reason = text.lines().find_map(|line| line.strip_prefix("error: ")).unwrap_or("it cannot be read");
+    Error::new(Code::InvalidRegex, format!("invalid regular expression: {reason}"))
+}
+
+/// What the planner says of places and groups, by the words it begins with.
+const REFERENCES: &[(&str, Code)] = &[
+    ("Order by column out of bounds", Code::InvalidReference),
+    ("Order by index starts at 1", Code::InvalidReference),
+    ("Cannot find column with position", Code::InvalidReference),
+    ("SELECT DISTINCT ON expressions must match", Code::InvalidReference),
+    ("must be in GROUP BY or an aggregate function", Code::Grouping),
+    ("aggregate functions are not allowed in", Code::Grouping),
+    ("Aggregate functions are not allowed in", Code::Grouping),
+    ("calls cannot be nested", Code::Grouping),
+    ("Cannot coerce arithmetic expression", Code::UndefinedFunction),
+    ("LIMIT must be >= 0", Code::InvalidLimit),
+    ("OFFSET must be >=", Code::InvalidLimit),
+];
+
 fn classify_plan(text: &str) -> Error {
+    if let Some((_, code)) = REFERENCES.iter().find(|(words, _)| text.contains(words)) {
+        return Error::new(*code, sentence(text));
+    }
     if let Some(name) = between(text, "Invalid function '", "'") {
         let near = between(text, "Did you mean '", "'");
         return Error::new(Code::UndefinedFunction, format!("function {name} does not exist")).hint(near.map(did_you_mean));
@@ -212,6 +272,9 @@ fn classify_plan(text: &str) -> Error {
         .or_else(|| between(text, "No value found for placeholder with name ", "."))
     {
         return Error::new(Code::UndefinedParameter, format!("there is no value for parameter {name}"));
+    }
+    if text.contains("no built-in digest algorithm") {
+        return Error::new(Code::NotSupported, sentence(text)).hint("Use md5, sha224, sha256, sha384 or sha512.".to_owned());
     }
     let function = ["No function matches", "Failed to coerce arguments", "does not support zero arguments", "Function '"];
     if function.iter().any(|words| text.contains(words)) {
@@ -238,8 +301,40 @@ fn classify_plan(text: &str) -> Error {
     Error::new(Code::Syntax, sentence(text))
 }
 
+/// Whether values, not the file, are to blame.
+fn is_of_values(text: &str) -> bool {
+    ["out of range", "division by zero", "Divide by zero", "invalid input syntax"].iter().any(|words| text.contains(words))
+}
+
 fn classify_execution(text: &str) -> Error {
     let lower = text.to_lowercase();
+    if lower.contains("scalar subquery returned more than one row") {
+        return Error::new(Code::Cardinality, "more than one row returned by a subquery used as an expression");
+    }
+    if lower.contains("regex parse error") || lower.contains("regular expression did not compile") {
+        return invalid_regex(text);
+    }
+    if let Some((_, value)) = text.split_once("invalid input syntax for type ") {
+        return Error::new(Code::InvalidText, format!("invalid input syntax for type {}", first_line(value)));
+    }
+    if lower.contains("cannot take square root of a negative number") {
+        return Error::new(Code::InvalidPower, "cannot take square root of a negative number");
+    }
+    if let Some(kind) = ["smallint", "integer", "bigint"].iter().find(|kind| lower.contains(&format!("{kind} out of range"))) {
+        return Error::new(Code::NumericOutOfRange, format!("{kind} out of range"));
+    }
+    if lower.contains("granularity") || lower.contains("date part") || lower.contains("field position must not be zero") {
+        return Error::new(Code::InvalidParameter, sentence(text));
+    }
+    if lower.contains("invalid hexadecimal digit") {
+        return Error::new(Code::InvalidParameter, sentence(text));
+    }
+    if lower.contains("negative count not allowed") || lower.contains("negative substring length") {
+        return Error::new(Code::Substring, "negative substring length not allowed");
+    }
+    if lower.contains("unable to parse date from") {
+        return Error::new(Code::DatetimeOutOfRange, "date field value out of range");
+    }
     if lower.contains("divide by zero") || lower.contains("division by zero") {
         return Error::new(Code::DivisionByZero, "division by zero");
     }
@@ -273,6 +368,7 @@ fn classify_arrow(error: &ArrowError) -> Error {
         ArrowError::IoError(_, io) => classify_io(io),
         ArrowError::JsonError(text) => Error::new(Code::InvalidText, "invalid input syntax for type json").detail(first_line(text)),
         ArrowError::CsvError(text) | ArrowError::AvroError(text) => Error::new(Code::DataException, sentence(text)),
+        ArrowError::ParquetError(text) if is_of_values(text) => classify_execution(text),
         ArrowError::ParquetError(_) | ArrowError::IpcError(_) => Error::new(Code::Io, "a file of the lake could not be read"),
         ArrowError::OffsetOverflowError(_) => Error::new(Code::OutOfMemory, "a text value is too long"),
         _ => Error::internal("the query could not be run"),

@@ -39,6 +39,7 @@ mod subqueries;
 mod system;
 mod temporary;
 mod types;
+mod typing;
 mod version;
 
 #[cfg(test)]
@@ -52,8 +53,10 @@ pub use dml::DmlDone;
 pub use dml::{DmlKind, line_behind};
 pub use engine::Engine;
 pub use errors::catalog_error;
+pub use functions::texts_of;
 pub use letters::are as is_dead_letters;
 pub use origins::{ORIGIN_KEY, origins, with_origins};
+pub use output_names::{shown, told_apart};
 pub use snapshot::{Snapshot, SnapshotMark};
 pub use state::EngineLimits;
 pub use temporary::{TEMPORARY, drop_left_over, drop_tables, is_temporary};

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{DataType, Expr, Ident, ObjectNamePart, Query, Select, SelectItem, SetExpr, VisitMut, VisitorMut};
+use sqlparser::ast::{ArrayElemTypeDef, DataType, Expr, Ident, ObjectNamePart, Query, Select, SelectItem, SetExpr, VisitMut, VisitorMut};
 
 mod sorted;
 
@@ -15,6 +15,44 @@ const UNNAMED: &str = "?column?";
 /// Names what has no name, in the query and in all queries inside it.
 pub(super) fn name(query: &mut Query) {
     let _ = query.visit(&mut Namer);
+}
+
+/// The columns of the result as PostgreSQL names them: several may share a name. None where they come from a relation.
+pub fn shown(query: &Query) -> Option<Vec<String>> {
+    let mut body = query.body.as_ref();
+    loop {
+        body = match body {
+            SetExpr::SetOperation { left, .. } => left.as_ref(),
+            SetExpr::Query(inner) => inner.body.as_ref(),
+            _ => break,
+        };
+    }
+    let SetExpr::Select(select) = body else { return None };
+    let names = select.projection.iter().map(|item| match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),
+        SelectItem::UnnamedExpr(expr) => Some(match derived(expr) {
+            Derived::Own(name) | Derived::Column(name) => name,
+        }),
+        _ => None,
+    });
+    names.collect()
+}
+
+/// A query for a client, who may give the same name twice: nothing outside asks for the second. See [`shown`].
+pub fn told_apart(query: &mut Query) {
+    if query.order_by.is_some() {
+        return;
+    }
+    let SetExpr::Select(select) = query.body.as_mut() else { return };
+    let mut taken: HashSet<String> = HashSet::new();
+    for item in &mut select.projection {
+        if let SelectItem::ExprWithAlias { alias, .. } = item {
+            let name = free(folded(alias), &mut taken);
+            if name != folded(alias) {
+                *alias = Ident::with_quote('"', name);
+            }
+        }
+    }
 }
 
 struct Namer;
@@ -124,8 +162,9 @@ fn derived(expr: &Expr) -> Derived {
             Some(ObjectNamePart::Identifier(ident)) => Derived::Own(folded(ident)),
             _ => own(UNNAMED),
         },
+        // The name of a type gives way to that of a later cast, a function's and a column's do not.
         Expr::Cast { expr: inner, data_type, .. } => match derived(inner) {
-            Derived::Own(name) if name == UNNAMED => Derived::Own(type_name(data_type)),
+            Derived::Own(name) if name == UNNAMED || is_typed(inner) => Derived::Own(type_name(data_type)),
             found => found,
         },
         Expr::TypedString(typed) => Derived::Own(type_name(&typed.data_type)),
@@ -138,15 +177,30 @@ fn derived(expr: &Expr) -> Derived {
         Expr::Subquery(query) => first_of(query).map_or_else(|| own(UNNAMED), Derived::Own),
         Expr::Array(_) => own("array"),
         Expr::Extract { .. } => own("extract"),
+        Expr::Substring { shorthand: true, .. } => own("substr"),
         Expr::Substring { .. } => own("substring"),
         Expr::Position { .. } => own("position"),
+        Expr::Trim { trim_where: Some(sqlparser::ast::TrimWhereField::Leading), .. } => own("ltrim"),
+        Expr::Trim { trim_where: Some(sqlparser::ast::TrimWhereField::Trailing), .. } => own("rtrim"),
         Expr::Trim { .. } => own("btrim"),
+        Expr::Tuple(_) => own("row"),
+        Expr::CompoundFieldAccess { root, .. } => derived(root),
         Expr::Overlay { .. } => own("overlay"),
         Expr::Ceil { .. } => own("ceil"),
         Expr::Floor { .. } => own("floor"),
         Expr::AtTimeZone { .. } => own("timezone"),
         Expr::Interval(_) => own("interval"),
         _ => own(UNNAMED),
+    }
+}
+
+/// Whether what the expression is named after is a type.
+fn is_typed(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => is_typed(inner),
+        Expr::TypedString(_) | Expr::Interval(_) => true,
+        Expr::Cast { expr: inner, .. } => is_typed(inner) || matches!(derived(inner), Derived::Own(name) if name == UNNAMED),
+        _ => false,
     }
 }
 
@@ -178,6 +232,15 @@ fn type_name(data_type: &DataType) -> String {
         DataType::Timestamp(_, sqlparser::ast::TimezoneInfo::Tz | sqlparser::ast::TimezoneInfo::WithTimeZone) => "timestamptz",
         DataType::Timestamp(..) => "timestamp",
         DataType::Interval { .. } => "interval",
+        DataType::Array(
+            ArrayElemTypeDef::SquareBracket(element, _) | ArrayElemTypeDef::Parenthesis(element) | ArrayElemTypeDef::AngleBracket(element),
+        ) => {
+            return type_name(element);
+        }
+        DataType::Char(_) | DataType::Character(_) => "bpchar",
+        DataType::Date => "date",
+        DataType::Time(_, sqlparser::ast::TimezoneInfo::Tz | sqlparser::ast::TimezoneInfo::WithTimeZone) => "timetz",
+        DataType::Time(..) => "time",
         other => return other.to_string().to_lowercase(),
     };
     name.to_owned()

@@ -20,7 +20,7 @@ use super::position::Place;
 use super::resolve::{Ask, Misplaced, Moment, Target, walk};
 use super::{
     Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, apart, constant, definition, errors, floats, from_calls, letters,
-    output_names, parameters, privileges, rewrite, state, subqueries, system,
+    output_names, parameters, privileges, rewrite, state, subqueries, system, typing,
 };
 use crate::clock::Micros;
 use crate::error::{Code, Error, Result};
@@ -128,6 +128,7 @@ impl Engine {
             m.error.at(position)
         };
         let found = walk(tree, temporals, context.scope, context.definitions).map_err(misplaced)?;
+        rewrite::qualified(tree);
         if found.about_catalog {
             *tree = rewrite::catalog_query(tree.clone());
         }
@@ -166,7 +167,7 @@ impl Engine {
             errors::error(e).at(position)
         })?;
         only_reads(&plan)?;
-        floats::compared(plan).map_err(errors::error)
+        typing::typed(plan).and_then(floats::compared).map_err(errors::error)
     }
 
     async fn provider(

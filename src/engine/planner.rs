@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::functions_nested::array_has::{array_has_all_udf, array_has_any_udf};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, TypePlanner};
 use datafusion::logical_expr::{Expr, ExprSchemable, Operator, ScalarUDF, binary_expr, cast};
-use datafusion_functions_json::udfs::{json_as_text_udf, json_contains_udf, json_get_json_udf};
+use datafusion_functions_json::udfs::{json_as_text_udf, json_get_json_udf};
 use datafusion_pg_catalog::pg_catalog::oid_type_planner::PgOidTypePlanner;
 use sqlparser::ast::{BinaryOperator, DataType as SqlType, ExactNumberInfo, ObjectNamePart, TimezoneInfo};
-use weir_udfs::row::is_json;
+use weir_udfs::row::{is_json, marked};
 
 use super::functions::array_in;
+use super::typing;
 
 /// SQL types to Arrow types, with casts to `timestamptz` read in one time zone.
 #[derive(Debug)]
@@ -62,6 +64,15 @@ pub(super) struct JsonOperators;
 impl ExprPlanner for JsonOperators {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         let (function, is_path) = match expr.op {
+            BinaryOperator::Arrow | BinaryOperator::LongArrow if matches!(expr.right, Expr::Literal(ScalarValue::Int64(Some(..0)), _)) => {
+                let place = match &expr.right {
+                    Expr::Literal(ScalarValue::Int64(Some(place)), _) => place.to_string(),
+                    _ => String::new(),
+                };
+                let step = Expr::Literal(ScalarValue::Utf8(Some(place)), None);
+                let name = if matches!(expr.op, BinaryOperator::Arrow) { "jsonb_extract_path" } else { "jsonb_extract_path_text" };
+                return Ok(called(name, RawBinaryExpr { right: step, ..expr }));
+            }
             BinaryOperator::Arrow => (json_get_json_udf(), false),
             BinaryOperator::LongArrow => (json_as_text_udf(), false),
             BinaryOperator::HashArrow => (json_get_json_udf(), true),
@@ -73,8 +84,21 @@ impl ExprPlanner for JsonOperators {
             BinaryOperator::ArrowAt if !is_list(&expr.left, schema) => {
                 return Ok(PlannerResult::Planned(weir_udfs::jsonb_contains().call(vec![expr.right, expr.left])));
             }
-            BinaryOperator::Question => (json_contains_udf(), false),
-            _ => return Ok(of_documents(expr, schema)),
+            BinaryOperator::Question => return Ok(called("jsonb_exists_any", expr)),
+            BinaryOperator::PGOverlap => {
+                let (left, right) = (as_array_like(expr.left, &expr.right, schema)?, expr.right);
+                let right = as_array_like(right, &left, schema)?;
+                return Ok(PlannerResult::Planned(array_has_any_udf().call(vec![left, right])));
+            }
+            BinaryOperator::AtArrow | BinaryOperator::ArrowAt => {
+                let left = as_array_like(expr.left, &expr.right, schema)?;
+                let right = as_array_like(expr.right, &left, schema)?;
+                let (whole, part) = if matches!(expr.op, BinaryOperator::AtArrow) { (left, right) } else { (right, left) };
+                return Ok(PlannerResult::Planned(array_has_all_udf().call(vec![whole, part])));
+            }
+            // A minus that belongs to the place.
+            BinaryOperator::Custom(ref written) if matches!(written.as_str(), "->-" | "->>-") => return Ok(from_end(expr)),
+            _ => return of_documents(expr, schema),
         };
         let steps = match is_path {
             false => vec![expr.right.clone()],
@@ -90,20 +114,74 @@ impl ExprPlanner for JsonOperators {
     }
 }
 
-fn of_documents(expr: RawBinaryExpr, schema: &DFSchema) -> PlannerResult<RawBinaryExpr> {
+/// `document -> -1`: counted from the end, which the library does not do.
+fn from_end(expr: RawBinaryExpr) -> PlannerResult<RawBinaryExpr> {
+    let place = match &expr.right {
+        Expr::Literal(ScalarValue::Int64(Some(place)), _) => format!("-{place}"),
+        _ => return PlannerResult::Original(expr),
+    };
+    let name = match &expr.op {
+        BinaryOperator::Custom(written) if written == "->>-" => "jsonb_extract_path_text",
+        _ => "jsonb_extract_path",
+    };
+    let place = Expr::Literal(ScalarValue::Utf8(Some(place)), None);
+    called(name, RawBinaryExpr { right: place, ..expr })
+}
+
+/// A quoted literal beside an array is one.
+fn as_array_like(side: Expr, other: &Expr, schema: &DFSchema) -> Result<Expr> {
+    match (&side, other.get_type(schema)) {
+        (Expr::Literal(ScalarValue::Utf8(Some(text)), None), Ok(list @ DataType::List(_))) => {
+            Ok(Expr::Literal(typing::array(text, &list)?, None))
+        }
+        _ => Ok(side),
+    }
+}
+
+/// Operators that the planner would refuse, since a literal or a time takes part.
+fn of_values(expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+    let op = match expr.op {
+        BinaryOperator::Plus => Operator::Plus,
+        BinaryOperator::Minus => Operator::Minus,
+        BinaryOperator::Multiply => Operator::Multiply,
+        BinaryOperator::Divide => Operator::Divide,
+        BinaryOperator::Modulo => Operator::Modulo,
+        BinaryOperator::StringConcat => Operator::StringConcat,
+        _ => return Ok(PlannerResult::Original(expr)),
+    };
+    let is_special = |side: &Expr| {
+        let types = side.get_type(schema).is_ok_and(|data_type| {
+            data_type.is_temporal() || matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
+        });
+        types || matches!(side, Expr::Literal(ScalarValue::Utf8(Some(_)), None))
+    };
+    if !is_special(&expr.left) && !is_special(&expr.right) {
+        return Ok(PlannerResult::Original(expr));
+    }
+    let as_it_is = binary_expr(expr.left.clone(), op, expr.right.clone());
+    let planned = typing::planned(expr.left.clone(), op, expr.right.clone(), schema)?;
+    Ok(if planned == as_it_is { PlannerResult::Original(expr) } else { PlannerResult::Planned(planned) })
+}
+
+fn of_documents(expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
     if matches!(expr.op, BinaryOperator::Eq | BinaryOperator::NotEq) {
-        return of_arrays(expr, schema);
+        return Ok(of_arrays(expr, schema));
     }
     let is_document = |side: &Expr| side.to_field(schema).is_ok_and(|(_, field)| is_json(&field));
     let (left, right) = (is_document(&expr.left), is_document(&expr.right));
-    match expr.op {
-        BinaryOperator::StringConcat if left || right => called("jsonb_concat", expr),
+    let literal = |side: &Expr| matches!(side, Expr::Literal(ScalarValue::Utf8(Some(_)), None));
+    Ok(match expr.op {
+        BinaryOperator::StringConcat if (left || literal(&expr.left)) && (right || literal(&expr.right)) && (left || right) => {
+            called("jsonb_concat", expr)
+        }
         BinaryOperator::Minus if left => called("jsonb_delete", expr),
         BinaryOperator::HashMinus if left => called("jsonb_delete_path", expr),
         BinaryOperator::QuestionPipe => called("jsonb_exists_any", expr),
         BinaryOperator::QuestionAnd => called("jsonb_exists_all", expr),
-        _ => PlannerResult::Original(expr),
-    }
+        BinaryOperator::AtQuestion => called("jsonb_path_exists", expr),
+        BinaryOperator::AtAt if left => called("jsonb_path_match", expr),
+        _ => return of_values(expr, schema),
+    })
 }
 
 /// `array = '{a,b}'`, `truth = 't'`: a literal beside an array is an array, beside a truth it is one.
@@ -154,12 +232,26 @@ fn is_list(expr: &Expr, schema: &DFSchema) -> bool {
 
 /// One call for a chain of steps, so that the document is parsed once.
 fn get(function: Arc<ScalarUDF>, document: Expr, steps: Vec<Expr>) -> Expr {
-    let mut args = match document {
+    let is_document = function.name() == json_get_json_udf().name();
+    let mut args = match inside(document) {
         Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == json_get_json_udf().name() => args,
         other => vec![other],
     };
     args.extend(steps);
-    Expr::ScalarFunction(ScalarFunction { func: function, args })
+    let found = Expr::ScalarFunction(ScalarFunction { func: function, args });
+    if is_document { marked("jsonb").call(vec![found]) } else { found }
+}
+
+/// What is marked as a document, for the next step.
+fn inside(document: Expr) -> Expr {
+    match document {
+        Expr::ScalarFunction(ScalarFunction { func, mut args }) if func.name() == "as_jsonb" && args.len() == 1 => match args.pop() {
+            Some(Expr::ScalarFunction(found)) if found.func.name() == json_get_json_udf().name() => Expr::ScalarFunction(found),
+            Some(other) => marked("jsonb").call(vec![other]),
+            None => Expr::Literal(ScalarValue::Null, None),
+        },
+        other => other,
+    }
 }
 
 /// The steps of a literal path: `'{a,0,b}'`.
@@ -170,5 +262,6 @@ fn path_steps(path: &Expr) -> Option<Vec<Expr>> {
         Ok(index) => Expr::Literal(ScalarValue::Int64(Some(index)), None),
         Err(_) => Expr::Literal(ScalarValue::Utf8(Some(word.trim().trim_matches('"').to_owned())), None),
     };
-    Some(inner.split(',').map(step).collect())
+    let is_from_end = inner.split(',').any(|word| word.trim().starts_with('-'));
+    (!is_from_end).then(|| inner.split(',').map(step).collect())
 }

@@ -16,7 +16,7 @@ mod types;
 mod tests;
 
 pub use contract::{Block, BlockContent, ColumnSpec, Decoded, Decoder, Format, Input, Layout, OnError, Reject};
-pub use types::{Logical, arrow_field, arrow_type, logical_type, type_name};
+pub use types::{Logical, arrow_field, arrow_type, length_of, logical_type, type_name};
 
 /// Microseconds since 1970 of a timestamp given by a user; UTC where it names no zone.
 pub fn timestamp_micros(text: &str) -> Option<i64> {

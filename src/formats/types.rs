@@ -116,7 +116,35 @@ pub fn logical_type(declared: &ast::DataType) -> Logical {
 /// # Errors
 /// As `arrow_type`.
 pub fn arrow_field(name: &str, declared: &ast::DataType, not_null: bool) -> Result<Field> {
-    Ok(logical_type(declared).mark(Field::new(name, arrow_type(declared)?, !not_null)))
+    let field = logical_type(declared).mark(Field::new(name, arrow_type(declared)?, !not_null));
+    Ok(match declared_length(declared) {
+        Some(length) => field.with_metadata([(LENGTH_KEY.to_owned(), length.to_string())].into()),
+        None => field,
+    })
+}
+
+/// Key of the field metadata that says how many characters a text has at most.
+const LENGTH_KEY: &str = "weir.length";
+
+/// The most characters that a value of the column has.
+pub fn length_of(field: &Field) -> Option<u64> {
+    field.metadata().get(LENGTH_KEY)?.parse().ok()
+}
+
+fn declared_length(declared: &ast::DataType) -> Option<u64> {
+    use ast::DataType as T;
+    match declared {
+        T::Varchar(Some(length))
+        | T::CharacterVarying(Some(length))
+        | T::CharVarying(Some(length))
+        | T::Char(Some(length))
+        | T::Character(Some(length)) => match length {
+            ast::CharacterLength::IntegerLength { length, .. } => Some(*length),
+            ast::CharacterLength::Max => None,
+        },
+        T::Char(None) | T::Character(None) => Some(1),
+        _ => None,
+    }
 }
 
 fn custom(name: &str, declared: &ast::DataType) -> Result<DataType> {

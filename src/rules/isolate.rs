@@ -15,7 +15,9 @@ pub fn is_row_error(error: &DataFusionError) -> bool {
         DataFusionError::ArrowError(_, _) | DataFusionError::Execution(_) => true,
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => is_row_error(inner),
         DataFusionError::Shared(inner) => is_row_error(inner),
-        DataFusionError::External(inner) => inner.downcast_ref::<crate::error::Error>().is_some_and(|e| !e.code().is_passing()),
+        DataFusionError::External(inner) => {
+            inner.is::<weir_udfs::failure::Failure>() || inner.downcast_ref::<crate::error::Error>().is_some_and(|e| !e.code().is_passing())
+        }
         _ => false,
     }
 }

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use arrow::compute::concat_batches;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 use weir_sql::Query;
 
 use super::{hub_run, marks};
-use crate::engine::{Engine, Planned, origins, with_origins};
+use crate::engine::{Engine, Planned, origins, shown, told_apart, with_origins};
 use crate::error::Result;
 use crate::session::{Description, Notice, Outcome, Session};
 
@@ -25,7 +28,7 @@ pub(super) async fn describe(session: &Session, query: &Query, hints: &[Option<D
     {
         return Ok(Description { columns: Some(answer.schema()), ..Description::default() });
     }
-    let planned = engine.plan(query, &session.scope(Vec::new()), &*session.definitions(), None).await?;
+    let planned = engine.plan(&with_own_names(query), &session.scope(Vec::new()), &*session.definitions(), None).await?;
     let fields = planned.plan.get_parameter_fields().map_err(Engine::error)?;
     let known = fields.iter().filter_map(|(id, field)| Some((id.as_str(), field.as_ref()?.as_ref())));
     let mut marks = marks::of_fields(known);
@@ -45,6 +48,7 @@ pub(super) async fn describe(session: &Session, query: &Query, hints: &[Option<D
     };
     let columns = Arc::new(plan.schema().as_arrow().clone());
     let columns = with_origins(&columns, &origins(&Planned { plan, ..planned }));
+    let columns = shown_names(query, &columns).unwrap_or(columns);
     Ok(Description { parameters, marks, columns: Some(columns) })
 }
 
@@ -126,10 +130,10 @@ pub(super) async fn execute(session: &Session, query: &Query, parameters: Vec<Sc
     if is_alone && let Some(answer) = engine.settled(&query.text) {
         return Ok(Outcome::batch(answer.as_ref().clone(), "SELECT"));
     }
-    let planned = plan(session, query, parameters).await?;
+    let planned = plan(session, &with_own_names(query), parameters).await?;
     let origins = origins(&planned);
     let is_settled = is_alone && Engine::is_settled(&query.text, &planned);
-    let mut rows = engine.rows(planned).await?;
+    let mut rows = with_shown_names(query, engine.rows(planned).await?);
     if !is_settled {
         return Ok(Outcome::Rows { schema: with_origins(&rows.schema(), &origins), rows, tag: "SELECT" });
     }
@@ -140,4 +144,29 @@ pub(super) async fn execute(session: &Session, query: &Query, parameters: Vec<Sc
     let answer = concat_batches(&rows.schema(), &batches).map_err(|error| Engine::error(error.into()))?;
     engine.keep_settled(&query.text, &answer);
     Ok(Outcome::batch(answer, "SELECT"))
+}
+
+fn with_own_names(query: &Query) -> Query {
+    let mut query = query.clone();
+    told_apart(&mut query.ast);
+    query
+}
+
+/// The columns under the names that clients are told, where these are others than the plan's.
+fn shown_names(query: &Query, columns: &SchemaRef) -> Option<SchemaRef> {
+    let names = shown(&query.ast)?;
+    let differ = names.len() == columns.fields().len() && columns.fields().iter().zip(&names).any(|(field, name)| field.name() != name);
+    let renamed = || columns.fields().iter().zip(names).map(|(field, name)| field.as_ref().clone().with_name(name)).collect::<Vec<_>>();
+    differ.then(|| Arc::new(Schema::new_with_metadata(renamed(), columns.metadata().clone())))
+}
+
+fn with_shown_names(query: &Query, rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let Some(schema) = shown_names(query, &rows.schema()) else { return rows };
+    let names = Arc::clone(&schema);
+    let renamed = rows.map(move |batch| {
+        let batch = batch?;
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&names), batch.columns().to_vec(), &options)?)
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, renamed))
 }

@@ -1,7 +1,7 @@
 //! `hmac(data, key, algorithm) -> bytea`: RFC 2104 over SHA-2, arguments in pgcrypto's order.
 
 use arrow::datatypes::DataType;
-use datafusion_common::{DataFusionError, Result, ScalarValue};
+use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::{ScalarUDF, Signature, TypeSignature, Volatility};
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
@@ -20,7 +20,12 @@ pub fn hmac() -> ScalarUDF {
             "sha256" => code::<Sha256>(data, key, 64),
             "sha384" => code::<Sha384>(data, key, 128),
             "sha512" => code::<Sha512>(data, key, 128),
-            other => return Err(DataFusionError::Execution(format!("cannot use \"{other}\": one of sha224, sha256, sha384, sha512"))),
+            other => {
+                return Err(crate::failure::failed(
+                    crate::failure::Kind::NotSupported,
+                    format!("cannot use \"{other}\": one of sha224, sha256, sha384, sha512"),
+                ));
+            }
         };
         Ok(ScalarValue::Binary(Some(code)))
     })

@@ -1,11 +1,10 @@
 //! `jsonb_array_length(jsonb) -> integer`: the number of items of an array; anything else is an error.
 
 use arrow::datatypes::DataType;
-use datafusion_common::{DataFusionError, ScalarValue};
+use datafusion_common::ScalarValue;
 use datafusion_expr::ScalarUDF;
-use serde_json::Value;
 
-use crate::json::parse;
+use crate::document::{Value, parse};
 use crate::row::{RowFunction, text};
 
 pub fn jsonb_array_length() -> ScalarUDF {
@@ -13,7 +12,7 @@ pub fn jsonb_array_length() -> ScalarUDF {
         let Some(document) = args.first() else { return Ok(ScalarValue::Int32(None)) };
         match parse(text(document)?)? {
             Value::Array(items) => Ok(ScalarValue::Int32(i32::try_from(items.len()).ok())),
-            _ => Err(DataFusionError::Execution("cannot get array length of a non-array".to_owned())),
+            _ => Err(crate::failure::failed(crate::failure::Kind::InvalidParameter, "cannot get array length of a non-array")),
         }
     })
 }

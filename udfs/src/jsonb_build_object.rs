@@ -1,9 +1,10 @@
 //! `jsonb_build_object(key, value, ..) -> jsonb` and `jsonb_build_array(value, ..) -> jsonb`. Values that are JSON stay what they are.
 
 use arrow::datatypes::DataType;
-use datafusion_common::{DataFusionError, Result, ScalarValue};
+use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::{ScalarUDF, Signature, TypeSignature, Volatility};
-use serde_json::{Map, Value};
+
+use crate::document::{Map, Value};
 
 use crate::json::to_value;
 use crate::row::{RowFunction, is_json, text};
@@ -18,10 +19,13 @@ pub fn jsonb_build_object() -> ScalarUDF {
         let mut members = Map::new();
         for (pair, fields) in args.chunks(2).zip(fields.chunks(2)) {
             let ([key, value], [_, field]) = (pair, fields) else {
-                return Err(DataFusionError::Execution("argument list must have even number of elements".to_owned()));
+                return Err(crate::failure::failed(
+                    crate::failure::Kind::InvalidParameter,
+                    "argument list must have even number of elements",
+                ));
             };
             if key.is_null() {
-                return Err(DataFusionError::Execution("a key of jsonb_build_object must not be NULL".to_owned()));
+                return Err(crate::failure::failed(crate::failure::Kind::InvalidParameter, "a key of jsonb_build_object must not be NULL"));
             }
             let key = text(key).map_or_else(|_| key.to_string(), str::to_owned);
             members.insert(key, to_value(value, is_json(field))?);

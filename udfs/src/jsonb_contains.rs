@@ -3,9 +3,8 @@
 use arrow::datatypes::DataType;
 use datafusion_common::ScalarValue;
 use datafusion_expr::ScalarUDF;
-use serde_json::Value;
 
-use crate::json::parse;
+use crate::document::{Value, parse};
 use crate::row::{RowFunction, text};
 
 pub fn jsonb_contains() -> ScalarUDF {
@@ -14,7 +13,7 @@ pub fn jsonb_contains() -> ScalarUDF {
         let (whole, part) = (parse(text(whole)?)?, parse(text(part)?)?);
         // An array contains a value that stands alone; only at the top.
         let is_item = match &whole {
-            Value::Array(items) if !part.is_array() && !part.is_object() => items.iter().any(|item| equal(item, &part)),
+            Value::Array(items) if !part.is_array() && !part.is_object() => items.iter().any(|item| *item == part),
             _ => false,
         };
         Ok(ScalarValue::Boolean(Some(is_item || contains(&whole, &part))))
@@ -27,14 +26,6 @@ fn contains(whole: &Value, part: &Value) -> bool {
             part.iter().all(|(key, value)| whole.get(key).is_some_and(|found| contains(found, value)))
         }
         (Value::Array(whole), Value::Array(part)) => part.iter().all(|value| whole.iter().any(|found| contains(found, value))),
-        (whole, part) => equal(whole, part),
-    }
-}
-
-/// Numbers are equal by value: 1 and 1.0.
-fn equal(one: &Value, other: &Value) -> bool {
-    match (one, other) {
-        (Value::Number(one), Value::Number(other)) => one == other || one.as_f64() == other.as_f64(),
-        (one, other) => one == other,
+        (whole, part) => whole == part,
     }
 }

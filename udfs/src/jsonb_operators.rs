@@ -4,9 +4,9 @@ use arrow::array::AsArray;
 use arrow::datatypes::DataType;
 use datafusion_common::{DataFusionError, Result, ScalarValue};
 use datafusion_expr::{ScalarUDF, Signature, Volatility};
-use serde_json::Value;
 
-use crate::json::{parse, to_value};
+use crate::document::{Value, parse};
+use crate::json::to_value;
 use crate::row::{RowFunction, is_json, text};
 
 fn two(name: &str, returns: DataType) -> RowFunction {
@@ -55,17 +55,22 @@ pub fn jsonb_delete() -> ScalarUDF {
                         items.remove(index);
                     }
                 }
-                _ => return Err(DataFusionError::Execution("cannot delete from object using integer index".to_owned())),
+                _ => {
+                    return Err(crate::failure::failed(
+                        crate::failure::Kind::InvalidParameter,
+                        "cannot delete from object using integer index",
+                    ));
+                }
             }
             return Ok(document(value));
         }
         for key in texts(what)? {
             match &mut value {
                 Value::Object(members) => {
-                    members.shift_remove(&key);
+                    members.remove(&key);
                 }
                 Value::Array(items) => items.retain(|item| item.as_str() != Some(key.as_str())),
-                _ => return Err(DataFusionError::Execution("cannot delete from scalar".to_owned())),
+                _ => return Err(crate::failure::failed(crate::failure::Kind::InvalidParameter, "cannot delete from scalar")),
             }
         }
         Ok(document(value))
@@ -86,7 +91,7 @@ fn delete(value: &mut Value, path: &[String]) {
     let Some((step, rest)) = path.split_first() else { return };
     match (value, rest.is_empty()) {
         (Value::Object(members), true) => {
-            members.shift_remove(step);
+            members.remove(step);
         }
         (Value::Object(members), false) => {
             if let Some(member) = members.get_mut(step) {
@@ -259,11 +264,8 @@ pub fn jsonb_pretty() -> ScalarUDF {
     RowFunction::exact("jsonb_pretty", vec![DataType::Utf8], DataType::Utf8).body(|args| {
         let Some(from) = args.first() else { return Ok(ScalarValue::Utf8(None)) };
         let value = parse(text(from)?)?;
-        let mut written = Vec::new();
-        let format = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-        let mut serializer = serde_json::Serializer::with_formatter(&mut written, format);
-        let failed = |e: &dyn std::fmt::Display| DataFusionError::Execution(e.to_string());
-        serde::Serialize::serialize(&value, &mut serializer).map_err(|e| failed(&e))?;
-        Ok(ScalarValue::Utf8(Some(String::from_utf8(written).map_err(|e| failed(&e))?)))
+        let mut written = String::new();
+        value.pretty(0, &mut written);
+        Ok(ScalarValue::Utf8(Some(written)))
     })
 }

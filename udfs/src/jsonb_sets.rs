@@ -10,9 +10,8 @@ use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Fields};
 use datafusion_common::{DataFusionError, Result, ScalarValue};
 use datafusion_expr::{ScalarUDF, Signature, Volatility};
-use serde_json::{Map, Value};
 
-use crate::json::parse;
+use crate::document::{Map, Value, parse};
 use crate::jsonb_operators::shown;
 use crate::row::{RowFunction, text};
 
@@ -48,7 +47,10 @@ fn elements(name: &str, form: As) -> ScalarUDF {
     RowFunction::exact(name, vec![DataType::Utf8], returns).body(move |args| {
         let Some(document) = args.first() else { return Err(DataFusionError::Internal("a document is missing".to_owned())) };
         let Value::Array(items) = parse(text(document)?)? else {
-            return Err(DataFusionError::Execution("cannot extract elements from an object or a scalar".to_owned()));
+            return Err(crate::failure::failed(
+                crate::failure::Kind::InvalidParameter,
+                "cannot extract elements from an object or a scalar",
+            ));
         };
         let values: StringArray = items.iter().map(|item| written(item, form)).collect();
         list_of(value_field("item", form), Arc::new(values))
@@ -63,10 +65,10 @@ pub fn jsonb_elements_text() -> ScalarUDF {
     elements("jsonb_elements_text", As::Text)
 }
 
-fn object(document: &ScalarValue) -> Result<Map<String, Value>> {
+fn object(document: &ScalarValue) -> Result<Map> {
     match parse(text(document)?)? {
         Value::Object(members) => Ok(members),
-        _ => Err(DataFusionError::Execution("an object is expected".to_owned())),
+        _ => Err(crate::failure::failed(crate::failure::Kind::InvalidParameter, "an object is expected")),
     }
 }
 
@@ -74,7 +76,7 @@ pub fn jsonb_keys() -> ScalarUDF {
     let returns = DataType::List(Arc::new(value_field("item", As::Text)));
     RowFunction::exact("jsonb_keys", vec![DataType::Utf8], returns).body(|args| {
         let Some(document) = args.first() else { return Err(DataFusionError::Internal("a document is missing".to_owned())) };
-        let keys: StringArray = object(document)?.keys().map(Some).collect();
+        let keys: StringArray = object(document)?.iter().map(|(key, _)| Some(key)).collect();
         list_of(value_field("item", As::Text), Arc::new(keys))
     })
 }
@@ -85,8 +87,8 @@ fn members(name: &str, form: As) -> ScalarUDF {
     RowFunction::exact(name, vec![DataType::Utf8], DataType::List(Arc::new(item.clone()))).body(move |args| {
         let Some(document) = args.first() else { return Err(DataFusionError::Internal("a document is missing".to_owned())) };
         let members = object(document)?;
-        let keys: StringArray = members.keys().map(Some).collect();
-        let values: StringArray = members.values().map(|value| written(value, form)).collect();
+        let keys: StringArray = members.iter().map(|(key, _)| Some(key)).collect();
+        let values: StringArray = members.iter().map(|(_, value)| written(value, form)).collect();
         let rows = StructArray::try_new(fields.clone(), vec![Arc::new(keys), Arc::new(values)], None)?;
         list_of(item.clone(), Arc::new(rows))
     })
@@ -102,7 +104,7 @@ pub fn jsonb_members_text() -> ScalarUDF {
 
 fn documents(list: &ScalarValue) -> Result<Vec<Value>> {
     let ScalarValue::List(list) = list else {
-        return Err(DataFusionError::Execution("an array of documents is expected".to_owned()));
+        return Err(crate::failure::failed(crate::failure::Kind::InvalidParameter, "an array of documents is expected"));
     };
     let texts = arrow::compute::cast(&list.value(0), &DataType::Utf8)?;
     texts.as_string::<i32>().iter().map(|document| document.map_or(Ok(Value::Null), parse)).collect()
@@ -127,7 +129,9 @@ pub fn jsonb_collect_members() -> ScalarUDF {
             let Value::Array(pair) = pair else { continue };
             let mut parts = pair.into_iter();
             match (parts.next(), parts.next()) {
-                (Some(Value::Null) | None, _) => return Err(DataFusionError::Execution("field name must not be null".to_owned())),
+                (Some(Value::Null) | None, _) => {
+                    return Err(crate::failure::failed(crate::failure::Kind::InvalidParameter, "field name must not be null"));
+                }
                 (Some(key), value) => members.insert(shown(&key).unwrap_or_default(), value.unwrap_or(Value::Null)),
             };
         }

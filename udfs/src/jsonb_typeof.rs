@@ -3,9 +3,8 @@
 use arrow::datatypes::DataType;
 use datafusion_common::ScalarValue;
 use datafusion_expr::ScalarUDF;
-use serde_json::Value;
 
-use crate::json::parse;
+use crate::document::{Value, parse};
 use crate::row::{RowFunction, text};
 
 pub fn jsonb_typeof() -> ScalarUDF {

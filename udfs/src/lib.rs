@@ -4,10 +4,18 @@
 //! field's metadata (`weir.type`).
 
 pub mod age;
+pub mod array_text;
+mod bytea;
+pub mod calendar;
+pub mod document;
 mod encodings;
+pub mod failure;
 mod format;
+pub mod forms;
 mod hmac;
+pub mod intervals;
 mod json;
+mod json_path;
 mod jsonb_array_length;
 mod jsonb_build_object;
 mod jsonb_contains;
@@ -15,15 +23,23 @@ mod jsonb_operators;
 mod jsonb_set;
 mod jsonb_sets;
 mod jsonb_typeof;
+mod makers;
 mod numbers;
+mod numeric_forms;
+mod parts;
 mod regexes;
+mod rounded;
 pub mod row;
+mod similar;
 pub mod timestamps;
+mod timezone;
 mod to_bytea;
 mod to_char;
 mod to_char_number;
 mod to_timestamp;
 mod to_uuid;
+mod uuids;
+mod varchar;
 
 use datafusion_expr::ScalarUDF;
 
@@ -33,6 +49,8 @@ pub use jsonb_contains::jsonb_contains;
 pub const FUNCTIONS: &[fn() -> ScalarUDF] = &[
     json::json,
     json::jsonb,
+    json::jsonb_order,
+    json::jsonb_scalar,
     jsonb_set::jsonb_set,
     jsonb_build_object::jsonb_build_object,
     jsonb_contains::jsonb_contains,
@@ -78,6 +96,44 @@ pub const FUNCTIONS: &[fn() -> ScalarUDF] = &[
     to_bytea::to_bytea,
     to_char::to_char,
     hmac::hmac,
+    varchar::varchar,
+    rounded::rounded_to,
+    numeric_forms::to_number,
+    numeric_forms::scale,
+    numeric_forms::min_scale,
+    numeric_forms::trim_scale,
+    numeric_forms::sign,
+    numeric_forms::array_dims,
+    json_path::jsonb_path_items,
+    json_path::jsonb_path_query_array,
+    json_path::jsonb_path_query_first,
+    json_path::jsonb_path_exists,
+    json_path::jsonb_path_match,
+    jsonb_set::jsonb_insert,
+    json::jsonb_object,
+    parts::extract_field,
+    parts::date_part,
+    timezone::timezone,
+    similar::similar_to_regex,
+    uuids::gen_random_uuid,
+    makers::make_timestamp,
+    makers::make_interval,
+    makers::justify_days,
+    makers::justify_hours,
+    makers::justify_interval,
+    makers::isfinite,
+    bytea::bytea_concat,
+    bytea::get_byte,
+    bytea::set_byte,
+    bytea::get_bit,
+    bytea::set_bit,
+    bytea::bytea_substring,
+    bytea::bytea_position,
+    bytea::bytea_overlay,
+    bytea::bytea_btrim,
+    bytea::bytea_ltrim,
+    bytea::bytea_rtrim,
+    bytea::bytea_like,
 ];
 
 #[cfg(test)]

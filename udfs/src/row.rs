@@ -25,7 +25,50 @@ pub fn is_json(field: &Field) -> bool {
     matches!(field.metadata().get(TYPE_KEY).map(String::as_str), Some("jsonb" | "json"))
 }
 
+/// What the field says of its type beside what Arrow knows.
+#[must_use]
+pub fn mark_of(field: &Field) -> Option<&str> {
+    field.metadata().get(TYPE_KEY).map(String::as_str)
+}
+
+/// `marked(x)`: the same text, known to be of that type.
+#[must_use]
+pub fn marked(mark: &'static str) -> ScalarUDF {
+    let one = RowFunction::new(&format!("as_{mark}"), Signature::any(1, Volatility::Immutable), DataType::Utf8);
+    ScalarUDF::new_from_impl(Marked(one.marked(mark)))
+}
+
+/// The function behind [`marked`].
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Marked(RowFunction);
+
+impl ScalarUDFImpl for Marked {
+    fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8)
+    }
+
+    fn return_field_from_args(&self, _: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        Ok(self.0.return_field())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        match args.args.first() {
+            Some(value) => value.cast_to(&DataType::Utf8, None),
+            None => Ok(ColumnarValue::Scalar(ScalarValue::Utf8(None))),
+        }
+    }
+}
+
 /// A function in the making.
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct RowFunction {
     name: String,
     aliases: Vec<String>,
@@ -78,6 +121,12 @@ impl RowFunction {
     pub fn volatility(mut self, volatility: Volatility) -> Self {
         self.signature.volatility = volatility;
         self
+    }
+
+    fn return_field(&self) -> FieldRef {
+        let mark = self.mark.map(|mark| (TYPE_KEY.to_owned(), mark.to_owned()));
+        let metadata: HashMap<String, String> = mark.into_iter().collect();
+        Arc::new(Field::new(&self.name, self.returns.clone(), true).with_metadata(metadata))
     }
 
     pub fn body(self, body: impl Fn(&[ScalarValue]) -> Result<ScalarValue> + Send + Sync + 'static) -> ScalarUDF {
@@ -133,9 +182,7 @@ impl ScalarUDFImpl for PerRow {
     }
 
     fn return_field_from_args(&self, _: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        let mark = self.function.mark.map(|mark| (TYPE_KEY.to_owned(), mark.to_owned()));
-        let metadata: HashMap<String, String> = mark.into_iter().collect();
-        Ok(Arc::new(Field::new(&self.function.name, self.function.returns.clone(), true).with_metadata(metadata)))
+        Ok(self.function.return_field())
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -69,6 +69,14 @@ fn without_offset(text: &str) -> &str {
     text.get(..time + 1 + end).unwrap_or(text).trim_end()
 }
 
+/// Seconds that the zone's wall clock is before that of UTC at that moment.
+#[must_use]
+pub fn east_of(micros: i64, zone: &str) -> Option<i64> {
+    let zone: Tz = zone.parse().ok()?;
+    let utc = DateTime::from_timestamp_micros(micros)?.naive_utc();
+    Some(zone.offset_from_utc_datetime(&utc).fix().local_minus_utc().into())
+}
+
 #[derive(Debug)]
 struct ToTimestamp {
     name: &'static str,

@@ -7,6 +7,7 @@ use chrono::{DateTime, Datelike, NaiveDateTime, Timelike};
 use datafusion_common::{DataFusionError, Result, ScalarValue};
 use datafusion_expr::{ScalarUDF, Signature, TypeSignature, Volatility};
 
+use crate::failure::{Kind, failed};
 use crate::row::{RowFunction, text};
 use crate::to_char_number;
 
@@ -16,6 +17,12 @@ pub fn to_char() -> ScalarUDF {
         let [value, pattern] = args else { return Ok(ScalarValue::Utf8(None)) };
         if value.data_type().is_numeric() {
             return Ok(ScalarValue::Utf8(Some(to_char_number::format(value, text(pattern)?)?)));
+        }
+        if let DataType::Time64(_) | DataType::Interval(_) = value.data_type() {
+            return Ok(ScalarValue::Utf8(Some(of_clock(value, text(pattern)?)?)));
+        }
+        if text(pattern)?.to_uppercase().contains("TZ") {
+            return Err(failed(Kind::NotSupported, "\"TZ\" in a pattern of to_char is not supported"));
         }
         let local = local_time(value)?;
         Ok(ScalarValue::Utf8(Some(format(&local, text(pattern)?))))
@@ -44,6 +51,21 @@ fn local_time(value: &ScalarValue) -> Result<NaiveDateTime> {
             DateTime::from_timestamp_micros(micros).map(|time| time.naive_utc()).ok_or_else(wrong)
         }
         _ => Err(wrong()),
+    }
+}
+
+/// A time of day, or an interval of less than a day, in hours, minutes and seconds.
+fn of_clock(value: &ScalarValue, pattern: &str) -> Result<String> {
+    let micros = match value {
+        ScalarValue::Time64Microsecond(Some(micros)) => *micros,
+        ScalarValue::IntervalMonthDayNano(Some(span)) => span.nanoseconds / 1_000,
+        other => return Err(DataFusionError::NotImplemented(format!("to_char of {}", other.data_type()))),
+    };
+    let upper = pattern.to_uppercase();
+    let has_date = ["Y", "MM", "MON", "D", "W", "Q", "J", "CC"].iter().any(|part| upper.contains(part));
+    match DateTime::from_timestamp_micros(micros) {
+        Some(time) if !has_date && (0..86_400_000_000).contains(&micros) => Ok(format(&time.naive_utc(), pattern)),
+        _ => Err(failed(Kind::NotSupported, "to_char of an interval is supported for hours, minutes and seconds of less than a day")),
     }
 }
 
@@ -84,6 +106,7 @@ const PARTS: &[(&str, Part)] = &[
     ("PM", |t| t.format("%p").to_string()),
     ("am", |t| t.format("%P").to_string()),
     ("pm", |t| t.format("%P").to_string()),
+    ("J", |t| (t.date().num_days_from_ce() + 1_721_425).to_string()),
     ("Q", |t| (t.month0() / 3 + 1).to_string()),
     ("D", |t| t.weekday().number_from_sunday().to_string()),
 ];

@@ -186,8 +186,6 @@ fn a_modifier_the_planner_would_ignore_is_refused() {
         ("WITH x AS (SELECT * FROM t TABLESAMPLE SYSTEM (1)) SELECT * FROM x", "TABLESAMPLE"),
         ("SELECT * FROM t VERSION AS OF 1 TABLESAMPLE SYSTEM (10)", "TABLESAMPLE"),
         ("SELECT * FROM t WITH ORDINALITY", "WITH"),
-        ("SELECT * FROM generate_series(1, 3) WITH ORDINALITY AS x", "WITH"),
-        ("SELECT * FROM unnest(a) WITH ORDINALITY", "WITH"),
         ("SELECT * FROM t FOR UPDATE", "FOR"),
         ("SELECT * FROM t FOR SHARE OF t NOWAIT", "FOR"),
         ("SELECT * FROM (SELECT * FROM t FOR UPDATE SKIP LOCKED) x", "FOR"),

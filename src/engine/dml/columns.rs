@@ -9,7 +9,8 @@ use datafusion::logical_expr::{Expr, ExprSchemable};
 use weir_catalog::Object;
 use weir_sql::Element;
 
-use super::super::{Engine, Scope, definition, errors};
+use super::super::functions::{limited, text};
+use super::super::{Engine, Scope, definition, errors, typing};
 use crate::error::{Code, Error, Result};
 
 /// The value as the column stores it.
@@ -17,7 +18,7 @@ pub(super) fn assigned(value: Expr, schema: &DFSchema, column: &Field, state: &S
     let from = value.get_type(schema).unwrap_or(DataType::Null);
     let is_text = matches!(from, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
     let function = match (column.metadata().get("weir.type").map(String::as_str), column.data_type()) {
-        (Some("jsonb"), _) if is_text => Some("jsonb"),
+        (Some("jsonb" | "json"), _) if is_text => Some("jsonb"),
         (Some("uuid"), _) if is_text => Some("to_uuid"),
         (_, DataType::Binary) if is_text => Some("to_bytea"),
         (_, DataType::Timestamp(_, Some(_))) => Some("timestamptz"),
@@ -31,7 +32,13 @@ pub(super) fn assigned(value: Expr, schema: &DFSchema, column: &Field, state: &S
         }
         _ => value,
     };
-    value.cast_to(column.data_type(), schema).map_err(|e| {
+    if let Some(length) = crate::formats::length_of(column) {
+        return Ok(limited(length).call(vec![text().call(vec![value])]));
+    }
+    typing::assigned(value, schema, column.data_type()).map_err(|e| {
+        if let Some(own) = errors::innermost(&e) {
+            return own;
+        }
         Error::new(Code::WrongType, format!("column \"{}\" takes another type than the expression has", column.name())).caused_by(e)
     })
 }

@@ -9,6 +9,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::functions_nested::range::gen_series_udf;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility};
+use weir_udfs::array_text;
 use weir_udfs::row::{RowFunction, text};
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
@@ -25,15 +26,14 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
     ]
 }
 
-/// `array_in(text)`: PostgreSQL's text form of an array of simple elements, `{a,b}` or `[1,2]`.
+/// `array_in(text)`: PostgreSQL's text form of an array, `{a,"b c",NULL}`.
 pub(in crate::engine) fn array_in() -> ScalarUDF {
     let returns = DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)));
     RowFunction::exact("array_in", vec![DataType::Utf8], returns).body(|args| {
         let Some(written) = args.first() else { return Err(DataFusionError::Internal("an array is missing".to_owned())) };
-        let inner = text(written)?.trim_matches(['{', '}', '[', ']']);
-        let elements = inner.split(',').map(|element| element.trim().trim_matches('"')).filter(|element| !element.is_empty());
-        let elements: Vec<ScalarValue> = elements.map(|element| ScalarValue::Utf8(Some(element.to_owned()))).collect();
-        Ok(ScalarValue::List(ScalarValue::new_list_nullable(&elements, &DataType::Utf8)))
+        let items = array_text::items(text(written)?)?;
+        let items: Vec<ScalarValue> = items.into_iter().map(ScalarValue::Utf8).collect();
+        Ok(ScalarValue::List(ScalarValue::new_list_nullable(&items, &DataType::Utf8)))
     })
 }
 
@@ -45,8 +45,32 @@ enum What {
     Pairs,
     /// The array itself, and an empty one for NULL.
     OrEmpty,
+    /// The array itself, and one NULL for NULL and where it is empty.
+    OrNull,
     /// The array itself, known to hold object identifiers.
     Oids,
+}
+
+/// What a left join unnests: a row stays where there is nothing.
+pub(in crate::engine) fn row_for_none() -> ScalarUDF {
+    let signature = Signature::any(1, Volatility::Immutable);
+    ScalarUDF::new_from_impl(OnLists { name: "array_or_null", what: What::OrNull, signature })
+}
+
+fn or_null(lists: &ListArray) -> Result<ArrayRef> {
+    let (mut indices, mut lengths) = (Vec::new(), Vec::with_capacity(lists.len()));
+    for row in 0..lists.len() {
+        let count = if lists.is_null(row) { 0 } else { lists.value_length(row) };
+        let start = lists.value_offsets().get(row).copied().unwrap_or(0);
+        match count {
+            0 => indices.push(None),
+            count => indices.extend((start..start + count).map(Some)),
+        }
+        lengths.push(usize::try_from(count.max(1)).unwrap_or(1));
+    }
+    let values = arrow::compute::take(lists.values(), &Int32Array::from(indices), None)?;
+    let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));
+    Ok(Arc::new(ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), values, None)?))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -88,7 +112,7 @@ impl ScalarUDFImpl for OnLists {
         Ok(match self.what {
             What::Subscripts => of(DataType::Int32),
             What::Pairs => of(DataType::Struct(pair(&element))),
-            What::OrEmpty => of(element.data_type().clone()),
+            What::OrEmpty | What::OrNull => of(element.data_type().clone()),
             What::Oids => DataType::List(Arc::new(oid_element())),
         })
     }
@@ -122,6 +146,7 @@ impl OnLists {
             What::Subscripts => (numbers, lists.nulls().cloned()),
             What::Pairs => (Arc::new(StructArray::try_new(pair(element), vec![elements, numbers], None)?), lists.nulls().cloned()),
             What::OrEmpty => (elements, None),
+            What::OrNull => return or_null(lists),
             What::Oids => (cast(&elements, &DataType::Int32)?, lists.nulls().cloned()),
         };
         let field = Arc::new(match self.what {

@@ -1,16 +1,24 @@
 //! Functions: DataFusion's own, JSON, the hub's pure ones, those that tools ask of a PostgreSQL server, and those of the session.
 
 mod arrays;
+mod average;
+mod bytes;
 mod catalog;
 mod checked;
+mod choice;
 mod clients;
+mod convert;
+mod division;
+mod in_array;
 mod lengths;
 mod privileges;
 mod reg;
+mod rounding;
 mod server;
 mod session;
 mod single_value;
 mod sleep;
+pub(super) mod spans;
 mod sum;
 mod text;
 
@@ -23,8 +31,12 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 use super::Scope;
 
-pub(super) use arrays::array_in;
+pub(super) use arrays::{array_in, row_for_none};
+pub(super) use convert::{convert, cut, differs, float_scale, limited, own_scale};
+pub(super) use division::divide;
 pub(super) use single_value::single_value;
+pub use text::texts_of;
+pub(super) use text::{shown, text};
 
 /// Registers what does not depend on the session.
 pub(super) fn register(state: &mut SessionState) -> Result<()> {
@@ -32,6 +44,7 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
         state.register_udf(function)?;
     }
     state.register_udaf(Arc::new(AggregateUDF::from(sum::Sum::new())))?;
+    state.register_udaf(Arc::new(AggregateUDF::from(average::Average::new())))?;
     state.register_function_rewrite(Arc::new(checked::CheckedArithmetic))?;
     for function in server::functions().into_iter().chain(arrays::functions()) {
         state.register_udf(Arc::new(function))?;
@@ -39,10 +52,28 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
     for make in weir_udfs::FUNCTIONS {
         state.register_udf(Arc::new(make()))?;
     }
-    if let Ok(uuid) = state.udf("uuid") {
-        state.register_udf(Arc::new(uuid.as_ref().clone().with_aliases(["gen_random_uuid", "uuid_generate_v4"])))?;
+    if let Some(series) = state.table_functions().get("generate_series").cloned() {
+        state.register_udtf(super::rewrite::sets::SERIES, Arc::clone(series.function()));
+    }
+    state.register_udf(Arc::new(weir_udfs::row::marked("jsonb")))?;
+    state.register_udf(Arc::new(in_array::in_array()))?;
+    if let Ok(variance) = state.udaf("var_samp") {
+        state.register_udaf(Arc::new(variance.as_ref().clone().with_aliases(["variance", "var_samp", "var_sample"])))?;
+    }
+    for (of_text, of_bytes) in bytes::BOTH {
+        let either = bytes::either(state.udf(of_text)?, state.udf(of_bytes)?);
+        state.register_udf(Arc::new(either))?;
+    }
+    for name in choice::CHOICES {
+        let choice = choice::choice(state.udf(name)?);
+        state.register_udf(Arc::new(choice))?;
+    }
+    for name in ["round", "trunc"] {
+        let rounding = rounding::rounding(state.udf(name)?);
+        state.register_udf(Arc::new(rounding))?;
     }
     state.register_udf(Arc::new(text::text()))?;
+    state.register_udf(Arc::new(text::shown()))?;
     for name in ["character_length", "octet_length", "bit_length"] {
         let of_text = state.udf(name)?;
         state.register_udf(Arc::new(lengths::length(of_text)))?;

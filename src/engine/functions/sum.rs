@@ -1,6 +1,6 @@
-//! `sum` over whole numbers that fails where DataFusion's would wrap around.
+//! `sum` over whole numbers as in PostgreSQL: of smallint and integer a bigint, of bigint a numeric. None wraps around.
 //!
-//! The sum is kept as a decimal of 38 digits, which no table is long enough to overflow, and must fit `bigint` only at the end.
+//! The sum is kept as a decimal of 38 digits, which no table is long enough to overflow.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Prim
 use arrow::datatypes::{DataType, Decimal128Type, Field, FieldRef, Int64Type};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::functions_aggregate::sum::sum_udaf;
-use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, EmitTo, Expr, GroupsAccumulator, Operator, ReversedUDAF, SetMonotonicity,
-    Signature,
+    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, EmitTo, GroupsAccumulator, ReversedUDAF, SetMonotonicity, Signature,
+    Volatility,
 };
 
 use crate::error::{Code, Error};
@@ -25,16 +25,22 @@ const WIDE: DataType = DataType::Decimal128(PRECISION, 0);
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Sum {
     inner: Arc<AggregateUDF>,
+    signature: Signature,
 }
 
 impl Sum {
     pub(super) fn new() -> Self {
-        Self { inner: sum_udaf() }
+        Self { inner: sum_udaf(), signature: Signature::user_defined(Volatility::Immutable) }
     }
 }
 
 fn is_whole(field: &FieldRef) -> bool {
     *field.data_type() == DataType::Int64
+}
+
+/// Whether whole numbers are summed, whatever the sum is.
+fn sums_whole(args: &AccumulatorArgs<'_>) -> bool {
+    args.expr_fields.first().is_some_and(|field| field.data_type().is_integer())
 }
 
 fn widened(args: AccumulatorArgs<'_>) -> AccumulatorArgs<'_> {
@@ -48,15 +54,28 @@ impl AggregateUDFImpl for Sum {
     }
 
     fn signature(&self) -> &Signature {
-        self.inner.signature()
+        &self.signature
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        self.inner.coerce_types(types)
+        match types {
+            [DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16] => Ok(vec![DataType::Int32]),
+            [DataType::Int64] => Ok(types.to_vec()),
+            [DataType::UInt32 | DataType::Null] => Ok(vec![DataType::Int64]),
+            _ => {
+                let fields: Vec<FieldRef> = types.iter().map(|data_type| Arc::new(Field::new("", data_type.clone(), true))).collect();
+                let fields = fields_with_udf(&fields, self.inner.as_ref())?;
+                Ok(fields.iter().map(|field| field.data_type().clone()).collect())
+            }
+        }
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        self.inner.return_type(types)
+        match types {
+            [DataType::Int32] => Ok(DataType::Int64),
+            [DataType::Int64] => Ok(WIDE),
+            _ => self.inner.return_type(types),
+        }
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
@@ -67,16 +86,18 @@ impl AggregateUDFImpl for Sum {
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        match is_whole(&args.return_field) {
-            true => Ok(Box::new(Wide { inner: self.inner.accumulator(widened(args))? })),
+        match sums_whole(&args) {
+            true => Ok(Box::new(Wide { narrow: is_whole(&args.return_field), inner: self.inner.accumulator(widened(args))? })),
             false => self.inner.accumulator(args),
         }
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        match is_whole(&args.return_field) {
+        match sums_whole(&args) {
             // DataFusion knows DISTINCT over a sliding frame only for whole numbers.
-            true if !args.is_distinct => Ok(Box::new(Wide { inner: self.inner.create_sliding_accumulator(widened(args))? })),
+            true if !args.is_distinct => {
+                Ok(Box::new(Wide { narrow: is_whole(&args.return_field), inner: self.inner.create_sliding_accumulator(widened(args))? }))
+            }
             _ => self.inner.create_sliding_accumulator(args),
         }
     }
@@ -86,8 +107,11 @@ impl AggregateUDFImpl for Sum {
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
-        match is_whole(&args.return_field) {
-            true => Ok(Box::new(WideGroups { inner: self.inner.create_groups_accumulator(widened(args))? })),
+        match sums_whole(&args) {
+            true => Ok(Box::new(WideGroups {
+                narrow: is_whole(&args.return_field),
+                inner: self.inner.create_groups_accumulator(widened(args))?,
+            })),
             false => self.inner.create_groups_accumulator(args),
         }
     }
@@ -107,21 +131,11 @@ impl AggregateUDFImpl for Sum {
     fn documentation(&self) -> Option<&Documentation> {
         self.inner.documentation()
     }
-
-    fn simplify_expr_op_literal(
-        &self,
-        function: &AggregateFunction,
-        arg: &Expr,
-        op: Operator,
-        literal: &Expr,
-        is_left: bool,
-    ) -> Result<Option<Expr>> {
-        self.inner.inner().simplify_expr_op_literal(function, arg, op, literal, is_left)
-    }
 }
 
 fn wide(values: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
     let widen = |array: &ArrayRef| {
+        let array = arrow::compute::cast(array, &DataType::Int64)?;
         let Some(numbers) = array.as_primitive_opt::<Int64Type>() else {
             return Err(DataFusionError::Internal(format!("sum was given {} for whole numbers", array.data_type())));
         };
@@ -137,6 +151,8 @@ fn out_of_range() -> DataFusionError {
 }
 
 struct Wide {
+    /// Whether the sum must fit a bigint.
+    narrow: bool,
     inner: Box<dyn Accumulator>,
 }
 
@@ -153,6 +169,7 @@ impl Accumulator for Wide {
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
         match self.inner.evaluate()? {
+            sum if !self.narrow => Ok(sum),
             ScalarValue::Decimal128(sum, _, _) => Ok(ScalarValue::Int64(sum.map(i64::try_from).transpose().map_err(|_| out_of_range())?)),
             other => Err(DataFusionError::Internal(format!("a sum became {}", other.data_type()))),
         }
@@ -180,6 +197,7 @@ impl Accumulator for Wide {
 }
 
 struct WideGroups {
+    narrow: bool,
     inner: Box<dyn GroupsAccumulator>,
 }
 
@@ -190,6 +208,9 @@ impl GroupsAccumulator for WideGroups {
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
         let sums = self.inner.evaluate(emit_to)?;
+        if !self.narrow {
+            return Ok(sums);
+        }
         let Some(sums) = sums.as_primitive_opt::<Decimal128Type>() else {
             return Err(DataFusionError::Internal("a sum lost its type".to_owned()));
         };

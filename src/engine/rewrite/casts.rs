@@ -5,7 +5,9 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{CastKind, DataType, Expr, Function, FunctionArguments, TimezoneInfo, Value, ValueWithSpan, VisitorMut};
+use sqlparser::ast::{
+    CastKind, CharacterLength, DataType, Expr, Function, FunctionArguments, TimezoneInfo, Value, ValueWithSpan, VisitorMut,
+};
 
 use super::{call, last_name, named};
 
@@ -20,9 +22,8 @@ impl VisitorMut for Casts {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         let replacement = match expr {
-            Expr::Value(ValueWithSpan { value: Value::Number(digits, long), span }) => {
-                written_out(digits).map(|digits| Expr::Value(ValueWithSpan { value: Value::Number(digits, *long), span: *span }))
-            }
+            Expr::Value(ValueWithSpan { value: Value::Number(digits, long), span }) => written_out(digits)
+                .map(|digits| exact(Expr::Value(ValueWithSpan { value: Value::Number(digits.clone(), *long), span: *span }), &digits)),
             Expr::TypedString(typed) => checked_by(&typed.data_type).map(|function| call(function, vec![Expr::Value(typed.value.clone())])),
             Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr: inner, data_type, .. } => cast(inner, data_type),
             _ => None,
@@ -50,10 +51,33 @@ fn cast(inner: &Expr, data_type: &DataType) -> Option<Expr> {
     if let Some(reg) = type_name.as_deref().and_then(|name| REG.iter().find(|reg| **reg == name)) {
         return Some(call(reg, vec![inner.clone()]));
     }
+    if let Some(length) = length_of(data_type) {
+        let length = Expr::Value(Value::Number(length.to_string(), false).with_empty_span());
+        return Some(call("varchar", vec![inner.clone(), length]));
+    }
     match checked_by(data_type)? {
         "timestamp" | "timestamptz" | "to_bytea" | "text" if is_parameter(inner) => None,
-        function => Some(call(function, vec![inner.clone()])),
+        function => {
+            let cast = call(function, vec![inner.clone()]);
+            Some(match data_type {
+                DataType::Timestamp(Some(digits @ ..6), _) => {
+                    let digits = Expr::Value(Value::Number(digits.to_string(), false).with_empty_span());
+                    call("rounded_to", vec![cast, digits])
+                }
+                _ => cast,
+            })
+        }
     }
+}
+
+/// A number with an exponent is numeric, also when it is whole.
+fn exact(value: Expr, digits: &str) -> Expr {
+    if digits.contains('.') {
+        return value;
+    }
+    let length = u64::try_from(digits.len()).unwrap_or(38);
+    let data_type = DataType::Numeric(sqlparser::ast::ExactNumberInfo::PrecisionAndScale(length, 0));
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(value), data_type, array: false, format: None }
 }
 
 /// `1e15` as digits: as a decimal of negative scale it would come out of a conversion as 999999999999999.9.
@@ -94,6 +118,18 @@ fn type_name(data_type: &DataType) -> Option<String> {
         DataType::Varchar(None) | DataType::CharacterVarying(None) => Some("varchar".to_owned()),
         DataType::Int(None) | DataType::Integer(None) | DataType::Int4(None) => Some("int4".to_owned()),
         DataType::BigInt(None) | DataType::Int8(None) => Some("int8".to_owned()),
+        _ => None,
+    }
+}
+
+/// The most characters that a value of the type has.
+fn length_of(data_type: &DataType) -> Option<u64> {
+    match data_type {
+        DataType::Varchar(Some(CharacterLength::IntegerLength { length, .. }))
+        | DataType::CharacterVarying(Some(CharacterLength::IntegerLength { length, .. }))
+        | DataType::Char(Some(CharacterLength::IntegerLength { length, .. }))
+        | DataType::Character(Some(CharacterLength::IntegerLength { length, .. })) => Some(*length),
+        DataType::Char(None) | DataType::Character(None) => Some(1),
         _ => None,
     }
 }

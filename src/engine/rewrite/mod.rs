@@ -4,13 +4,15 @@
 
 mod casts;
 mod catalog;
+pub(super) mod sets;
 mod spellings;
+mod wildcards;
 
 use std::sync::LazyLock;
 
 use datafusion_pg_catalog::sql::rules::{
-    CurrentUserVariableToSessionUserFunctionCall, FixArrayLiteral, FixVersionColumnName, RewriteArrayAnyAllOperation,
-    RewritePgCatalogOperator, SqlStatementRewriteRule, StripCallableQualifier,
+    CurrentUserVariableToSessionUserFunctionCall, FixVersionColumnName, RewriteArrayAnyAllOperation, RewritePgCatalogOperator,
+    SqlStatementRewriteRule, StripCallableQualifier,
 };
 use sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart, Query,
@@ -18,13 +20,13 @@ use sqlparser::ast::{
 };
 
 pub(super) use catalog::catalog_query;
+pub(super) use wildcards::qualified;
 
 /// Rules that keep the meaning of any statement.
 static ALWAYS: LazyLock<Vec<Box<dyn SqlStatementRewriteRule>>> = LazyLock::new(|| {
     vec![
         Box::new(RewriteArrayAnyAllOperation),
         Box::new(StripCallableQualifier),
-        Box::new(FixArrayLiteral),
         Box::new(CurrentUserVariableToSessionUserFunctionCall),
         Box::new(RewritePgCatalogOperator),
         Box::new(FixVersionColumnName),

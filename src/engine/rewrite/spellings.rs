@@ -4,9 +4,10 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
-    FunctionArguments, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins, UnaryOperator,
-    Value, ValueWithSpan, VisitMut, VisitorMut,
+    AccessExpr, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments, Interval, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, Subscript,
+    TableFactor, TableWithJoins, TrimWhereField, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut, WindowFrameBound, WindowSpec,
+    WindowType,
 };
 
 use super::{call, last_name, named, text};
@@ -34,6 +35,7 @@ const SETS: &[(&str, &str)] = &[
     ("regexp_matches", "regexp_all_matches"),
     ("regexp_split_to_table", "regexp_split_to_array"),
     ("string_to_table", "string_to_array"),
+    ("jsonb_path_query", "jsonb_path_items"),
 ];
 
 pub(super) struct Spellings;
@@ -51,11 +53,14 @@ impl VisitorMut for Spellings {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-        rows_of(factor);
+        super::sets::rows_of(factor);
         ControlFlow::Continue(())
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Function(Function { over: Some(WindowType::WindowSpec(window)), .. }) = expr {
+            frame_as_written(window);
+        }
         let replacement = match expr {
             Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
                 if let Some(escape) = escape_char.take() {
@@ -64,27 +69,61 @@ impl VisitorMut for Spellings {
                 None
             }
             Expr::Function(function) => array_of_rows(function)
+                .or_else(|| other_form(function))
                 .or_else(|| documents(function))
                 .or_else(|| current_role(&function.name))
                 .or_else(|| plain_name(function)),
-            Expr::Substring { expr: whole, substring_from: Some(from), substring_for: None, .. } => match from.as_ref() {
-                Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(_), .. }) => {
-                    Some(call("regexp_substr", vec![(**whole).clone(), (**from).clone()]))
-                }
-                _ => None,
-            },
+            Expr::Substring { expr: whole, substring_from, substring_for, .. } => {
+                let (from, count) = (substring_from.as_deref(), substring_for.as_deref());
+                let is_quoted = matches!(from, Some(Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(_), .. })));
+                let mut args = vec![(**whole).clone(), from.cloned().unwrap_or_else(|| number("1"))];
+                args.extend(count.cloned());
+                Some(call(if is_quoted && count.is_none() { "regexp_substr" } else { "substr" }, args))
+            }
+            Expr::Position { expr: part, r#in: whole } => Some(call("strpos", vec![(**whole).clone(), (**part).clone()])),
+            Expr::Overlay { expr: whole, overlay_what, overlay_from, overlay_for } => {
+                let mut args = vec![(**whole).clone(), (**overlay_what).clone(), (**overlay_from).clone()];
+                args.extend(overlay_for.as_deref().cloned());
+                Some(call("overlay", args))
+            }
+            Expr::Trim { expr: whole, trim_where, trim_what, trim_characters: None } => {
+                let name = match trim_where {
+                    Some(TrimWhereField::Leading) => "ltrim",
+                    Some(TrimWhereField::Trailing) => "rtrim",
+                    _ => "btrim",
+                };
+                let mut args = vec![(**whole).clone()];
+                args.extend(trim_what.as_deref().cloned());
+                Some(call(name, args))
+            }
             Expr::Identifier(name) if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("localtimestamp") => {
                 Some(call("timestamp", vec![call("now", Vec::new())]))
             }
             Expr::Identifier(name) if name.quote_style.is_none() => current_role(&name.clone().into()),
-            Expr::CompoundFieldAccess { root, access_chain } => field_of(root, access_chain),
+            Expr::CompoundFieldAccess { root, access_chain } => field_of(root, access_chain).or_else(|| member_of(root, access_chain)),
             Expr::Collate { expr: inner, collation } => match last_name(collation).as_deref() {
                 // Text is compared by its bytes.
                 Some("default" | "C" | "POSIX" | "c" | "posix" | "ucs_basic") => Some((**inner).clone()),
                 _ => None,
             },
-            Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => among(left, right, false),
-            Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => among(left, right, true),
+            Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => Some(among(left, right, false)),
+            Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => Some(among(left, right, true)),
+            Expr::AtTimeZone { timestamp, time_zone } => Some(call("timezone", vec![(**time_zone).clone(), (**timestamp).clone()])),
+            Expr::Extract { field, expr, .. } => {
+                Some(call("extract_field", vec![text(&field.to_string().to_lowercase()), (**expr).clone()]))
+            }
+            Expr::Interval(interval) => written_interval(interval),
+            Expr::SimilarTo { negated, expr, pattern, escape_char: None } => {
+                let op = if *negated { BinaryOperator::PGRegexNotMatch } else { BinaryOperator::PGRegexMatch };
+                let regex = call("similar_to_regex", vec![(**pattern).clone()]);
+                Some(Expr::BinaryOp { left: expr.clone(), op, right: Box::new(regex) })
+            }
+            Expr::BinaryOp { left, op: BinaryOperator::PGStartsWith, right } => {
+                Some(call("starts_with", vec![(**left).clone(), (**right).clone()]))
+            }
+            Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: inner } => {
+                Some(Expr::BinaryOp { left: Box::new(number("-1")), op: BinaryOperator::Minus, right: inner.clone() })
+            }
             // No table here is a partition of another.
             Expr::Subquery(query) if reads_ancestors(query) => Some(Expr::Value(Value::Null.with_empty_span())),
             Expr::UnaryOp { op: UnaryOperator::PGSquareRoot, expr: inner } => Some(call("sqrt", vec![(**inner).clone()])),
@@ -100,11 +139,115 @@ impl VisitorMut for Spellings {
 }
 
 /// `= ANY (SELECT ..)` is IN, `<> ALL (SELECT ..)` is NOT IN. Of an array they are something else.
-fn among(value: &Expr, rows: &Expr, negated: bool) -> Option<Expr> {
+fn among(value: &Expr, rows: &Expr, negated: bool) -> Expr {
     match rows {
-        Expr::Subquery(query) => Some(Expr::InSubquery { expr: Box::new(value.clone()), subquery: query.clone(), negated }),
+        Expr::Subquery(query) => Expr::InSubquery { expr: Box::new(value.clone()), subquery: query.clone(), negated },
+        array => {
+            let found = call("in_array", vec![value.clone(), array.clone()]);
+            if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(found) } } else { found }
+        }
+    }
+}
+
+fn number(digits: &str) -> Expr {
+    Expr::Value(Value::Number(digits.to_owned(), false).with_empty_span())
+}
+
+/// An interval by its text; the units behind it say what its number means.
+fn written_interval(interval: &Interval) -> Option<Expr> {
+    let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(written), .. }) = interval.value.as_ref() else { return None };
+    let unit = match (&interval.leading_field, &interval.last_field) {
+        (Some(field), None) if written.trim().trim_start_matches(['-', '+']).bytes().all(|b| b.is_ascii_digit() || b == b'.') => {
+            format!(" {}", field.to_string().to_lowercase())
+        }
+        _ => String::new(),
+    };
+    let data_type = DataType::Interval { fields: None, precision: None };
+    let value = Box::new(text(&format!("{written}{unit}")));
+    Some(Expr::Cast { kind: CastKind::Cast, expr: value, data_type, array: false, format: None })
+}
+
+/// The planner reads the distances of a frame by itself.
+fn frame_as_written(window: &mut WindowSpec) {
+    let Some(frame) = &mut window.window_frame else { return };
+    for bound in std::iter::once(&mut frame.start_bound).chain(&mut frame.end_bound) {
+        let (WindowFrameBound::Preceding(Some(distance)) | WindowFrameBound::Following(Some(distance))) = bound else { continue };
+        if let Expr::Cast { expr, data_type: DataType::Interval { .. }, .. } = distance.as_ref() {
+            let value = expr.clone();
+            **distance = Expr::Interval(Interval {
+                value,
+                leading_field: None,
+                leading_precision: None,
+                last_field: None,
+                fractional_seconds_precision: None,
+            });
+        }
+    }
+}
+
+/// Functions that are an operator, a sum or another function here.
+fn other_form(function: &Function) -> Option<Expr> {
+    let list = match &function.args {
+        FunctionArguments::List(list) => list,
+        FunctionArguments::None if last_name(&function.name)? == "localtimestamp" => {
+            return Some(call("timestamp", vec![call("now", Vec::new())]));
+        }
+        _ => return None,
+    };
+    if last_name(&function.name)? == "make_interval" {
+        return positional(list);
+    }
+    let given: Vec<&Expr> = list.args.iter().filter_map(plain_argument).collect();
+    if given.len() != list.args.len() || function.over.is_some() {
+        return None;
+    }
+    match (last_name(&function.name)?.as_str(), given.as_slice()) {
+        ("mod", [left, right]) => {
+            let nested = |expr: &Expr| Box::new(Expr::Nested(Box::new(expr.clone())));
+            let rest = Expr::BinaryOp { left: nested(left), op: BinaryOperator::Modulo, right: nested(right) };
+            Some(Expr::Nested(Box::new(rest)))
+        }
+        ("ceiling", [value]) => Some(call("ceil", vec![(*value).clone()])),
+        ("num_nulls", values) if !values.is_empty() => Some(counted(values, |expr| Expr::IsNull(expr))),
+        ("num_nonnulls", values) if !values.is_empty() => Some(counted(values, |expr| Expr::IsNotNull(expr))),
         _ => None,
     }
+}
+
+/// `make_interval(days => 10)` by places.
+fn positional(list: &FunctionArgumentList) -> Option<Expr> {
+    const NAMES: &[&str] = &["years", "months", "weeks", "days", "hours", "mins", "secs"];
+    let mut args = vec![number("0"); NAMES.len()];
+    for (at, argument) in list.args.iter().enumerate() {
+        let (place, value) = match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) => (at, value),
+            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. } => {
+                let name = super::super::resolve::folded(name);
+                (NAMES.iter().position(|known| *known == name)?, value)
+            }
+            FunctionArg::ExprNamed { name: Expr::Identifier(name), arg: FunctionArgExpr::Expr(value), .. } => {
+                let name = super::super::resolve::folded(name);
+                (NAMES.iter().position(|known| *known == name)?, value)
+            }
+            _ => return None,
+        };
+        *args.get_mut(place)? = value.clone();
+    }
+    Some(call("make_interval", args))
+}
+
+/// How many of the values are so.
+fn counted(values: &[&Expr], so: fn(Box<Expr>) -> Expr) -> Expr {
+    let one = |value: &&Expr| Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(so(Box::new(Expr::Nested(Box::new((*value).clone()))))),
+        data_type: DataType::Integer(None),
+        array: false,
+        format: None,
+    };
+    let sum = |left: Expr, right: Expr| Expr::BinaryOp { left: Box::new(left), op: BinaryOperator::Plus, right: Box::new(right) };
+    let total = values.iter().map(one).reduce(sum).unwrap_or_else(|| number("0"));
+    Expr::Nested(Box::new(total))
 }
 
 fn reads_ancestors(query: &Query) -> bool {
@@ -141,74 +284,23 @@ impl VisitorMut for Sets {
             && let Some(array) = as_array(&function.name)
             && function.over.is_none()
         {
-            let inner = Expr::Function(Function { name: named(array), ..function.clone() });
-            *expr = call("unnest", vec![inner]);
+            let mut inner = Function { name: named(array), ..function.clone() };
+            if let (FunctionArguments::List(list), "series_array") = (&mut inner.args, array) {
+                list.args = super::sets::with_interval(&list.args);
+            }
+            *expr = super::sets::marked(array, call("unnest", vec![Expr::Function(inner)]));
         }
         ControlFlow::Continue(())
     }
 }
 
-fn as_array(name: &sqlparser::ast::ObjectName) -> Option<&'static str> {
+pub(super) fn as_array(name: &sqlparser::ast::ObjectName) -> Option<&'static str> {
     let name = last_name(name)?;
     SETS.iter().find(|(set, _)| *set == name).map(|(_, array)| *array)
 }
 
-/// `FROM jsonb_array_elements(x) AS e`: a query whose list unnests. `generate_series` the planner has.
-fn rows_of(factor: &mut TableFactor) {
-    if let Some(none) = never(factor) {
-        *factor = none;
-        return;
-    }
-    let (array, alias, columns) = match factor {
-        TableFactor::Table { name, args: Some(args), alias, .. } => {
-            let Some(last) = last_name(name) else { return };
-            let Some(array) = as_array(name).filter(|_| last != "generate_series") else { return };
-            let inner = call_with(array, args.args.clone());
-            (inner, alias.take(), columns_of(&last))
-        }
-        TableFactor::Function { name, args, alias, .. } => {
-            let Some(last) = last_name(name) else { return };
-            let Some(array) = as_array(name).filter(|_| last != "generate_series") else { return };
-            (call_with(array, args.clone()), alias.take(), columns_of(&last))
-        }
-        _ => return,
-    };
-    // Of another relation's columns: the planner says that it cannot, which is better than not to find the column.
-    let lateral = refers(&array);
-    let item = |expr: Expr, name: &str| SelectItem::ExprWithAlias { expr, alias: sqlparser::ast::Ident::with_quote('"', name) };
-    let rows = call("unnest", vec![array]);
-    let projection = match columns {
-        [one] => {
-            let own = alias.as_ref().filter(|alias| alias.columns.is_empty()).map(|alias| super::super::resolve::folded(&alias.name));
-            let name = if *one == "value" { "value".to_owned() } else { own.unwrap_or_else(|| (*one).to_owned()) };
-            vec![item(rows, &name)]
-        }
-        several => several.iter().map(|field| item(call("get_field", vec![rows.clone(), text(field)]), field)).collect(),
-    };
-    let Some(mut subquery) = bare_select() else { return };
-    if let SetExpr::Select(select) = subquery.body.as_mut() {
-        select.projection = projection;
-    }
-    *factor = TableFactor::Derived { lateral, subquery, alias, sample: None };
-}
-
-/// Whether a column is named.
-fn refers(expr: &Expr) -> bool {
-    struct Names;
-    impl sqlparser::ast::Visitor for Names {
-        type Break = ();
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            match expr {
-                Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
-            }
-        }
-    }
-    sqlparser::ast::Visit::visit(expr, &mut Names).is_break()
-}
-
 /// Options and grants as rows: the arrays that they would be taken from are never there.
-fn never(factor: &TableFactor) -> Option<TableFactor> {
+pub(super) fn never(factor: &TableFactor) -> Option<TableFactor> {
     let (name, alias) = match factor {
         TableFactor::Table { name, args: Some(_), alias, .. } | TableFactor::Function { name, alias, .. } => (name, alias),
         _ => return None,
@@ -224,20 +316,7 @@ fn never(factor: &TableFactor) -> Option<TableFactor> {
     Some(TableFactor::Derived { lateral: false, subquery, alias: alias.clone(), sample: None })
 }
 
-fn columns_of(function: &str) -> &'static [&'static str] {
-    match function {
-        "jsonb_each" | "json_each" | "jsonb_each_text" | "json_each_text" => &["key", "value"],
-        "_pg_expandarray" => &["x", "n"],
-        "jsonb_array_elements" | "json_array_elements" | "jsonb_array_elements_text" | "json_array_elements_text" => &["value"],
-        "jsonb_object_keys" => &["jsonb_object_keys"],
-        "json_object_keys" => &["json_object_keys"],
-        "regexp_matches" => &["regexp_matches"],
-        "regexp_split_to_table" => &["regexp_split_to_table"],
-        _ => &["unnest"],
-    }
-}
-
-fn call_with(name: &str, args: Vec<FunctionArg>) -> Expr {
+pub(super) fn call_with(name: &str, args: Vec<FunctionArg>) -> Expr {
     match call(name, Vec::new()) {
         Expr::Function(function) => {
             let list = FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() };
@@ -248,7 +327,7 @@ fn call_with(name: &str, args: Vec<FunctionArg>) -> Expr {
 }
 
 /// `SELECT NULL`, to be filled.
-fn bare_select() -> Option<Box<Query>> {
+pub(super) fn bare_select() -> Option<Box<Query>> {
     let dialect = sqlparser::dialect::PostgreSqlDialect {};
     let mut parser = sqlparser::parser::Parser::new(&dialect).try_with_sql("SELECT NULL").ok()?;
     parser.parse_query().ok()
@@ -448,6 +527,18 @@ fn plain_name(function: &Function) -> Option<Expr> {
     let name = super::super::resolve::folded(name.as_ident()?);
     matches!(schema.as_str(), "pg_catalog" | "information_schema")
         .then(|| Expr::Function(Function { name: named(&name), ..function.clone() }))
+}
+
+/// `document['a']['b']`.
+fn member_of(root: &Expr, chain: &[AccessExpr]) -> Option<Expr> {
+    let step = |access: &AccessExpr| match access {
+        AccessExpr::Subscript(Subscript::Index {
+            index: index @ Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(_), .. }),
+        }) => Some(index.clone()),
+        _ => None,
+    };
+    let steps = chain.iter().map(step).collect::<Option<Vec<_>>>()?;
+    Some(call("jsonb_extract_path", std::iter::once(root.clone()).chain(steps).collect()))
 }
 
 /// `(x).field`, which the planner has for names only.

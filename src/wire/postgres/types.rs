@@ -216,6 +216,16 @@ impl PgType {
             | DataType::FixedSizeList(item, _)
             | DataType::ListView(item)
             | DataType::LargeListView(item)
+                if item.data_type().is_nested() && matches!(item.data_type(), DataType::List(_) | DataType::LargeList(_)) =>
+            {
+                // Arrays of arrays have the text of PostgreSQL's, without a type of their own.
+                Self { kind: Kind::Text, is_array: false }
+            }
+            DataType::List(item)
+            | DataType::LargeList(item)
+            | DataType::FixedSizeList(item, _)
+            | DataType::ListView(item)
+            | DataType::LargeListView(item)
                 if Kind::of_field(field) != Kind::Json && !field.metadata().contains_key(TYPE_KEY) =>
             {
                 Self { kind: Kind::of_field(item), is_array: true }
@@ -258,6 +268,8 @@ impl PgType {
     /// Precision and scale as PostgreSQL packs them; -1 when there is nothing to say.
     fn modifier(self) -> i32 {
         match self.kind {
+            // As long as numbers can be here is as long as they come.
+            Kind::Numeric(Some((38, 10..))) => -1,
             Kind::Numeric(Some((precision, scale))) if precision < DECIMAL256_MAX_PRECISION && scale >= 0 => {
                 ((i32::from(precision) << 16) | i32::from(scale)) + 4
             }

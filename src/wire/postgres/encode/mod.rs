@@ -136,6 +136,10 @@ fn column_cells(array: &ArrayRef, column: &Column, zone: &Zone) -> Result<Box<dy
                     column_cells(array, &as_array, zone)
                 }
             },
+            (Kind::Text, DataType::List(_) | DataType::LargeList(_)) => {
+                let texts = crate::engine::texts_of(array)?;
+                value_cells(&texts, kind, column.format, zone)
+            }
             _ => value_cells(array, kind, column.format, zone),
         };
     }
@@ -222,13 +226,14 @@ fn text_cells(array: &ArrayRef, kind: Kind, zone: &Zone) -> Result<Box<dyn Cells
         Kind::Int2 => typed(array, |a: &Int16Array, row, out| text::put_int(a.value(row).into(), out)),
         Kind::Int4 => typed(array, |a: &Int32Array, row, out| text::put_int(a.value(row).into(), out)),
         Kind::Int8 | Kind::Oid(_) => typed(array, |a: &Int64Array, row, out| text::put_int(a.value(row), out)),
-        Kind::Float4 => typed(array, |a: &Float32Array, row, out| text::put_float(&format!("{:e}", a.value(row)), 6, out)),
-        Kind::Float8 => typed(array, |a: &Float64Array, row, out| text::put_float(&format!("{:e}", a.value(row)), 15, out)),
+        Kind::Float4 => typed(array, |a: &Float32Array, row, out| text::put_float4(a.value(row), out)),
+        Kind::Float8 => typed(array, |a: &Float64Array, row, out| text::put_float8(a.value(row), out)),
         Kind::Numeric(_) if matches!(array.data_type(), DataType::Decimal256(_, _)) => {
             typed(array, |a: &Decimal256Array, row, out| text::put_decimal(&a.value(row).to_string(), a.scale(), out))
         }
-        Kind::Numeric(_) => typed(array, |a: &Decimal128Array, row, out| text::put_decimal128(a.value(row), a.scale(), out)),
-        Kind::Text | Kind::Json | Kind::Jsonb | Kind::Char | Kind::Uuid | Kind::Vector { .. } => string_cells(array, text::put_text),
+        Kind::Numeric(_) => typed(array, |a: &Decimal128Array, row, out| text::put_decimal128(a.value(row), a.precision(), a.scale(), out)),
+        Kind::Jsonb => string_cells(array, text::put_document),
+        Kind::Text | Kind::Json | Kind::Char | Kind::Uuid | Kind::Vector { .. } => string_cells(array, text::put_text),
         Kind::Bytea => typed(array, |a: &BinaryArray, row, out| text::put_bytea(a.value(row), out)),
         Kind::Date => typed(array, |a: &Date32Array, row, out| text::put_date(a.value(row), out)),
         Kind::Time => typed(array, |a: &Time64MicrosecondArray, row, out| text::put_time(a.value(row), out)),
@@ -256,11 +261,11 @@ fn binary_cells(array: &ArrayRef, kind: Kind) -> Result<Box<dyn Cells>> {
         Kind::Numeric(_) if matches!(array.data_type(), DataType::Decimal256(_, _)) => {
             typed(array, |a: &Decimal256Array, row, out| numeric::put(&a.value(row).to_string(), a.scale(), out))
         }
-        Kind::Numeric(_) => typed(array, |a: &Decimal128Array, row, out| numeric::put(&a.value(row).to_string(), a.scale(), out)),
+        Kind::Numeric(_) => typed(array, |a: &Decimal128Array, row, out| numeric::put_shown(a.value(row), a.precision(), a.scale(), out)),
         Kind::Text | Kind::Json | Kind::Vector { .. } => string_cells(array, text::put_text),
         Kind::Jsonb => string_cells(array, |value, out| {
             out.put_u8(1);
-            text::put_text(value, out)
+            text::put_document(value, out)
         }),
         Kind::Char => string_cells(array, |value, out| {
             out.put_u8(value.as_bytes().first().copied().unwrap_or(0));

@@ -6,6 +6,13 @@ use crate::error::{Code, Error, Result};
 
 const NEGATIVE: u16 = 0x4000;
 
+/// The same digits as its text shows.
+pub(super) fn put_shown(unscaled: i128, precision: u8, scale: i8, out: &mut BytesMut) -> Result<()> {
+    let shown = weir_udfs::forms::shown_scale(unscaled, precision, scale);
+    let cut = u32::try_from(scale - shown).ok().and_then(|places| 10_i128.checked_pow(places)).unwrap_or(1);
+    put(&(unscaled / cut).to_string(), shown, out)
+}
+
 /// Appends the binary form of the integer `unscaled` divided by ten to the power of `scale`.
 pub(super) fn put(unscaled: &str, scale: i8, out: &mut BytesMut) -> Result<()> {
     let (is_negative, digits) = match unscaled.strip_prefix('-') {
