@@ -54,12 +54,12 @@ async fn the_last_places_are_for_superusers() {
     let (admin, _) = hub.connect().await;
     admin.batch_execute("CREATE ROLE ana LOGIN PASSWORD 'long enough'").await.expect("a role");
     let ana = hub.connect_as("ana", "long enough").await.expect("one of the two for everybody");
-    let error = hub.connect_as("ana", "long enough").await.err().expect("only reserved places are left");
+    let error = hub.connect_as("ana", "long enough").await.expect_err("only reserved places are left");
     assert_eq!(state(&error), "53300");
     assert!(message(&error).contains("reserved for roles with the SUPERUSER attribute"), "{error:?}");
     let (second, _) = hub.connect().await;
     let (third, _) = hub.connect().await;
-    let error = hub.connect_as("admin", PASSWORD).await.err().expect("no place is left");
+    let error = hub.connect_as("admin", PASSWORD).await.expect_err("no place is left");
     assert_eq!((state(&error).as_str(), message(&error).trim()), ("53300", "sorry, too many clients already"));
     drop((second, third));
     drop(admin);

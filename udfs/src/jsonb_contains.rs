@@ -13,7 +13,7 @@ pub fn jsonb_contains() -> ScalarUDF {
         let (whole, part) = (parse(text(whole)?)?, parse(text(part)?)?);
         // An array contains a value that stands alone; only at the top.
         let is_item = match &whole {
-            Value::Array(items) if !part.is_array() && !part.is_object() => items.iter().any(|item| *item == part),
+            Value::Array(items) if !part.is_array() && !part.is_object() => items.contains(&part),
             _ => false,
         };
         Ok(ScalarValue::Boolean(Some(is_item || contains(&whole, &part))))

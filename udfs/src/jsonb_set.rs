@@ -81,7 +81,7 @@ fn insert(document: &mut Value, steps: &[String], value: Value, after: bool) -> 
 fn set(document: &mut Value, steps: &[&str], value: Value, create: bool) -> Result<()> {
     let Some((step, rest)) = steps.split_first() else { return Ok(()) };
     match document {
-        Value::Object(members) => match (members.get_mut(*step), rest.is_empty()) {
+        Value::Object(members) => match (members.get_mut(step), rest.is_empty()) {
             (Some(member), true) => *member = value,
             (Some(member), false) => set(member, rest, value, create)?,
             (None, true) if create => {

@@ -208,8 +208,8 @@ fn other_form(function: &Function) -> Option<Expr> {
             Some(Expr::Nested(Box::new(rest)))
         }
         ("ceiling", [value]) => Some(call("ceil", vec![(*value).clone()])),
-        ("num_nulls", values) if !values.is_empty() => Some(counted(values, |expr| Expr::IsNull(expr))),
-        ("num_nonnulls", values) if !values.is_empty() => Some(counted(values, |expr| Expr::IsNotNull(expr))),
+        ("num_nulls", values) if !values.is_empty() => Some(counted(values, Expr::IsNull)),
+        ("num_nonnulls", values) if !values.is_empty() => Some(counted(values, Expr::IsNotNull)),
         _ => None,
     }
 }
