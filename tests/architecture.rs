@@ -77,6 +77,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "datafusion-expr",
             "datafusion-common",
             "arrow",
+            "bytes",
             "sha2",
             "rand",
             "uuid",

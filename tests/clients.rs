@@ -2,20 +2,10 @@
 
 use std::time::Duration;
 
-use crate::hub::{Hub, Notices};
+use crate::hub::{Hub, Notices, until};
 
 fn state(error: &tokio_postgres::Error) -> String {
     error.code().map(|code| code.code().to_owned()).unwrap_or_default()
-}
-
-async fn until(mut holds: impl AsyncFnMut() -> bool) {
-    let watch = async {
-        let mut ticks = tokio::time::interval(Duration::from_millis(20));
-        while !holds().await {
-            ticks.tick().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), watch).await.expect("it becomes true in time");
 }
 
 async fn heard(notices: &Notices, wanted: &[&str]) {

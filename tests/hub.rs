@@ -14,6 +14,17 @@ pub const PASSWORD: &str = "swordfish";
 /// Longest wait for a hub to be ready: two cores are shared by many tests.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
+/// Waits for a state by looking again and again, as a client would.
+pub async fn until(mut holds: impl AsyncFnMut() -> bool) {
+    let watch = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        while !holds().await {
+            ticks.tick().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), watch).await.expect("it becomes true in time");
+}
+
 /// Stopped and removed when dropped.
 pub struct Hub {
     process: Child,
@@ -61,6 +72,31 @@ impl Hub {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("the status of the process");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+    }
+
+    /// What the process has computed so far, in hundredths of a second.
+    pub fn computed(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("the state of the process");
+        let (_, fields) = stat.rsplit_once(')').expect("its name");
+        fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().expect("a number")).sum()
+    }
+
+    /// Until it has computed that much more, in hundredths of a second.
+    pub async fn has_computed(&self, more: u64) {
+        let from = self.computed();
+        until(async || self.computed() >= from + more).await;
+    }
+
+    /// Until it computes nothing any more: it waits for somebody.
+    pub async fn rests(&self) {
+        let (mut last, mut same) = (self.computed(), 0);
+        until(async || {
+            let now = self.computed();
+            same = if now == last { same + 1 } else { 0 };
+            last = now;
+            same == 25
+        })
+        .await;
     }
 
     pub fn data(&self) -> PathBuf {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::hub::{Hub, PASSWORD};
+use crate::hub::{Hub, PASSWORD, until};
 
 fn state(error: &tokio_postgres::Error) -> String {
     error.code().map(|code| code.code().to_owned()).unwrap_or_default()
@@ -63,15 +63,13 @@ async fn the_last_places_are_for_superusers() {
     assert_eq!((state(&error).as_str(), message(&error).trim()), ("53300", "sorry, too many clients already"));
     drop((second, third));
     drop(admin);
+    // Three places are free again, and two of them reserved.
     let mut again = None;
-    for _ in 0..100 {
+    until(async || {
         again = hub.connect_as("ana", "long enough").await.ok();
-        if again.is_some() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    again.expect("three places are free again, and two of them reserved");
+        again.is_some()
+    })
+    .await;
     ana.batch_execute("SELECT 1").await.expect("nobody else was harmed");
 }
 
@@ -104,17 +102,12 @@ async fn a_client_that_reads_nothing_can_be_ended() {
     // Nobody polls the stream: the socket's buffers fill up.
     let rows = lazy.query_raw("SELECT i, repeat('x', 1000) FROM generate_series(1, 100000000) AS s(i)", Vec::<i32>::new());
     let rows = rows.await.expect("it begins");
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    hub.rests().await;
     let held = hub.resident_bytes().saturating_sub(before);
     assert!(held < 100 << 20, "{held} bytes");
     admin.batch_execute(&format!("SELECT pg_terminate_backend({pid})")).await.expect("an answer");
-    let gone = async {
-        let list = "SELECT count(*) FROM pg_stat_activity WHERE pid::bigint = $1";
-        while admin.query_one(list, &[&i64::from(pid)]).await.expect("a list").get::<_, i64>(0) > 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(4), gone).await.expect("it is ended");
+    let list = "SELECT count(*) FROM pg_stat_activity WHERE pid::bigint = $1";
+    until(async || admin.query_one(list, &[&i64::from(pid)]).await.expect("a list").get::<_, i64>(0) == 0).await;
     drop(rows);
 }
 
@@ -175,7 +168,7 @@ async fn a_long_statement_ends_within_a_second_of_its_cancel() {
         let cancel = client.cancel_token();
         let running = client.batch_execute(&statement);
         let stop = async {
-            tokio::time::sleep(Duration::from_millis(700)).await;
+            hub.has_computed(50).await;
             let asked = Instant::now();
             cancel.cancel_query(tokio_postgres::NoTls).await.expect("the request");
             asked
@@ -210,7 +203,7 @@ async fn a_join_that_never_ends_leaves_room_for_others() {
         });
         slow.push((cancel, task));
     }
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    hub.has_computed(200).await;
     for _ in 0..5 {
         let asked = Instant::now();
         let (client, _) = hub.connect().await;

@@ -177,7 +177,8 @@ impl Engine {
 
     /// Whether a statement without parameters always has the same answer.
     pub fn is_settled(text: &str, planned: &Planned) -> bool {
-        planned.notices.is_empty() && Settled::takes(text, &planned.plan)
+        // What a CTE reads that nobody asks for is no part of the plan, and yet a right is needed for it.
+        planned.notices.is_empty() && planned.used.is_empty() && Settled::takes(text, &planned.plan)
     }
 
     pub fn keep_settled(&self, text: &str, answer: &RecordBatch) {

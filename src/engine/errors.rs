@@ -171,6 +171,10 @@ fn classify(error: &DataFusionError) -> Error {
         DataFusionError::SchemaError(schema, _) => classify_schema(schema),
         DataFusionError::Plan(text) => classify_plan(text),
         DataFusionError::Execution(text) => classify_execution(text),
+        DataFusionError::NotImplemented(text) if text.contains("OuterReferenceColumn") || text.contains("ScalarSubquery") => {
+            Error::new(Code::NotSupported, "a sub-query that depends on the row outside in this way is not supported")
+                .hint("Write it as a join, with the condition in ON and GROUP BY where it aggregates.".to_owned())
+        }
         DataFusionError::NotImplemented(text) => Error::new(Code::NotSupported, sentence(text)),
         DataFusionError::SQL(parser, _) => Error::new(Code::Syntax, sentence(&parser.to_string())),
         DataFusionError::ResourcesExhausted(text) if text.contains("disk") || text.contains("max_temp_directory_size") => {

@@ -133,6 +133,7 @@ impl Engine {
             *tree = rewrite::catalog_query(tree.clone());
         }
         let catalog = MemoryCatalogProvider::new();
+        let mut shapes = rewrite::Shapes::new();
         let mut columns = 0;
         for ask in &found.asks {
             let known = reads.used.len();
@@ -145,8 +146,11 @@ impl Engine {
                 used.reference.clone_from(&ask.reference);
             }
             columns += provider.schema().fields().len();
+            shapes.insert(ask.reference.clone(), provider.schema());
             register(&catalog, &ask.reference, provider)?;
         }
+        rewrite::valued(tree, &shapes);
+        rewrite::joined(tree, &shapes);
         Ok(Named { catalog, columns })
     }
 

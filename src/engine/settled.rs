@@ -1,13 +1,14 @@
 //! Answers that cannot change: statements about nothing but themselves, such as the `SELECT 1` of connection pools.
 //!
-//! Such a statement reads no relation, has no parameter and calls only functions that always answer alike. It is planned and run once.
+//! Such a statement reads no relation, has no parameter and calls no function: what a function answers may depend on the session that asks,
+//! whatever it says of itself. It is planned and run once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use parking_lot::Mutex;
 
 /// Longer texts and larger answers are rarely asked for twice.
@@ -54,10 +55,9 @@ fn always_alike(expr: &Expr) -> bool {
     let mut is_alike = true;
     let visited = expr.apply(|expr| {
         is_alike &= match expr {
-            // Of a type with a zone: what it says depends on the session's.
-            Expr::Literal(..) | Expr::Alias(_) | Expr::BinaryExpr(_) | Expr::Not(_) | Expr::Negative(_) => true,
-            Expr::Cast(cast) => !cast.field.data_type().is_temporal(),
-            Expr::ScalarFunction(call) => call.func.signature().volatility == Volatility::Immutable,
+            // How a time is shown depends on the session.
+            Expr::Literal(value, _) => !value.data_type().is_temporal() && !value.data_type().is_nested(),
+            Expr::Alias(_) | Expr::BinaryExpr(_) | Expr::Not(_) | Expr::Negative(_) => true,
             _ => false,
         };
         Ok(if is_alike { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })

@@ -3,7 +3,7 @@
 use weir_catalog::{Definitions, Kind, Object};
 use weir_sql::{Ident, Name, ObjectKind, Privilege};
 
-use crate::engine::privileges;
+use crate::engine::{is_temporary, privileges};
 use crate::error::{Code, Error, Result};
 use crate::session::{Notice, Session};
 
@@ -54,10 +54,10 @@ pub(super) fn place(session: &Session, definitions: &dyn Definitions, name: &Nam
 /// The name of a temporary table that is to be made, in the session's own schema.
 ///
 /// # Errors
-/// `InvalidDefinition` for a name in another schema.
+/// `InvalidTable` for a name in another schema.
 pub(super) fn temporary_place(session: &Session, name: &Name) -> Result<Place> {
     if let Some(schema) = name.schema.as_ref().filter(|schema| schema.value != "pg_temp" && schema.value != session.temporary_schema()) {
-        return Err(Error::new(Code::InvalidDefinition, "cannot create temporary relation in non-temporary schema").at(schema.position));
+        return Err(Error::new(Code::InvalidTable, "cannot create temporary relation in non-temporary schema").at(schema.position));
     }
     session.make_temporary_schema()?;
     Ok(Place { schema: session.temporary_schema().to_owned(), name: name.name.value.clone() })
@@ -96,6 +96,9 @@ pub(super) fn refuse_reserved(schema: &Ident) -> Result<()> {
 /// `NoPrivilege` for an object in a schema of the hub itself.
 pub(super) fn refuse_system(object: &Object, position: usize) -> Result<()> {
     let schema = if object.kind == Kind::Schema { &object.name } else { &object.schema };
+    if object.kind.is_relation() && is_temporary(schema) {
+        return Ok(());
+    }
     refuse_reserved(&Ident { value: schema.clone(), position })
 }
 
@@ -105,6 +108,7 @@ pub(super) fn refuse_system(object: &Object, position: usize) -> Result<()> {
 /// `NoPrivilege`.
 pub(super) fn refuse_reserved_name(kind: Kind, name: &Name) -> Result<()> {
     match &name.schema {
+        Some(schema) if kind.is_relation() && (schema.value == "pg_temp" || is_temporary(&schema.value)) => Ok(()),
         Some(schema) => refuse_reserved(schema),
         None if kind == Kind::Schema => refuse_reserved(&name.name),
         None => Ok(()),

@@ -78,7 +78,8 @@ check("tables", lambda: sorted((own["table_name"], own["table_type"]) for own in
 
 def described():
     (orders,) = objects(depth="all", db_schema_filter="shop", table_name_filter="orders")["shop"]
-    columns = [(own["column_name"], own["ordinal_position"], own["remarks"]) for own in orders["table_columns"]]
+    # The driver asks for no order.
+    columns = sorted(((own["column_name"], own["ordinal_position"], own["remarks"]) for own in orders["table_columns"]), key=lambda own: own[1])
     constraints = {
         (own["constraint_type"], own["constraint_name"], *own["constraint_column_names"], *[f"{use['fk_db_schema']}.{use['fk_table']}.{use['fk_column_name']}" for use in own["constraint_column_usage"] or []])
         for own in orders["table_constraints"]

@@ -1,3 +1,4 @@
+-- differs: rows: numbers of one array have one scale
 SELECT ARRAY[1,2,3], ARRAY['a','b'], ARRAY[1.5,2], '{1,2}'::int[], '{a,"b c",NULL}'::text[], ARRAY[]::int[], ARRAY[NULL::int]
 SELECT id, i, x FROM a ORDER BY id
 SELECT i[1], i[2], i[99], i[1:2], i[2:], x[1] FROM a ORDER BY id
@@ -22,8 +23,11 @@ SELECT array(SELECT id FROM t ORDER BY id), array(SELECT x FROM t WHERE false)
 SELECT array_to_string(i, ','), array_to_string(x, ',', 'NULL') FROM a ORDER BY id
 SELECT string_to_array('1,2,3', ',')::int[], '{1,2}'::text[]::int[], ARRAY[1,2]::text[], ARRAY[1,2]::bigint[]
 SELECT ARRAY[1,2] = ARRAY[1,2], ARRAY[1,2] < ARRAY[1,3], ARRAY[1,2] || 3, ARRAY[1] || ARRAY[2]
+-- not yet: 42883 these functions of arrays
 SELECT array_fill(0, ARRAY[3]), trim_array(ARRAY[1,2,3], 1), array_length(ARRAY[]::int[], 1)
+-- differs: types: arrays of arrays have the text of PostgreSQL's and no type of their own
 SELECT ARRAY[[1,2],[3,4]], (ARRAY[[1,2],[3,4]])[2][1], array_dims(ARRAY[[1,2],[3,4]])
+-- differs: error: PostgreSQL 18 has it
 SELECT array_sort(ARRAY[3,1,2])
 SELECT generate_subscripts(ARRAY['a','b'], 1)
 SELECT i, count(*) FROM a GROUP BY i ORDER BY i
@@ -34,5 +38,6 @@ SELECT '{1,2'::int[]
 SELECT ARRAY[1,'a']
 SELECT coalesce(i, '{}') FROM a ORDER BY id
 SELECT i = '{1,2,3}' FROM a ORDER BY id
+-- differs: types: arrays of arrays have the text of PostgreSQL's and no type of their own
 SELECT array_agg(i ORDER BY id) FROM a WHERE id IN (1)
 SELECT min(i), max(x) FROM a

@@ -31,6 +31,7 @@ SELECT min(id), count(*), y IS NULL FROM j GROUP BY y IS NULL ORDER BY 1
 SELECT y, count(*) FROM j GROUP BY y ORDER BY y
 SELECT id FROM j ORDER BY y NULLS FIRST
 SELECT CASE WHEN y = '\xdeadbeef' THEN 'a' ELSE 'b' END FROM j ORDER BY id
+-- not yet: 42883 a literal beside bytea in COALESCE
 SELECT coalesce(y, '\x00') FROM j ORDER BY id
 SELECT nullif(y, 'plain') FROM j ORDER BY id
 SELECT '\x01'::bytea = '\x01', '\x01'::bytea < '\x02'

@@ -1,8 +1,12 @@
-//! `hmac(data, key, algorithm) -> bytea`: RFC 2104 over SHA-2, arguments in pgcrypto's order.
+//! `hmac(data, key, algorithm) -> bytea` (RFC 2104) and `digest(data, algorithm) -> bytea`, with pgcrypto's arguments and algorithms.
+//!
+//! MD5 and SHA-1 are here because others still sign with them.
 
 use arrow::datatypes::DataType;
-use datafusion_common::{Result, ScalarValue};
+use datafusion_common::{DataFusionError, Result, ScalarValue};
 use datafusion_expr::{ScalarUDF, Signature, TypeSignature, Volatility};
+use md5::Md5;
+use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
 use crate::row::{RowFunction, text};
@@ -16,19 +20,41 @@ pub fn hmac() -> ScalarUDF {
         let [data, key, algorithm] = args else { return Ok(ScalarValue::Binary(None)) };
         let (data, key) = (bytes_of(data)?, bytes_of(key)?);
         let code = match text(algorithm)?.to_ascii_lowercase().as_str() {
+            "md5" => code::<Md5>(data, key, 64),
+            "sha1" => code::<Sha1>(data, key, 64),
             "sha224" => code::<Sha224>(data, key, 64),
             "sha256" => code::<Sha256>(data, key, 64),
             "sha384" => code::<Sha384>(data, key, 128),
             "sha512" => code::<Sha512>(data, key, 128),
-            other => {
-                return Err(crate::failure::failed(
-                    crate::failure::Kind::NotSupported,
-                    format!("cannot use \"{other}\": one of sha224, sha256, sha384, sha512"),
-                ));
-            }
+            other => return Err(unknown(other)),
         };
         Ok(ScalarValue::Binary(Some(code)))
     })
+}
+
+pub fn digest() -> ScalarUDF {
+    let texts = TypeSignature::Exact(vec![DataType::Utf8, DataType::Utf8]);
+    let bytes = TypeSignature::Exact(vec![DataType::Binary, DataType::Utf8]);
+    let signature = Signature::one_of(vec![texts, bytes], Volatility::Immutable);
+    RowFunction::new("digest", signature, DataType::Binary).body(|args| {
+        let [data, algorithm] = args else { return Ok(ScalarValue::Binary(None)) };
+        let data = bytes_of(data)?;
+        let digest = match text(algorithm)?.to_ascii_lowercase().as_str() {
+            "md5" => Md5::digest(data).to_vec(),
+            "sha1" => Sha1::digest(data).to_vec(),
+            "sha224" => Sha224::digest(data).to_vec(),
+            "sha256" => Sha256::digest(data).to_vec(),
+            "sha384" => Sha384::digest(data).to_vec(),
+            "sha512" => Sha512::digest(data).to_vec(),
+            other => return Err(unknown(other)),
+        };
+        Ok(ScalarValue::Binary(Some(digest)))
+    })
+}
+
+fn unknown(algorithm: &str) -> DataFusionError {
+    let text = format!("cannot use \"{algorithm}\": one of md5, sha1, sha224, sha256, sha384, sha512");
+    crate::failure::failed(crate::failure::Kind::NotSupported, text)
 }
 
 fn bytes_of(value: &ScalarValue) -> Result<&[u8]> {

@@ -95,6 +95,7 @@ pub const FUNCTIONS: &[fn() -> ScalarUDF] = &[
     to_uuid::to_uuid,
     to_bytea::to_bytea,
     to_char::to_char,
+    hmac::digest,
     hmac::hmac,
     varchar::varchar,
     rounded::rounded_to,

@@ -21,6 +21,7 @@ pub(super) fn assigned(value: Expr, schema: &DFSchema, column: &Field, state: &S
         (Some("jsonb" | "json"), _) if is_text => Some("jsonb"),
         (Some("uuid"), _) if is_text => Some("to_uuid"),
         (_, DataType::Binary) if is_text => Some("to_bytea"),
+        (_, DataType::List(_)) if is_text => Some("array_in"),
         (_, DataType::Timestamp(_, Some(_))) => Some("timestamptz"),
         (_, DataType::Timestamp(_, None)) => Some("timestamp"),
         _ => None,

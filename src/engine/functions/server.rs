@@ -24,7 +24,7 @@ fn given() -> Vec<ScalarUDF> {
         pg::create_pg_total_relation_size_udf(),
         pg::create_pg_stat_get_numscans(),
         pg::create_pg_get_partition_ancestors_udf(),
-        pg::quote_ident_udf::create_quote_ident_udf(),
+        quote_ident(),
         pg::quote_ident_udf::create_parse_ident_udf(),
         pg::array_bounds_udf::create_array_upper_udf(),
         pg::array_bounds_udf::create_array_lower_udf(),
@@ -32,6 +32,14 @@ fn given() -> Vec<ScalarUDF> {
     let privileges = ["has_table_privilege", "has_schema_privilege", "has_database_privilege", "has_any_column_privilege"];
     functions.extend(privileges.map(pg::has_privilege_udf::create_has_privilege_udf));
     functions
+}
+
+/// Quotes where a capital letter or a sign wants it, which the package's own does not.
+fn quote_ident() -> ScalarUDF {
+    RowFunction::new("quote_ident", Signature::string(1, Volatility::Immutable), DataType::Utf8).body(|args| match args {
+        [name] => Ok(ScalarValue::Utf8(Some(weir_sql::quote_ident(text(name)?)))),
+        _ => Ok(ScalarValue::Utf8(None)),
+    })
 }
 
 /// One answer for every argument.

@@ -6,6 +6,8 @@ mod casts;
 mod catalog;
 pub(super) mod sets;
 mod spellings;
+mod using;
+mod whole_rows;
 mod wildcards;
 
 use std::sync::LazyLock;
@@ -20,6 +22,8 @@ use sqlparser::ast::{
 };
 
 pub(super) use catalog::catalog_query;
+pub(super) use using::{Shapes, joined};
+pub(super) use whole_rows::valued;
 pub(super) use wildcards::qualified;
 
 /// Rules that keep the meaning of any statement.

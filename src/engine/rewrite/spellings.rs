@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, Interval, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, Subscript,
-    TableFactor, TableWithJoins, TrimWhereField, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut, WindowFrameBound, WindowSpec,
-    WindowType,
+    FunctionArgumentList, FunctionArguments, Ident, Interval, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr,
+    Subscript, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins, TrimWhereField, UnaryOperator, Value, ValueWithSpan, VisitMut,
+    VisitorMut, WindowFrameBound, WindowSpec, WindowType,
 };
 
+use super::super::resolve::folded;
 use super::{call, last_name, named, text};
 
 /// The role whose rights count now; the one that logged in is another function.
@@ -100,10 +101,23 @@ impl VisitorMut for Spellings {
                 Some(call("timestamp", vec![call("now", Vec::new())]))
             }
             Expr::Identifier(name) if name.quote_style.is_none() => current_role(&name.clone().into()),
-            Expr::CompoundFieldAccess { root, access_chain } => field_of(root, access_chain).or_else(|| member_of(root, access_chain)),
+            Expr::CompoundFieldAccess { root, access_chain } => {
+                access_chain.iter_mut().for_each(bounded);
+                field_of(root, access_chain).or_else(|| member_of(root, access_chain))
+            }
+            Expr::Value(ValueWithSpan { value: value @ Value::UnicodeStringLiteral(_), .. }) => {
+                if let Value::UnicodeStringLiteral(written) = value {
+                    *value = Value::SingleQuotedString(std::mem::take(written));
+                }
+                None
+            }
             Expr::Collate { expr: inner, collation } => match last_name(collation).as_deref() {
                 // Text is compared by its bytes.
                 Some("default" | "C" | "POSIX" | "c" | "posix" | "ucs_basic") => Some((**inner).clone()),
+                _ => None,
+            },
+            Expr::InSubquery { expr: row, subquery, negated: false } => match row.as_ref() {
+                Expr::Tuple(parts) if parts.len() > 1 => row_among(parts, subquery),
                 _ => None,
             },
             Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => Some(among(left, right, false)),
@@ -301,19 +315,42 @@ pub(super) fn as_array(name: &sqlparser::ast::ObjectName) -> Option<&'static str
 
 /// Options and grants as rows: the arrays that they would be taken from are never there.
 pub(super) fn never(factor: &TableFactor) -> Option<TableFactor> {
-    let (name, alias) = match factor {
-        TableFactor::Table { name, args: Some(_), alias, .. } | TableFactor::Function { name, alias, .. } => (name, alias),
+    let (name, args, alias) = match factor {
+        TableFactor::Table { name, args: Some(args), alias, .. } => (last_name(name)?, args.args.as_slice(), alias),
+        TableFactor::Function { name, args, alias, .. } => (last_name(name)?, args.as_slice(), alias),
+        TableFactor::UNNEST { array_exprs, alias, .. } => return never_options(array_exprs.first()?, alias.as_ref()),
         _ => return None,
     };
-    let columns = match last_name(name)?.as_str() {
+    let columns = match name.as_str() {
+        "unnest" => match args {
+            [FunctionArg::Unnamed(FunctionArgExpr::Expr(array))] => return never_options(array, alias.as_ref()),
+            _ => return None,
+        },
         "pg_options_to_table" => "NULL::text AS option_name, NULL::text AS option_value",
         "aclexplode" => "NULL::bigint AS grantor, NULL::bigint AS grantee, NULL::text AS privilege_type, NULL::boolean AS is_grantable",
         _ => return None,
     };
+    no_rows(columns, alias.clone())
+}
+
+/// `unnest(c.reloptions) x`, as psql asks.
+fn never_options(array: &Expr, alias: Option<&TableAlias>) -> Option<TableFactor> {
+    let column = match array {
+        Expr::CompoundIdentifier(parts) => parts.last()?,
+        _ => return None,
+    };
+    if folded(column) != "reloptions" {
+        return None;
+    }
+    let name = alias.map_or_else(|| "unnest".to_owned(), |alias| folded(&alias.name));
+    no_rows(&format!("NULL::text AS \"{}\"", name.replace('"', "\"\"")), alias.cloned())
+}
+
+fn no_rows(columns: &str, alias: Option<TableAlias>) -> Option<TableFactor> {
     let dialect = sqlparser::dialect::PostgreSqlDialect {};
     let query = format!("SELECT {columns} WHERE false");
     let subquery = sqlparser::parser::Parser::new(&dialect).try_with_sql(&query).ok()?.parse_query().ok()?;
-    Some(TableFactor::Derived { lateral: false, subquery, alias: alias.clone(), sample: None })
+    Some(TableFactor::Derived { lateral: false, subquery, alias, sample: None })
 }
 
 pub(super) fn call_with(name: &str, args: Vec<FunctionArg>) -> Expr {
@@ -527,6 +564,36 @@ fn plain_name(function: &Function) -> Option<Expr> {
     let name = super::super::resolve::folded(name.as_ident()?);
     matches!(schema.as_str(), "pg_catalog" | "information_schema")
         .then(|| Expr::Function(Function { name: named(&name), ..function.clone() }))
+}
+
+/// `(a, b) IN (SELECT ..)`. Where a row is not among the others it is false, not NULL: a condition takes both for no.
+fn row_among(parts: &[Expr], subquery: &Query) -> Option<Expr> {
+    let own = Ident::with_quote('"', "row@in");
+    let columns: Vec<Ident> = (0..parts.len()).map(|at| Ident::with_quote('"', format!("row@in{at}"))).collect();
+    let equal = |(part, column): (&Expr, &Ident)| Expr::BinaryOp {
+        left: Box::new(Expr::CompoundIdentifier(vec![own.clone(), column.clone()])),
+        op: BinaryOperator::Eq,
+        right: Box::new(part.clone()),
+    };
+    let both = |left: Expr, right: Expr| Expr::BinaryOp { left: Box::new(left), op: BinaryOperator::And, right: Box::new(right) };
+    let condition = parts.iter().zip(&columns).map(equal).reduce(both)?;
+    let named = columns.iter().map(|name| TableAliasColumnDef { name: name.clone(), data_type: None }).collect();
+    let alias = TableAlias { explicit: true, name: own.clone(), columns: named, at: None };
+    let rows = TableFactor::Derived { lateral: false, subquery: Box::new(subquery.clone()), alias: Some(alias), sample: None };
+    let mut exists = bare_select()?;
+    if let SetExpr::Select(select) = exists.body.as_mut() {
+        select.from = vec![TableWithJoins { relation: rows, joins: Vec::new() }];
+        select.selection = Some(condition);
+    }
+    Some(Expr::Exists { subquery: exists, negated: false })
+}
+
+/// `array[2:]`, `array[:2]`: from the first, to the last.
+fn bounded(access: &mut AccessExpr) {
+    if let AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, stride: None }) = access {
+        lower_bound.get_or_insert_with(|| number("1"));
+        upper_bound.get_or_insert_with(|| number("2147483647"));
+    }
 }
 
 /// `document['a']['b']`.

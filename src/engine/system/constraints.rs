@@ -3,7 +3,8 @@
 //! Only what holds for every row is listed: keys and rules of a table, the KEY of an UPSERT and the rules of the pipeline that fills the table,
 //! unless a rule merely warns. A lake table has no index; the one listed for a key is how clients learn of the key.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 
 use weir_catalog::{Kind as Noun, Object, ObjectId};
 use weir_sql::statements::create_pipeline::{Body, Mode, Output};
@@ -11,6 +12,7 @@ use weir_sql::{Action, Column, Columns, Element, Name, Rule, RuleKind, quote_ide
 
 use super::super::definition;
 use super::super::errors::catalog_error;
+use super::super::resolve::folded;
 use super::pg_relations::{Relation, relations, schema_oids};
 use super::table::{Asked, Cell, Kind, Row, Rows, SystemTable};
 use crate::error::Result;
@@ -220,7 +222,9 @@ impl Listed<'_> {
         let values = |columns: &Columns| columns.iter().map(|column| column.value.clone()).collect::<Vec<_>>();
         let named = |kind: &str| rule.name.as_ref().map_or_else(|| format!("{table}_{kind}"), |name| name.value.clone());
         let (name, sort, columns) = match &rule.kind {
-            RuleKind::Expect(expr) | RuleKind::Check(expr) => (named("check"), Sort::Check { text: expr.text.clone() }, Vec::new()),
+            RuleKind::Expect(expr) | RuleKind::Check(expr) => {
+                (named("check"), Sort::Check { text: expr.text.clone() }, columns_of(expr, self.relation))
+            }
             // Told by the column itself.
             RuleKind::NotNull(_) => return,
             RuleKind::Unique(columns) => {
@@ -248,6 +252,21 @@ impl Listed<'_> {
         let (schema, table) = (self.relation.schema.clone(), self.relation.name.clone());
         self.found.push(Constraint { oid, index, name, schema, table, table_oid: self.relation.oid, sort, columns, places });
     }
+}
+
+/// The relation's own columns that an expression names, in the order of the table.
+fn columns_of(expr: &weir_sql::Expr, relation: &Relation) -> Vec<String> {
+    let mut named = HashSet::new();
+    let _ = sqlparser::ast::visit_expressions(expr.ast.as_ref(), |expr| {
+        match expr {
+            sqlparser::ast::Expr::Identifier(column) => named.extend([folded(column)]),
+            sqlparser::ast::Expr::CompoundIdentifier(parts) => named.extend(parts.last().map(folded)),
+            _ => {}
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    let fields = relation.columns.iter().flat_map(|columns| columns.fields());
+    fields.map(|field| field.name().clone()).filter(|name| named.contains(name)).collect()
 }
 
 fn key_column(element: &Element) -> Option<weir_sql::Ident> {

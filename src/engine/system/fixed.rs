@@ -5,12 +5,13 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
-use datafusion::common::{Column, DFSchema, Result as PlanResult};
+use datafusion::common::{Column, DFSchema, Result as PlanResult, ScalarValue};
 use datafusion::datasource::{ViewTable, provider_as_source};
-use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder, TableType, cast};
+use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableType, cast};
 use datafusion_pg_catalog::pg_catalog::catalog_info::CatalogInfo;
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::{PG_CATALOG_TABLES, PgCatalogSchemaProvider, PgCatalogStaticTables};
+use weir_udfs::row::{RowFunction, text};
 
 use super::super::errors;
 use super::super::functions::array_in;
@@ -112,7 +113,7 @@ fn with_arrays(table: Arc<dyn TableProvider>) -> PlanResult<Arc<dyn TableProvide
         .iter()
         .map(|field| {
             let column = Expr::Column(Column::from_name(field.name()));
-            let array = || array_in().call(vec![column.clone()]);
+            let array = || array_in().call(vec![in_braces().call(vec![column.clone()])]);
             match is_text(field) {
                 true if ends(field, TEXT_ARRAYS) => array().alias(field.name()),
                 true if ends(field, NUMBER_ARRAYS) => cast(array(), list(DataType::Int32)).alias(field.name()),
@@ -123,6 +124,16 @@ fn with_arrays(table: Arc<dyn TableProvider>) -> PlanResult<Arc<dyn TableProvide
         .collect();
     let plan = LogicalPlanBuilder::scan("fixed", provider_as_source(table), None)?.project(columns)?.build()?;
     Ok(Arc::new(ViewTable::new(plan, None)))
+}
+
+/// The exported tables write arrays in JSON's brackets.
+fn in_braces() -> ScalarUDF {
+    RowFunction::exact("array_in_braces", vec![DataType::Utf8], DataType::Utf8).body(|args| {
+        let Some(written) = args.first() else { return Ok(ScalarValue::Utf8(None)) };
+        let written = text(written)?;
+        let inside = written.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        Ok(ScalarValue::Utf8(Some(inside.map_or_else(|| written.to_owned(), |inside| format!("{{{inside}}}")))))
+    })
 }
 
 /// A catalog without objects: ours are listed by our own tables.

@@ -152,6 +152,12 @@ fn function_call(function: ScalarFunction, schema: &DFSchema) -> Result<Expr> {
         let args = function.args.into_iter().map(wide).collect();
         return Ok(Expr::ScalarFunction(ScalarFunction { func: function.func, args }));
     }
+    if let ("array_has_all" | "array_has_any", [one, other]) = (name.as_str(), function.args.as_slice()) {
+        // The function itself says that nothing shares nothing, and has all of nothing.
+        let either = one.clone().is_null().or(other.clone().is_null());
+        let answer = operators::call(function, schema)?;
+        return when(either, lit(ScalarValue::Boolean(None))).otherwise(answer);
+    }
     let are_integers = function.args.iter().all(|arg| matches!(arg.get_type(schema), Ok(DataType::Int32 | DataType::Int16)));
     let expr = operators::call(function, schema)?;
     // Places and lengths are integers in PostgreSQL.
