@@ -3,12 +3,16 @@
 use std::ops::ControlFlow;
 
 use arrow::datatypes::{DataType, Field, Schema};
-use sqlparser::ast::{self, Expr, Value, ValueWithSpan, Visit, visit_expressions};
+use sqlparser::ast::{self, ArrayElemTypeDef, Expr, Value, ValueWithSpan, Visit, visit_expressions};
 
 /// Number of a parameter, from 1, and the word for its type.
 pub(super) type Marks = Vec<(usize, &'static str)>;
 
+/// Of an array what its items are.
 fn word(field: &Field) -> Option<&'static str> {
+    if let DataType::List(item) = field.data_type() {
+        return word(item);
+    }
     match field.metadata().get("weir.type").map(String::as_str) {
         Some("uuid") => Some("uuid"),
         Some("jsonb") => Some("jsonb"),
@@ -24,6 +28,12 @@ pub(super) fn of_casts(ast: &impl Visit) -> Marks {
             && let Expr::Value(ValueWithSpan { value: Value::Placeholder(id), .. }) = inner.as_ref()
             && let Some(number) = id.strip_prefix('$').and_then(|digits| digits.parse().ok())
         {
+            let data_type = match data_type {
+                ast::DataType::Array(ArrayElemTypeDef::SquareBracket(item, _)) if !matches!(item.as_ref(), ast::DataType::Custom(..)) => {
+                    item
+                }
+                other => other,
+            };
             match data_type {
                 ast::DataType::Uuid => found.push((number, "uuid")),
                 ast::DataType::JSON | ast::DataType::JSONB => found.push((number, "jsonb")),

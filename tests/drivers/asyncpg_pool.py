@@ -25,6 +25,9 @@ async def main():
     await connection.execute("INSERT INTO shop.kinds (i4, u, j, tz, ba) VALUES ($1, $2, $3, $4, $5)", 7, key, '{"b": [1]}', dt.datetime(2026, 1, 1, tzinfo=UTC), b"\x01")
     row = await connection.fetchrow("SELECT i4, u, j, tz, ba FROM shop.kinds WHERE u = $1::uuid", key)
     check("a row of every kind", lambda: (row["i4"], row["u"], json.loads(row["j"]), row["tz"], row["ba"]), (7, key, {"b": [1]}, dt.datetime(2026, 1, 1, tzinfo=UTC), b"\x01"))
+    for condition, values in (("u = $1", [key]), ("u = any($1)", [[key]]), ("u = any($1::uuid[])", [[key]]), ("u IN ($1, $2)", [key, uuid.uuid4()]), ("j = $1", ['{"b": [1]}'])):
+        found = await connection.fetch(f"SELECT i4 FROM shop.kinds WHERE {condition}", *values)
+        check(condition, lambda: [row["i4"] for row in found], [7])
     found = await connection.fetch("SELECT id FROM shop.customers WHERE id = any($1::bigint[]) ORDER BY id", [1, 2])
     check("any(array)", lambda: [row["id"] for row in found], [1, 2])
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")

@@ -1,9 +1,6 @@
--- differs: rows: a parameter beside uuid or jsonb is announced as text
 SELECT id FROM j WHERE u = $1
--- differs: rows: a parameter beside uuid or jsonb is announced as text
 SELECT id FROM j WHERE j = $1
 SELECT id FROM j WHERE y = $1
--- differs: rows: a parameter beside uuid or jsonb is announced as text
 SELECT id FROM j WHERE u IN ($1, $2)
 SELECT id FROM j WHERE u = ANY($1)
 SELECT id FROM t WHERE id = $1

@@ -44,13 +44,26 @@ pub(super) fn types(description: &Description, oids: &[u32]) -> Result<Vec<PgTyp
                     _ => {}
                 }
                 let mark = description.marks.iter().find(|(number, _)| *number == index + 1).map(|(_, word)| (*word).to_owned());
-                let metadata = mark.filter(|_| *needed == DataType::Utf8).map(|word| (TYPE_KEY.to_owned(), word));
-                Ok(PgType::of_field(&Field::new("", needed.clone(), true).with_metadata(metadata.into_iter().collect())))
+                Ok(PgType::of_field(&marked(needed, mark)))
             }
             (None, None) => Ok(PgType { kind: Kind::Text, is_array: false }),
         }
     };
     (0..count).map(one).collect()
+}
+
+/// A field of that type; text and arrays of text are what the mark says.
+fn marked(data_type: &DataType, mark: Option<String>) -> Field {
+    let metadata = mark.map(|word| (TYPE_KEY.to_owned(), word)).into_iter().collect();
+    let is_text = |data_type: &DataType| matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+    match data_type {
+        DataType::List(item) if is_text(item.data_type()) => {
+            let item = item.as_ref().clone().with_metadata(metadata);
+            Field::new("", DataType::List(Arc::new(item)), true)
+        }
+        other if is_text(other) => Field::new("", other.clone(), true).with_metadata(metadata),
+        other => Field::new("", other.clone(), true),
+    }
 }
 
 /// The type that the client names for the parameter.
