@@ -107,6 +107,10 @@ impl Engine {
         output_names::name(&mut tree);
         from_calls::give_values(&mut tree, context.scope);
         let mut tree = rewrite::query(tree);
+        if rewrite::loses_keys(&tree) {
+            return Err(Error::new(Code::NotSupported, "this form of RIGHT or FULL JOIN with merged columns is not supported")
+                .hint("Write the condition with ON and name the columns.".to_owned()));
+        }
         from_calls::as_rows(&mut tree, state);
         let named = self.catalog_of(&mut tree, temporals, place, state, context, reads).await?;
         let plan = self.logical(tree, named, place, state, context.scope).await?;

@@ -4,6 +4,7 @@
 
 mod casts;
 mod catalog;
+mod merged;
 pub(super) mod sets;
 mod spellings;
 mod wildcards;
@@ -20,6 +21,7 @@ use sqlparser::ast::{
 };
 
 pub(super) use catalog::catalog_query;
+pub(super) use merged::loses_keys;
 pub(super) use wildcards::qualified;
 
 /// Rules that keep the meaning of any statement.
@@ -36,6 +38,7 @@ static ALWAYS: LazyLock<Vec<Box<dyn SqlStatementRewriteRule>>> = LazyLock::new(|
 /// A query of a user.
 pub(super) fn query(query: Query) -> Query {
     let mut statement = Statement::Query(Box::new(query));
+    let _ = statement.visit(&mut merged::Merged);
     // Before the rules: they rewrite `x = ANY (..)` and would not see through these.
     let _ = statement.visit(&mut spellings::Spellings);
     for rule in ALWAYS.iter() {
