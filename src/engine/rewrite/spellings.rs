@@ -44,6 +44,11 @@ impl VisitorMut for Spellings {
     type Break = ();
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        super::sets::values_by_alias(select);
+        if let Some(condition) = &mut select.selection {
+            rows_among(condition);
+        }
+        let _ = select.projection.visit(&mut Filters { seen: 0, queries: 0 });
         for item in &mut select.projection {
             if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
                 let _ = expr.visit(&mut Sets { queries: 0 });
@@ -54,6 +59,16 @@ impl VisitorMut for Spellings {
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
         super::sets::rows_of(factor);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        // Before what is behind FROM becomes a query: the array may be one of the row outside.
+        if let Expr::Function(function) = expr
+            && let Some(array) = array_of_elements(function)
+        {
+            *expr = array;
+        }
         ControlFlow::Continue(())
     }
 
@@ -121,14 +136,9 @@ impl VisitorMut for Spellings {
             Expr::BinaryOp { left, op: BinaryOperator::PGStartsWith, right } => {
                 Some(call("starts_with", vec![(**left).clone(), (**right).clone()]))
             }
-            Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: inner } => {
-                Some(Expr::BinaryOp { left: Box::new(number("-1")), op: BinaryOperator::Minus, right: inner.clone() })
-            }
             // No table here is a partition of another.
             Expr::Subquery(query) if reads_ancestors(query) => Some(Expr::Value(Value::Null.with_empty_span())),
-            Expr::UnaryOp { op: UnaryOperator::PGSquareRoot, expr: inner } => Some(call("sqrt", vec![(**inner).clone()])),
-            Expr::UnaryOp { op: UnaryOperator::PGCubeRoot, expr: inner } => Some(call("cbrt", vec![(**inner).clone()])),
-            Expr::UnaryOp { op: UnaryOperator::PGAbs, expr: inner } => Some(call("abs", vec![(**inner).clone()])),
+            Expr::UnaryOp { op, expr: inner } => with_sign(*op, inner),
             _ => None,
         };
         if let Some(replacement) = replacement {
@@ -136,6 +146,124 @@ impl VisitorMut for Spellings {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Signs before a value.
+fn with_sign(op: UnaryOperator, inner: &Expr) -> Option<Expr> {
+    match op {
+        UnaryOperator::BitwiseNot => {
+            Some(Expr::BinaryOp { left: Box::new(number("-1")), op: BinaryOperator::Minus, right: Box::new(inner.clone()) })
+        }
+        // A sign binds tighter than a power.
+        UnaryOperator::Minus if is_power(inner) => Some(signed_base(inner)),
+        UnaryOperator::PGSquareRoot => Some(call("sqrt", vec![inner.clone()])),
+        UnaryOperator::PGCubeRoot => Some(call("cbrt", vec![inner.clone()])),
+        UnaryOperator::PGAbs => Some(call("abs", vec![inner.clone()])),
+        _ => None,
+    }
+}
+
+fn is_power(expr: &Expr) -> bool {
+    matches!(expr, Expr::BinaryOp { op: BinaryOperator::PGExp, .. })
+}
+
+/// `-2 ^ 3 ^ 2` is `((-2) ^ 3) ^ 2`.
+fn signed_base(expr: &Expr) -> Expr {
+    match expr {
+        Expr::BinaryOp { left, op: BinaryOperator::PGExp, right } => {
+            Expr::BinaryOp { left: Box::new(signed_base(left)), op: BinaryOperator::PGExp, right: right.clone() }
+        }
+        base => Expr::Nested(Box::new(Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(base.clone()) })),
+    }
+}
+
+/// `(a, b) IN (SELECT x, y ..)` where only true counts: whether there is such a row. Inside NOT it would matter whether it is false or NULL.
+fn rows_among(condition: &mut Expr) {
+    match condition {
+        Expr::Nested(inner) => rows_among(inner),
+        Expr::BinaryOp { left, op: BinaryOperator::And | BinaryOperator::Or, right } => {
+            rows_among(left);
+            rows_among(right);
+        }
+        Expr::InSubquery { expr, subquery, negated } => {
+            if let Expr::Tuple(values) = expr.as_ref()
+                && let Some(exists) = row_exists(values, subquery, *negated)
+            {
+                *condition = exists;
+            }
+        }
+        _ => {}
+    }
+}
+
+fn row_exists(values: &[Expr], rows: &Query, negated: bool) -> Option<Expr> {
+    let column = |at: usize| sqlparser::ast::Ident::with_quote('"', format!("in@{at}"));
+    let relation = sqlparser::ast::Ident::with_quote('"', "in@rows");
+    let equal = |(at, value): (usize, &Expr)| Expr::BinaryOp {
+        left: Box::new(Expr::CompoundIdentifier(vec![relation.clone(), column(at)])),
+        op: BinaryOperator::Eq,
+        right: Box::new(Expr::Nested(Box::new(value.clone()))),
+    };
+    let both = |left: Expr, right: Expr| Expr::BinaryOp { left: Box::new(left), op: BinaryOperator::And, right: Box::new(right) };
+    let all = values.iter().enumerate().map(equal).reduce(both)?;
+    // NOT IN is true when every row certainly differs.
+    let condition = if negated { Expr::IsNotFalse(Box::new(Expr::Nested(Box::new(all)))) } else { all };
+    let mut outer = bare_select()?;
+    if let SetExpr::Select(select) = outer.body.as_mut() {
+        let columns = (0..values.len()).map(|at| sqlparser::ast::TableAliasColumnDef { name: column(at), data_type: None }).collect();
+        let alias = sqlparser::ast::TableAlias { explicit: true, name: relation.clone(), columns, at: None };
+        let relation = TableFactor::Derived { lateral: false, subquery: Box::new(rows.clone()), alias: Some(alias), sample: None };
+        select.from = vec![TableWithJoins { relation, joins: Vec::new() }];
+        select.selection = Some(condition);
+    }
+    Some(Expr::Exists { subquery: outer, negated })
+}
+
+/// Tells apart aggregates whose FILTER asks a query: the planner writes all queries alike.
+struct Filters {
+    seen: u32,
+    queries: usize,
+}
+
+impl VisitorMut for Filters {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.queries += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.queries -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if self.queries == 0
+            && let Expr::Function(Function { filter: Some(filter), .. }) = expr
+            && asks_query(filter)
+        {
+            self.seen += 1;
+            if self.seen > 1 {
+                let mark = || Box::new(number(&self.seen.to_string()));
+                let always = Expr::BinaryOp { left: mark(), op: BinaryOperator::Eq, right: mark() };
+                let own = Expr::Nested(Box::new(filter.as_ref().clone()));
+                **filter = Expr::BinaryOp { left: Box::new(own), op: BinaryOperator::And, right: Box::new(always) };
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn asks_query(expr: &Expr) -> bool {
+    struct Queries;
+    impl sqlparser::ast::Visitor for Queries {
+        type Break = ();
+        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            ControlFlow::Break(())
+        }
+    }
+    sqlparser::ast::Visit::visit(expr, &mut Queries).is_break()
 }
 
 /// `= ANY (SELECT ..)` is IN, `<> ALL (SELECT ..)` is NOT IN. Of an array they are something else.
@@ -208,9 +336,36 @@ fn other_form(function: &Function) -> Option<Expr> {
             Some(Expr::Nested(Box::new(rest)))
         }
         ("ceiling", [value]) => Some(call("ceil", vec![(*value).clone()])),
+        ("transaction_timestamp" | "statement_timestamp", []) => Some(call("now", Vec::new())),
+        // The planner's own change the first match only.
+        ("array_remove", [array, item]) => Some(call("array_remove_all", vec![(*array).clone(), (*item).clone()])),
+        ("array_replace", [array, from, to]) => Some(call("array_replace_all", vec![(*array).clone(), (*from).clone(), (*to).clone()])),
+        ("date_trunc", [field, time, zone]) => {
+            let local = call("timezone", vec![(*zone).clone(), (*time).clone()]);
+            Some(call("timezone", vec![(*zone).clone(), call("date_trunc", vec![(*field).clone(), local])]))
+        }
+        // Functions of bytes alone: a bare literal is read as such.
+        (name @ ("encode" | "convert_from" | "get_byte" | "get_bit"), [first, rest @ ..]) if is_bare(first) => {
+            let args = std::iter::once(as_bytes(first)).chain(rest.iter().map(|arg| (*arg).clone()));
+            Some(call(name, args.collect()))
+        }
         ("num_nulls", values) if !values.is_empty() => Some(counted(values, |expr| Expr::IsNull(expr))),
         ("num_nonnulls", values) if !values.is_empty() => Some(counted(values, |expr| Expr::IsNotNull(expr))),
         _ => None,
+    }
+}
+
+fn is_bare(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(_), .. }))
+}
+
+fn as_bytes(expr: &Expr) -> Expr {
+    Expr::Cast {
+        kind: sqlparser::ast::CastKind::Cast,
+        expr: Box::new(expr.clone()),
+        data_type: sqlparser::ast::DataType::Bytea,
+        array: false,
+        format: None,
     }
 }
 
@@ -339,9 +494,6 @@ fn array_of_rows(function: &Function) -> Option<Expr> {
     if last_name(&function.name).as_deref() != Some("array") {
         return None;
     }
-    if let Some(mapped) = mapped(query) {
-        return Some(call("array_or_empty", vec![mapped]));
-    }
     let mut inner = query.clone();
     let order = inner.order_by.take();
     let simple = inner.limit_clause.is_none() && inner.fetch.is_none();
@@ -372,6 +524,15 @@ fn array_of_rows(function: &Function) -> Option<Expr> {
         }
     };
     Some(call("array_or_empty", vec![Expr::Subquery(aggregated)]))
+}
+
+/// `ARRAY(SELECT f(x) FROM unnest(a) x)`.
+fn array_of_elements(function: &Function) -> Option<Expr> {
+    let FunctionArguments::Subquery(query) = &function.args else { return None };
+    if last_name(&function.name).as_deref() != Some("array") {
+        return None;
+    }
+    Some(call("array_or_empty", vec![mapped(query)?]))
 }
 
 /// `ARRAY(SELECT f(x) FROM unnest(a) x)` is `a` with each element changed; it may be an array of the row outside.

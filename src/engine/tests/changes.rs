@@ -159,7 +159,7 @@ async fn dead_letters_take_repairs_and_nothing_else() {
     table.append(vec![writer.finish().await.unwrap()], None, &super::Facts::default()).await.unwrap();
     let repair = r#"UPDATE hub.dead_letters SET record = jsonb_set(record, '{country}', '"ES"'), note = 'fixed' WHERE status = 'open'"#;
     assert_eq!(bench.dml(repair).await.unwrap().rows, 1);
-    assert_eq!(bench.rows("SELECT record, note FROM hub.dead_letters").await.unwrap(), [r#"{"country":"ES"}|fixed"#]);
+    assert_eq!(bench.rows("SELECT record, note FROM hub.dead_letters").await.unwrap(), [r#"{"country": "ES"}|fixed"#]);
     let cases = [
         ("UPDATE hub.dead_letters SET id = 'y'", "42501"),
         ("UPDATE hub.dead_letters SET status = 'lost'", "23514"),

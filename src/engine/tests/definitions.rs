@@ -12,8 +12,8 @@ fn altered(bench: &Bench, kind: Kind, definition: &str, alters: &[&str]) -> weir
     object
 }
 
-#[test]
-fn options_are_set_and_reset_in_order() {
+#[tokio::test]
+async fn options_are_set_and_reset_in_order() {
     let bench = Bench::new();
     let alters = ["ALTER CONNECTION x SET (path = '/b', b = 2)", "ALTER CONNECTION x RESET (b)", "ALTER CONNECTION x RENAME TO y"];
     let object = altered(&bench, Kind::Connection, "CREATE CONNECTION x TYPE local WITH (path = '/a', a = 1)", &alters);
@@ -27,8 +27,8 @@ fn options_are_set_and_reset_in_order() {
     assert_eq!(keys, ["a=Number(\"1\")", "path=Text(\"/b\")"]);
 }
 
-#[test]
-fn triggers_of_a_kind_replace_each_other() {
+#[tokio::test]
+async fn triggers_of_a_kind_replace_each_other() {
     let bench = Bench::new();
     let base = "CREATE PIPELINE x SCHEDULE EVERY '1 hour' TRIGGER ON UPDATE INTO t APPEND AS SELECT 1 AS a";
     let triggers = |alters: &[&str]| {
@@ -43,8 +43,8 @@ fn triggers_of_a_kind_replace_each_other() {
     drop(bench);
 }
 
-#[test]
-fn tables_gain_and_lose_columns_and_rules() {
+#[tokio::test]
+async fn tables_gain_and_lose_columns_and_rules() {
     let bench = Bench::new();
     let alters = [
         "ALTER TABLE x ADD COLUMN b text",
