@@ -33,7 +33,7 @@ impl FunctionRewrite for CheckedArithmetic {
 
     fn rewrite(&self, expr: Expr, schema: &DFSchema, _: &ConfigOptions) -> Result<Transformed<Expr>> {
         let (left, op, right) = match &expr {
-            Expr::BinaryExpr(BinaryExpr { left, op: op, right })
+            Expr::BinaryExpr(BinaryExpr { left, op, right })
                 if matches!(op, Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide) =>
             {
                 (left.as_ref().clone(), *op, right.as_ref().clone())

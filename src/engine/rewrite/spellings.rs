@@ -349,8 +349,8 @@ fn other_form(function: &Function) -> Option<Expr> {
             let args = std::iter::once(as_bytes(first)).chain(rest.iter().map(|arg| (*arg).clone()));
             Some(call(name, args.collect()))
         }
-        ("num_nulls", values) if !values.is_empty() => Some(counted(values, |expr| Expr::IsNull(expr))),
-        ("num_nonnulls", values) if !values.is_empty() => Some(counted(values, |expr| Expr::IsNotNull(expr))),
+        ("num_nulls", values) if !values.is_empty() => Some(counted(values, Expr::IsNull)),
+        ("num_nonnulls", values) if !values.is_empty() => Some(counted(values, Expr::IsNotNull)),
         _ => None,
     }
 }
