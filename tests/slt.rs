@@ -63,6 +63,7 @@ scripts! {
     dml: "rows/dml.slt",
     output_names: "rows/output_names.slt",
     postgres_functions: "rows/postgres_functions.slt",
+    joins: "rows/joins.slt",
     queries: "rows/queries.slt",
     names: "rows/names.slt",
     bytea: "rows/bytea.slt",

@@ -171,9 +171,10 @@ fn classify(error: &DataFusionError) -> Error {
         DataFusionError::SchemaError(schema, _) => classify_schema(schema),
         DataFusionError::Plan(text) => classify_plan(text),
         DataFusionError::Execution(text) => classify_execution(text),
-        DataFusionError::NotImplemented(text) if text.contains("OuterReferenceColumn") || text.contains("ScalarSubquery") => {
-            Error::new(Code::NotSupported, "a sub-query that depends on the row outside in this way is not supported")
-                .hint("Write it as a join, with the condition in ON and GROUP BY where it aggregates.".to_owned())
+        // A sub-query that could not be joined to the row it refers to.
+        DataFusionError::NotImplemented(text) if text.contains("OuterReferenceColumn") || text.contains("ScalarSubquery(") => {
+            Error::new(Code::NotSupported, "this form of a correlated subquery is not supported")
+                .hint("Write it as a join, or with the condition as an equality.".to_owned())
         }
         DataFusionError::NotImplemented(text) => Error::new(Code::NotSupported, sentence(text)),
         DataFusionError::SQL(parser, _) => Error::new(Code::Syntax, sentence(&parser.to_string())),
@@ -251,11 +252,48 @@ const REFERENCES: &[(&str, Code)] = &[
     ("Aggregate functions are not allowed in", Code::Grouping),
     ("calls cannot be nested", Code::Grouping),
     ("Cannot coerce arithmetic expression", Code::UndefinedFunction),
-    ("LIMIT must be >= 0", Code::InvalidLimit),
-    ("OFFSET must be >=", Code::InvalidLimit),
 ];
 
+/// What PostgreSQL has a sentence of its own for.
+fn in_its_words(text: &str) -> Option<Error> {
+    if let Some(name) = between(text, "column \"", "\"").filter(|_| text.contains("must be in GROUP BY or an aggregate function")) {
+        let mut parts = name.rsplit('.').take(2).collect::<Vec<_>>();
+        parts.reverse();
+        let told = format!("column \"{}\" must appear in the GROUP BY clause or be used in an aggregate function", parts.join("."));
+        return Some(Error::new(Code::Grouping, told));
+    }
+    if text.contains("calls cannot be nested") {
+        return Some(Error::new(Code::Grouping, "aggregate function calls cannot be nested"));
+    }
+    if text.contains("non-boolean predicate") {
+        return Some(Error::new(Code::WrongType, "argument of WHERE must be type boolean"));
+    }
+    if text.contains("subquery should only return one column") {
+        return Some(Error::new(Code::Syntax, "subquery must return only one column"));
+    }
+    if text.contains("LIMIT must be >= 0") {
+        return Some(Error::new(Code::InvalidLimit, "LIMIT must not be negative"));
+    }
+    if text.contains("OFFSET must be >=") {
+        return Some(Error::new(Code::InvalidOffset, "OFFSET must not be negative"));
+    }
+    if let Some(place) = between(text, "Order by column out of bounds, specified: ", ",") {
+        return Some(Error::new(Code::InvalidReference, format!("ORDER BY position {place} is not in select list")));
+    }
+    if let Some(place) = between(text, "Cannot find column with position ", " ") {
+        return Some(Error::new(Code::InvalidReference, format!("GROUP BY position {place} is not in select list")));
+    }
+    if text.contains("For SELECT DISTINCT, ORDER BY expressions") {
+        let told = "for SELECT DISTINCT, ORDER BY expressions must appear in select list";
+        return Some(Error::new(Code::InvalidReference, told));
+    }
+    None
+}
+
 fn classify_plan(text: &str) -> Error {
+    if let Some(told) = in_its_words(text) {
+        return told;
+    }
     if let Some((_, code)) = REFERENCES.iter().find(|(words, _)| text.contains(words)) {
         return Error::new(*code, sentence(text));
     }
@@ -307,7 +345,7 @@ fn classify_plan(text: &str) -> Error {
 
 /// Whether values, not the file, are to blame.
 fn is_of_values(text: &str) -> bool {
-    ["out of range", "division by zero", "Divide by zero", "invalid input syntax"].iter().any(|words| text.contains(words))
+    ["out of range", "division by zero", "Divide by zero", "DivideByZero", "invalid input syntax"].iter().any(|words| text.contains(words))
 }
 
 fn classify_execution(text: &str) -> Error {
@@ -339,7 +377,7 @@ fn classify_execution(text: &str) -> Error {
     if lower.contains("unable to parse date from") {
         return Error::new(Code::DatetimeOutOfRange, "date field value out of range");
     }
-    if lower.contains("divide by zero") || lower.contains("division by zero") {
+    if lower.contains("divide by zero") || lower.contains("dividebyzero") || lower.contains("division by zero") {
         return Error::new(Code::DivisionByZero, "division by zero");
     }
     if lower.contains("overflow") || lower.contains("out of range") {

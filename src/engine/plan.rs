@@ -109,6 +109,10 @@ impl Engine {
         let mut tree = rewrite::query(tree);
         from_calls::as_rows(&mut tree, state);
         let named = self.catalog_of(&mut tree, temporals, place, state, context, reads).await?;
+        if rewrite::loses_keys(&tree) {
+            return Err(Error::new(Code::NotSupported, "this form of RIGHT or FULL JOIN with merged columns is not supported")
+                .hint("Write the condition with ON and name the columns.".to_owned()));
+        }
         let plan = self.logical(tree, named, place, state, context.scope).await?;
         subqueries::aggregated(plan).map_err(errors::error)
     }

@@ -98,7 +98,7 @@ pub(super) fn of_scope(engine: &Engine, scope: &Scope) -> SessionState {
     let base = engine.base();
     let mut state = match scope.time_zone.as_str() {
         "UTC" => base.clone(),
-        zone => SessionStateBuilder::new_from_existing(base.clone()).with_type_planner(Arc::new(Types::in_zone(zone))).build(),
+        zone => in_zone(base, zone),
     };
     let options = state.config_mut().options_mut();
     options.execution.time_zone = Some(scope.time_zone.clone());
@@ -115,6 +115,31 @@ pub(super) fn of_scope(engine: &Engine, scope: &Scope) -> SessionState {
         let _ = state.register_udf(function);
     }
     state.register_catalog_list(Arc::new(MemoryCatalogProviderList::new()));
+    state
+}
+
+/// The base with the types of another zone.
+///
+/// The builder registers each function anew under its names and other names, in no certain order: one that another has replaced, and that is
+/// still known by its other name, would take its place back.
+fn in_zone(base: &SessionState, zone: &str) -> SessionState {
+    let mut state = SessionStateBuilder::new_from_existing(base.clone()).with_type_planner(Arc::new(Types::in_zone(zone))).build();
+    // Maps of the state that fail for nothing.
+    for (name, function) in base.scalar_functions() {
+        if name == function.name() && !state.scalar_functions().get(name).is_some_and(|now| Arc::ptr_eq(now, function)) {
+            let _ = state.register_udf(Arc::clone(function));
+        }
+    }
+    for (name, function) in base.aggregate_functions() {
+        if name == function.name() && !state.aggregate_functions().get(name).is_some_and(|now| Arc::ptr_eq(now, function)) {
+            let _ = state.register_udaf(Arc::clone(function));
+        }
+    }
+    for (name, function) in base.window_functions() {
+        if name == function.name() && !state.window_functions().get(name).is_some_and(|now| Arc::ptr_eq(now, function)) {
+            let _ = state.register_udwf(Arc::clone(function));
+        }
+    }
     state
 }
 

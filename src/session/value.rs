@@ -104,9 +104,9 @@ impl Shape {
             }
             Shape::Names => Ok(Value::Names(read_names(words))),
             Shape::TimeZone => read_zone(&text).map(Value::Text).ok_or_else(refused),
-            Shape::DateStyle => {
-                read_date_style(&text).map(Value::Text).ok_or_else(|| refused().hint("Dates are always written as ISO 8601.".to_owned()))
-            }
+            Shape::DateStyle => read_date_style(&text)
+                .map(Value::Text)
+                .ok_or_else(|| refused().hint("Dates are written as ISO 8601 and read as such or with the month first.".to_owned())),
             Shape::Encoding => match text.to_ascii_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "").as_str() {
                 "utf8" | "unicode" => Ok(Value::Text("UTF8".to_owned())),
                 _ => Err(refused().hint("Text is always UTF-8.".to_owned())),
@@ -197,7 +197,6 @@ fn read_date_style(text: &str) -> Option<String> {
         match word.trim().to_ascii_uppercase().as_str() {
             "ISO" | "DEFAULT" => {}
             "MDY" | "US" | "NONEUROPEAN" => order = "MDY",
-            "DMY" | "EUROPEAN" | "EURO" => order = "DMY",
             "YMD" => order = "YMD",
             _ => return None,
         }

@@ -36,3 +36,4 @@ SELECT coalesce(y, '\x00') FROM j ORDER BY id
 SELECT nullif(y, 'plain') FROM j ORDER BY id
 SELECT '\x01'::bytea = '\x01', '\x01'::bytea < '\x02'
 SELECT ltrim('\x000100'::bytea, '\x00'::bytea), btrim('\x000100'::bytea, '\x00'::bytea)
+SELECT encode('\xdead', 'hex'), convert_from('\x41', 'UTF8'), get_byte('\x4142', 1)

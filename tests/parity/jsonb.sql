@@ -81,3 +81,7 @@ SELECT DISTINCT j->'a' FROM j WHERE id IN (1, 2) ORDER BY 1
 SELECT j->'b', count(*) FROM j GROUP BY 1 ORDER BY 1
 SELECT '{"a":[1,2]}'::jsonb->'a'->0, '[[1,2],[3]]'::jsonb->0->1, '{"a":null}'::jsonb->'a', '{"a":null}'::jsonb->>'a'
 SELECT '{"a": 10}'::jsonb @> '{"a": 10.0}', '[1,2]'::jsonb @> '1', '"a"'::jsonb @> '"a"'
+SELECT e FROM jsonb_array_elements('[1,2]') e
+SELECT j.id, e->>'b', e.value FROM j, jsonb_array_elements(jsonb_build_array(j.j)) e WHERE j.id = 1 ORDER BY 1
+SELECT x FROM jsonb_array_elements_text('["a","b"]') x WHERE x <> 'a'
+SELECT f FROM jsonb_array_elements('[[1,2],[3]]') e, jsonb_array_elements(e) f ORDER BY f::int

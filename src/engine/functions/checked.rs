@@ -1,10 +1,12 @@
-//! Whole-number and decimal arithmetic that fails where DataFusion's would wrap around: a wrong number is worse than an error.
+//! Whole-number and decimal arithmetic that fails where DataFusion's would wrap around, and division of floats that fails where it would answer
+//! Infinity: a wrong number is worse than an error.
 //!
 //! The operators stay in the syntax tree until types are known and then become functions over the checked kernels. Everything else
-//! (floats, dates, intervals) is left to DataFusion.
+//! (other arithmetic of floats, dates, intervals) is left to DataFusion.
 
-use arrow::compute::kernels::numeric::{add, mul, sub};
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::array::{ArrayRef, AsArray, Datum};
+use arrow::compute::kernels::numeric::{add, div, mul, sub};
+use arrow::datatypes::{DataType, FieldRef, Float32Type, Float64Type};
 use arrow::error::ArrowError;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
@@ -31,7 +33,9 @@ impl FunctionRewrite for CheckedArithmetic {
 
     fn rewrite(&self, expr: Expr, schema: &DFSchema, _: &ConfigOptions) -> Result<Transformed<Expr>> {
         let (left, op, right) = match &expr {
-            Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::Plus | Operator::Minus | Operator::Multiply), right }) => {
+            Expr::BinaryExpr(BinaryExpr { left, op, right })
+                if matches!(op, Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide) =>
+            {
                 (left.as_ref().clone(), *op, right.as_ref().clone())
             }
             Expr::Negative(inner) if !matches!(inner.as_ref(), Expr::Literal(..)) => match inner.get_type(schema) {
@@ -47,7 +51,11 @@ impl FunctionRewrite for CheckedArithmetic {
         let Ok((left_as, right_as)) = BinaryTypeCoercer::new(&left_type, &op, &right_type).get_input_types() else {
             return Ok(Transformed::no(expr));
         };
-        if !(is_exact(&left_as) && is_exact(&right_as)) {
+        let is_checked = match op {
+            Operator::Divide => left_as.is_floating() && right_as.is_floating(),
+            _ => is_exact(&left_as) && is_exact(&right_as),
+        };
+        if !is_checked {
             return Ok(Transformed::no(expr));
         }
         let taken_as = |expr: Expr, from: &DataType, to: DataType| if *from == to { expr } else { cast(expr, to) };
@@ -83,6 +91,7 @@ impl ScalarUDFImpl for Checked {
         match self.op {
             Operator::Plus => "checked_add",
             Operator::Minus => "checked_subtract",
+            Operator::Divide => "checked_divide",
             _ => "checked_multiply",
         }
     }
@@ -120,10 +129,38 @@ impl ScalarUDFImpl for Checked {
         let kernel = match self.op {
             Operator::Plus => add,
             Operator::Minus => sub,
+            Operator::Divide => quotient_of_floats,
             _ => mul,
         };
         apply(left, right, kernel).map_err(|error| out_of_range(error, args.return_field.data_type()))
     }
+}
+
+fn quotient_of_floats(left: &dyn Datum, right: &dyn Datum) -> Result<ArrayRef, ArrowError> {
+    let quotient = div(left, right)?;
+    // Nothing but a divisor of zero makes an infinity of finite numbers, but for an overflow.
+    let by_zero = match quotient.data_type() {
+        DataType::Float32 => {
+            let divisors = right.get();
+            let divisor = |at| if divisors.1 { 0 } else { at };
+            let (divided, divisors) = (quotient.as_primitive::<Float32Type>(), divisors.0.as_primitive::<Float32Type>());
+            divided
+                .iter()
+                .enumerate()
+                .any(|(at, value)| value.is_some_and(|value| !value.is_finite()) && divisors.value(divisor(at)) == 0.0)
+        }
+        DataType::Float64 => {
+            let divisors = right.get();
+            let divisor = |at| if divisors.1 { 0 } else { at };
+            let (divided, divisors) = (quotient.as_primitive::<Float64Type>(), divisors.0.as_primitive::<Float64Type>());
+            divided
+                .iter()
+                .enumerate()
+                .any(|(at, value)| value.is_some_and(|value| !value.is_finite()) && divisors.value(divisor(at)) == 0.0)
+        }
+        _ => false,
+    };
+    if by_zero { Err(ArrowError::DivideByZero) } else { Ok(quotient) }
 }
 
 /// In the words of PostgreSQL.

@@ -2,6 +2,7 @@
 
 mod arrays;
 mod average;
+mod bounded;
 mod bytes;
 mod catalog;
 mod checked;
@@ -71,6 +72,10 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
     for name in ["round", "trunc"] {
         let rounding = rounding::rounding(state.udf(name)?);
         state.register_udf(Arc::new(rounding))?;
+    }
+    for (name, growth) in bounded::GROWING {
+        let bounded = bounded::bounded(state.udf(name)?, *growth);
+        state.register_udf(Arc::new(bounded))?;
     }
     state.register_udf(Arc::new(text::text()))?;
     state.register_udf(Arc::new(text::shown()))?;

@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    CastKind, CharacterLength, DataType, Expr, Function, FunctionArguments, TimezoneInfo, Value, ValueWithSpan, VisitorMut,
+    BinaryOperator, CastKind, CharacterLength, DataType, Expr, Function, FunctionArguments, TimezoneInfo, Value, ValueWithSpan, VisitorMut,
 };
 
 use super::{call, last_name, named};
@@ -24,6 +24,9 @@ impl VisitorMut for Casts {
         let replacement = match expr {
             Expr::Value(ValueWithSpan { value: Value::Number(digits, long), span }) => written_out(digits)
                 .map(|digits| exact(Expr::Value(ValueWithSpan { value: Value::Number(digits.clone(), *long), span: *span }), &digits)),
+            Expr::TypedString(typed) if moment(&typed.value.value, &typed.data_type).is_some() => {
+                moment(&typed.value.value, &typed.data_type)
+            }
             Expr::TypedString(typed) => checked_by(&typed.data_type).map(|function| call(function, vec![Expr::Value(typed.value.clone())])),
             Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr: inner, data_type, .. } => cast(inner, data_type),
             _ => None,
@@ -35,7 +38,37 @@ impl VisitorMut for Casts {
     }
 }
 
+/// `'today'::date` and its kin, which mean another day every day.
+fn moment(value: &Value, data_type: &DataType) -> Option<Expr> {
+    let Value::SingleQuotedString(word) = value else { return None };
+    let day = || call("current_date", Vec::new());
+    let moved = |days: &str, op: BinaryOperator| Expr::BinaryOp {
+        left: Box::new(day()),
+        op,
+        right: Box::new(Expr::Value(Value::Number(days.to_owned(), false).with_empty_span())),
+    };
+    let is_date = matches!(data_type, DataType::Date);
+    let found = match word.trim().to_ascii_lowercase().as_str() {
+        "now" if is_date => day(),
+        "now" => call("now", Vec::new()),
+        "today" => day(),
+        "tomorrow" => Expr::Nested(Box::new(moved("1", BinaryOperator::Plus))),
+        "yesterday" => Expr::Nested(Box::new(moved("1", BinaryOperator::Minus))),
+        _ => return None,
+    };
+    match data_type {
+        DataType::Date => Some(found),
+        DataType::Timestamp(_, _) => checked_by(data_type).map(|function| call(function, vec![found])),
+        _ => None,
+    }
+}
+
 fn cast(inner: &Expr, data_type: &DataType) -> Option<Expr> {
+    if let Expr::Value(value) = inner
+        && let Some(found) = moment(&value.value, data_type)
+    {
+        return Some(found);
+    }
     let type_name = type_name(data_type);
     if let Some(found) = reg_call(inner)
         && let Some(name) = &type_name

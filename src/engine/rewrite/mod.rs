@@ -22,7 +22,7 @@ use sqlparser::ast::{
 };
 
 pub(super) use catalog::catalog_query;
-pub(super) use using::{Shapes, joined};
+pub(super) use using::{Shapes, joined, loses_keys};
 pub(super) use whole_rows::valued;
 pub(super) use wildcards::qualified;
 

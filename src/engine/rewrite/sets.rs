@@ -5,8 +5,8 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, SelectItem, SetExpr, TableAlias, TableAliasColumnDef,
-    TableFactor, UnaryOperator, Value, ValueWithSpan,
+    CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, Select, SelectItem, SetExpr, TableAlias,
+    TableAliasColumnDef, TableFactor, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 
 use super::super::resolve::folded;
@@ -34,6 +34,60 @@ pub(super) fn rows_of(factor: &mut TableFactor) {
     let Some(set) = taken(factor) else { return };
     if let Some(derived) = derived(set) {
         *factor = derived;
+    }
+}
+
+/// `FROM jsonb_array_elements(j) e`: PostgreSQL calls the column `value`, and lets the alias stand for it as well.
+pub(super) fn values_by_alias(select: &mut Select) {
+    let factors = select.from.iter().flat_map(|from| std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation)));
+    let names: Vec<String> = factors.filter_map(alias_of_values).collect();
+    if names.is_empty() {
+        return;
+    }
+    let _ = VisitMut::visit(select, &mut ByAlias { names });
+}
+
+fn alias_of_values(factor: &TableFactor) -> Option<String> {
+    let (TableFactor::Table { name, args: Some(_), alias: Some(alias), .. } | TableFactor::Function { name, alias: Some(alias), .. }) =
+        factor
+    else {
+        return None;
+    };
+    let is_value = columns_of(&last_name(name)?) == ["value"] && alias.columns.is_empty();
+    is_value.then(|| folded(&alias.name))
+}
+
+struct ByAlias {
+    names: Vec<String>,
+}
+
+impl ByAlias {
+    fn value(&self, expr: &Expr) -> Option<(Ident, Expr)> {
+        let Expr::Identifier(name) = expr else { return None };
+        let column = Ident::with_quote('"', "value");
+        self.names.contains(&folded(name)).then(|| (name.clone(), Expr::CompoundIdentifier(vec![name.clone(), column])))
+    }
+}
+
+impl VisitorMut for ByAlias {
+    type Break = ();
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        for item in &mut select.projection {
+            if let SelectItem::UnnamedExpr(expr) = item
+                && let Some((alias, expr)) = self.value(expr)
+            {
+                *item = SelectItem::ExprWithAlias { expr, alias };
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Some((_, value)) = self.value(expr) {
+            *expr = value;
+        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -75,7 +129,29 @@ pub(super) fn with_interval(args: &[FunctionArg]) -> Vec<FunctionArg> {
         }
         other => other.clone(),
     };
-    args.iter().enumerate().map(|(at, arg)| if at == 2 { quoted(arg) } else { arg.clone() }).collect()
+    // A bound in quotes is of the type of the first.
+    let first = args.first().and_then(plain).and_then(|first| match first {
+        Expr::Cast { data_type, .. } => Some(data_type),
+        Expr::TypedString(typed) => Some(typed.data_type),
+        _ => None,
+    });
+    let bound = |arg: &FunctionArg| match (arg, &first) {
+        (
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(value @ Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(_), .. }))),
+            Some(data_type),
+        ) => {
+            let data_type = data_type.clone();
+            let bound = Expr::Cast { kind: CastKind::Cast, expr: Box::new(value.clone()), data_type, array: false, format: None };
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(bound))
+        }
+        _ => arg.clone(),
+    };
+    let taken = |(at, arg): (usize, &FunctionArg)| match at {
+        1 => bound(arg),
+        2 => quoted(arg),
+        _ => arg.clone(),
+    };
+    args.iter().enumerate().map(taken).collect()
 }
 
 fn derived(set: Set) -> Option<TableFactor> {

@@ -5,12 +5,11 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, Ident, Interval, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr,
-    Subscript, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins, TrimWhereField, UnaryOperator, Value, ValueWithSpan, VisitMut,
-    VisitorMut, WindowFrameBound, WindowSpec, WindowType,
+    FunctionArgumentList, FunctionArguments, Interval, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, Subscript,
+    TableFactor, TableWithJoins, TrimWhereField, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut, WindowFrameBound, WindowSpec,
+    WindowType,
 };
 
-use super::super::resolve::folded;
 use super::{call, last_name, named, text};
 
 /// The role whose rights count now; the one that logged in is another function.
@@ -45,6 +44,11 @@ impl VisitorMut for Spellings {
     type Break = ();
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        super::sets::values_by_alias(select);
+        if let Some(condition) = &mut select.selection {
+            rows_among(condition);
+        }
+        let _ = select.projection.visit(&mut Filters { seen: 0, queries: 0 });
         for item in &mut select.projection {
             if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
                 let _ = expr.visit(&mut Sets { queries: 0 });
@@ -55,6 +59,16 @@ impl VisitorMut for Spellings {
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
         super::sets::rows_of(factor);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        // Before what is behind FROM becomes a query: the array may be one of the row outside.
+        if let Expr::Function(function) = expr
+            && let Some(array) = array_of_elements(function)
+        {
+            *expr = array;
+        }
         ControlFlow::Continue(())
     }
 
@@ -116,10 +130,6 @@ impl VisitorMut for Spellings {
                 Some("default" | "C" | "POSIX" | "c" | "posix" | "ucs_basic") => Some((**inner).clone()),
                 _ => None,
             },
-            Expr::InSubquery { expr: row, subquery, negated: false } => match row.as_ref() {
-                Expr::Tuple(parts) if parts.len() > 1 => row_among(parts, subquery),
-                _ => None,
-            },
             Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => Some(among(left, right, false)),
             Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => Some(among(left, right, true)),
             Expr::AtTimeZone { timestamp, time_zone } => Some(call("timezone", vec![(**time_zone).clone(), (**timestamp).clone()])),
@@ -135,14 +145,9 @@ impl VisitorMut for Spellings {
             Expr::BinaryOp { left, op: BinaryOperator::PGStartsWith, right } => {
                 Some(call("starts_with", vec![(**left).clone(), (**right).clone()]))
             }
-            Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: inner } => {
-                Some(Expr::BinaryOp { left: Box::new(number("-1")), op: BinaryOperator::Minus, right: inner.clone() })
-            }
             // No table here is a partition of another.
             Expr::Subquery(query) if reads_ancestors(query) => Some(Expr::Value(Value::Null.with_empty_span())),
-            Expr::UnaryOp { op: UnaryOperator::PGSquareRoot, expr: inner } => Some(call("sqrt", vec![(**inner).clone()])),
-            Expr::UnaryOp { op: UnaryOperator::PGCubeRoot, expr: inner } => Some(call("cbrt", vec![(**inner).clone()])),
-            Expr::UnaryOp { op: UnaryOperator::PGAbs, expr: inner } => Some(call("abs", vec![(**inner).clone()])),
+            Expr::UnaryOp { op, expr: inner } => with_sign(*op, inner),
             _ => None,
         };
         if let Some(replacement) = replacement {
@@ -150,6 +155,124 @@ impl VisitorMut for Spellings {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Signs before a value.
+fn with_sign(op: UnaryOperator, inner: &Expr) -> Option<Expr> {
+    match op {
+        UnaryOperator::BitwiseNot => {
+            Some(Expr::BinaryOp { left: Box::new(number("-1")), op: BinaryOperator::Minus, right: Box::new(inner.clone()) })
+        }
+        // A sign binds tighter than a power.
+        UnaryOperator::Minus if is_power(inner) => Some(signed_base(inner)),
+        UnaryOperator::PGSquareRoot => Some(call("sqrt", vec![inner.clone()])),
+        UnaryOperator::PGCubeRoot => Some(call("cbrt", vec![inner.clone()])),
+        UnaryOperator::PGAbs => Some(call("abs", vec![inner.clone()])),
+        _ => None,
+    }
+}
+
+fn is_power(expr: &Expr) -> bool {
+    matches!(expr, Expr::BinaryOp { op: BinaryOperator::PGExp, .. })
+}
+
+/// `-2 ^ 3 ^ 2` is `((-2) ^ 3) ^ 2`.
+fn signed_base(expr: &Expr) -> Expr {
+    match expr {
+        Expr::BinaryOp { left, op: BinaryOperator::PGExp, right } => {
+            Expr::BinaryOp { left: Box::new(signed_base(left)), op: BinaryOperator::PGExp, right: right.clone() }
+        }
+        base => Expr::Nested(Box::new(Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(base.clone()) })),
+    }
+}
+
+/// `(a, b) IN (SELECT x, y ..)` where only true counts: whether there is such a row. Inside NOT it would matter whether it is false or NULL.
+fn rows_among(condition: &mut Expr) {
+    match condition {
+        Expr::Nested(inner) => rows_among(inner),
+        Expr::BinaryOp { left, op: BinaryOperator::And | BinaryOperator::Or, right } => {
+            rows_among(left);
+            rows_among(right);
+        }
+        Expr::InSubquery { expr, subquery, negated } => {
+            if let Expr::Tuple(values) = expr.as_ref()
+                && let Some(exists) = row_exists(values, subquery, *negated)
+            {
+                *condition = exists;
+            }
+        }
+        _ => {}
+    }
+}
+
+fn row_exists(values: &[Expr], rows: &Query, negated: bool) -> Option<Expr> {
+    let column = |at: usize| sqlparser::ast::Ident::with_quote('"', format!("in@{at}"));
+    let relation = sqlparser::ast::Ident::with_quote('"', "in@rows");
+    let equal = |(at, value): (usize, &Expr)| Expr::BinaryOp {
+        left: Box::new(Expr::CompoundIdentifier(vec![relation.clone(), column(at)])),
+        op: BinaryOperator::Eq,
+        right: Box::new(Expr::Nested(Box::new(value.clone()))),
+    };
+    let both = |left: Expr, right: Expr| Expr::BinaryOp { left: Box::new(left), op: BinaryOperator::And, right: Box::new(right) };
+    let all = values.iter().enumerate().map(equal).reduce(both)?;
+    // NOT IN is true when every row certainly differs.
+    let condition = if negated { Expr::IsNotFalse(Box::new(Expr::Nested(Box::new(all)))) } else { all };
+    let mut outer = bare_select()?;
+    if let SetExpr::Select(select) = outer.body.as_mut() {
+        let columns = (0..values.len()).map(|at| sqlparser::ast::TableAliasColumnDef { name: column(at), data_type: None }).collect();
+        let alias = sqlparser::ast::TableAlias { explicit: true, name: relation.clone(), columns, at: None };
+        let relation = TableFactor::Derived { lateral: false, subquery: Box::new(rows.clone()), alias: Some(alias), sample: None };
+        select.from = vec![TableWithJoins { relation, joins: Vec::new() }];
+        select.selection = Some(condition);
+    }
+    Some(Expr::Exists { subquery: outer, negated })
+}
+
+/// Tells apart aggregates whose FILTER asks a query: the planner writes all queries alike.
+struct Filters {
+    seen: u32,
+    queries: usize,
+}
+
+impl VisitorMut for Filters {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.queries += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.queries -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if self.queries == 0
+            && let Expr::Function(Function { filter: Some(filter), .. }) = expr
+            && asks_query(filter)
+        {
+            self.seen += 1;
+            if self.seen > 1 {
+                let mark = || Box::new(number(&self.seen.to_string()));
+                let always = Expr::BinaryOp { left: mark(), op: BinaryOperator::Eq, right: mark() };
+                let own = Expr::Nested(Box::new(filter.as_ref().clone()));
+                **filter = Expr::BinaryOp { left: Box::new(own), op: BinaryOperator::And, right: Box::new(always) };
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn asks_query(expr: &Expr) -> bool {
+    struct Queries;
+    impl sqlparser::ast::Visitor for Queries {
+        type Break = ();
+        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            ControlFlow::Break(())
+        }
+    }
+    sqlparser::ast::Visit::visit(expr, &mut Queries).is_break()
 }
 
 /// `= ANY (SELECT ..)` is IN, `<> ALL (SELECT ..)` is NOT IN. Of an array they are something else.
@@ -222,9 +345,36 @@ fn other_form(function: &Function) -> Option<Expr> {
             Some(Expr::Nested(Box::new(rest)))
         }
         ("ceiling", [value]) => Some(call("ceil", vec![(*value).clone()])),
+        ("transaction_timestamp" | "statement_timestamp", []) => Some(call("now", Vec::new())),
+        // The planner's own change the first match only.
+        ("array_remove", [array, item]) => Some(call("array_remove_all", vec![(*array).clone(), (*item).clone()])),
+        ("array_replace", [array, from, to]) => Some(call("array_replace_all", vec![(*array).clone(), (*from).clone(), (*to).clone()])),
+        ("date_trunc", [field, time, zone]) => {
+            let local = call("timezone", vec![(*zone).clone(), (*time).clone()]);
+            Some(call("timezone", vec![(*zone).clone(), call("date_trunc", vec![(*field).clone(), local])]))
+        }
+        // Functions of bytes alone: a bare literal is read as such.
+        (name @ ("encode" | "convert_from" | "get_byte" | "get_bit"), [first, rest @ ..]) if is_bare(first) => {
+            let args = std::iter::once(as_bytes(first)).chain(rest.iter().map(|arg| (*arg).clone()));
+            Some(call(name, args.collect()))
+        }
         ("num_nulls", values) if !values.is_empty() => Some(counted(values, Expr::IsNull)),
         ("num_nonnulls", values) if !values.is_empty() => Some(counted(values, Expr::IsNotNull)),
         _ => None,
+    }
+}
+
+fn is_bare(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(_), .. }))
+}
+
+fn as_bytes(expr: &Expr) -> Expr {
+    Expr::Cast {
+        kind: sqlparser::ast::CastKind::Cast,
+        expr: Box::new(expr.clone()),
+        data_type: sqlparser::ast::DataType::Bytea,
+        array: false,
+        format: None,
     }
 }
 
@@ -315,42 +465,19 @@ pub(super) fn as_array(name: &sqlparser::ast::ObjectName) -> Option<&'static str
 
 /// Options and grants as rows: the arrays that they would be taken from are never there.
 pub(super) fn never(factor: &TableFactor) -> Option<TableFactor> {
-    let (name, args, alias) = match factor {
-        TableFactor::Table { name, args: Some(args), alias, .. } => (last_name(name)?, args.args.as_slice(), alias),
-        TableFactor::Function { name, args, alias, .. } => (last_name(name)?, args.as_slice(), alias),
-        TableFactor::UNNEST { array_exprs, alias, .. } => return never_options(array_exprs.first()?, alias.as_ref()),
+    let (name, alias) = match factor {
+        TableFactor::Table { name, args: Some(_), alias, .. } | TableFactor::Function { name, alias, .. } => (name, alias),
         _ => return None,
     };
-    let columns = match name.as_str() {
-        "unnest" => match args {
-            [FunctionArg::Unnamed(FunctionArgExpr::Expr(array))] => return never_options(array, alias.as_ref()),
-            _ => return None,
-        },
+    let columns = match last_name(name)?.as_str() {
         "pg_options_to_table" => "NULL::text AS option_name, NULL::text AS option_value",
         "aclexplode" => "NULL::bigint AS grantor, NULL::bigint AS grantee, NULL::text AS privilege_type, NULL::boolean AS is_grantable",
         _ => return None,
     };
-    no_rows(columns, alias.clone())
-}
-
-/// `unnest(c.reloptions) x`, as psql asks.
-fn never_options(array: &Expr, alias: Option<&TableAlias>) -> Option<TableFactor> {
-    let column = match array {
-        Expr::CompoundIdentifier(parts) => parts.last()?,
-        _ => return None,
-    };
-    if folded(column) != "reloptions" {
-        return None;
-    }
-    let name = alias.map_or_else(|| "unnest".to_owned(), |alias| folded(&alias.name));
-    no_rows(&format!("NULL::text AS \"{}\"", name.replace('"', "\"\"")), alias.cloned())
-}
-
-fn no_rows(columns: &str, alias: Option<TableAlias>) -> Option<TableFactor> {
     let dialect = sqlparser::dialect::PostgreSqlDialect {};
     let query = format!("SELECT {columns} WHERE false");
     let subquery = sqlparser::parser::Parser::new(&dialect).try_with_sql(&query).ok()?.parse_query().ok()?;
-    Some(TableFactor::Derived { lateral: false, subquery, alias, sample: None })
+    Some(TableFactor::Derived { lateral: false, subquery, alias: alias.clone(), sample: None })
 }
 
 pub(super) fn call_with(name: &str, args: Vec<FunctionArg>) -> Expr {
@@ -375,9 +502,6 @@ fn array_of_rows(function: &Function) -> Option<Expr> {
     let FunctionArguments::Subquery(query) = &function.args else { return None };
     if last_name(&function.name).as_deref() != Some("array") {
         return None;
-    }
-    if let Some(mapped) = mapped(query) {
-        return Some(call("array_or_empty", vec![mapped]));
     }
     let mut inner = query.clone();
     let order = inner.order_by.take();
@@ -409,6 +533,15 @@ fn array_of_rows(function: &Function) -> Option<Expr> {
         }
     };
     Some(call("array_or_empty", vec![Expr::Subquery(aggregated)]))
+}
+
+/// `ARRAY(SELECT f(x) FROM unnest(a) x)`.
+fn array_of_elements(function: &Function) -> Option<Expr> {
+    let FunctionArguments::Subquery(query) = &function.args else { return None };
+    if last_name(&function.name).as_deref() != Some("array") {
+        return None;
+    }
+    Some(call("array_or_empty", vec![mapped(query)?]))
 }
 
 /// `ARRAY(SELECT f(x) FROM unnest(a) x)` is `a` with each element changed; it may be an array of the row outside.
@@ -564,28 +697,6 @@ fn plain_name(function: &Function) -> Option<Expr> {
     let name = super::super::resolve::folded(name.as_ident()?);
     matches!(schema.as_str(), "pg_catalog" | "information_schema")
         .then(|| Expr::Function(Function { name: named(&name), ..function.clone() }))
-}
-
-/// `(a, b) IN (SELECT ..)`. Where a row is not among the others it is false, not NULL: a condition takes both for no.
-fn row_among(parts: &[Expr], subquery: &Query) -> Option<Expr> {
-    let own = Ident::with_quote('"', "row@in");
-    let columns: Vec<Ident> = (0..parts.len()).map(|at| Ident::with_quote('"', format!("row@in{at}"))).collect();
-    let equal = |(part, column): (&Expr, &Ident)| Expr::BinaryOp {
-        left: Box::new(Expr::CompoundIdentifier(vec![own.clone(), column.clone()])),
-        op: BinaryOperator::Eq,
-        right: Box::new(part.clone()),
-    };
-    let both = |left: Expr, right: Expr| Expr::BinaryOp { left: Box::new(left), op: BinaryOperator::And, right: Box::new(right) };
-    let condition = parts.iter().zip(&columns).map(equal).reduce(both)?;
-    let named = columns.iter().map(|name| TableAliasColumnDef { name: name.clone(), data_type: None }).collect();
-    let alias = TableAlias { explicit: true, name: own.clone(), columns: named, at: None };
-    let rows = TableFactor::Derived { lateral: false, subquery: Box::new(subquery.clone()), alias: Some(alias), sample: None };
-    let mut exists = bare_select()?;
-    if let SetExpr::Select(select) = exists.body.as_mut() {
-        select.from = vec![TableWithJoins { relation: rows, joins: Vec::new() }];
-        select.selection = Some(condition);
-    }
-    Some(Expr::Exists { subquery: exists, negated: false })
 }
 
 /// `array[2:]`, `array[:2]`: from the first, to the last.

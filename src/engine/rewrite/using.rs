@@ -13,7 +13,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use sqlparser::ast::{
     BinaryOperator, ExcludeSelectItem, Expr, GroupByExpr, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, OrderByExpr,
     OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor, TableWithJoins, VisitMut,
-    VisitorMut, WildcardAdditionalOptions,
+    Visitor, VisitorMut, WildcardAdditionalOptions,
 };
 
 use super::super::resolve::folded;
@@ -25,6 +25,27 @@ pub(in crate::engine) type Shapes = HashMap<(String, String), SchemaRef>;
 /// Puts every such join of a query, and of its sub-queries, in the planner's words.
 pub(in crate::engine) fn joined(query: &mut Query, shapes: &Shapes) {
     let _ = query.visit(&mut Using { shapes });
+}
+
+/// Whether an outer join is left as it was: the planner would take its merged columns from the wrong side.
+pub(in crate::engine) fn loses_keys(query: &Query) -> bool {
+    struct Outer;
+    impl Visitor for Outer {
+        type Break = ();
+        fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
+            let loses = |operator: &JoinOperator| match operator {
+                JoinOperator::Right(constraint) | JoinOperator::RightOuter(constraint) | JoinOperator::FullOuter(constraint) => {
+                    is_merging(constraint)
+                }
+                _ => false,
+            };
+            match select.from.iter().flat_map(|from| &from.joins).any(|join| loses(&join.join_operator)) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        }
+    }
+    sqlparser::ast::Visit::visit(query, &mut Outer).is_break()
 }
 
 struct Using<'a> {

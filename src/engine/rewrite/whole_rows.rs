@@ -1,4 +1,4 @@
-//! The name of a relation where a value is wanted: `to_jsonb(t)` is of the whole row, `FROM jsonb_array_elements(..) AS e` makes `e` the element.
+//! The name of a relation where a row is wanted: `to_jsonb(t)`.
 //!
 //! A row is understood as an argument of functions that make documents of it, and of `count`; a query whose relations are not all known from the
 //! tree stays as it is.
@@ -27,12 +27,6 @@ struct Rows<'a> {
     shapes: &'a Shapes,
 }
 
-/// What the name of a relation stands for.
-enum Meaning {
-    Element(Expr),
-    Row(Expr),
-}
-
 impl VisitorMut for Rows<'_> {
     type Break = ();
 
@@ -46,14 +40,6 @@ impl VisitorMut for Rows<'_> {
         }
         let mut names = Names { meanings: &meanings, depth: 0 };
         if let SetExpr::Select(select) = query.body.as_mut() {
-            for item in &mut select.projection {
-                // A bare name keeps it as the name of its column.
-                if let SelectItem::UnnamedExpr(Expr::Identifier(name)) = item
-                    && let Some(Meaning::Element(value)) = meanings.get(&folded(name))
-                {
-                    *item = SelectItem::ExprWithAlias { expr: value.clone(), alias: Ident::with_quote('"', folded(name)) };
-                }
-            }
             let _ = select.projection.visit(&mut names);
             let _ = select.selection.visit(&mut names);
             if let GroupByExpr::Expressions(exprs, _) = &mut select.group_by {
@@ -74,7 +60,7 @@ impl VisitorMut for Rows<'_> {
 
 impl Rows<'_> {
     /// By the names of relations that are no columns.
-    fn meanings(&self, select: &Select) -> HashMap<String, Meaning> {
+    fn meanings(&self, select: &Select) -> HashMap<String, Expr> {
         let mut relations = Vec::new();
         for from in &select.from {
             for factor in std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation)) {
@@ -84,25 +70,17 @@ impl Rows<'_> {
                 }
             }
         }
-        let is_column = |name: &String| relations.iter().any(|(_, columns, _)| columns.contains(name));
-        let mut meanings = HashMap::new();
-        for (name, columns, is_element) in &relations {
-            if is_column(name) {
-                continue;
-            }
+        let is_column = |name: &String| relations.iter().any(|(_, columns)| columns.contains(name));
+        let row = |name: &String, columns: &[String]| {
             let column = |column: &String| Expr::CompoundIdentifier(vec![quoted(name), quoted(column)]);
-            let meaning = match (is_element, columns.as_slice()) {
-                (true, [only]) => Meaning::Element(column(only)),
-                (true, _) => continue,
-                (false, _) => Meaning::Row(call("named_struct", columns.iter().flat_map(|name| [text(name), column(name)]).collect())),
-            };
-            meanings.insert(name.clone(), meaning);
-        }
-        meanings
+            call("named_struct", columns.iter().flat_map(|name| [text(name), column(name)]).collect())
+        };
+        let named = relations.iter().filter(|(name, _)| !is_column(name));
+        named.map(|(name, columns)| (name.clone(), row(name, columns))).collect()
     }
 
-    /// Its name, its columns, and whether it is a function that gives single values.
-    fn relation(&self, factor: &TableFactor) -> Option<(String, Vec<String>, bool)> {
+    /// Its name and its columns.
+    fn relation(&self, factor: &TableFactor) -> Option<(String, Vec<String>)> {
         match factor {
             TableFactor::Table { name, alias, args: None, .. } => {
                 let parts = name.0.iter().map(|part| part.as_ident().map(folded)).collect::<Option<Vec<_>>>()?;
@@ -112,13 +90,12 @@ impl Rows<'_> {
                 };
                 let columns = shape.fields().iter().map(|field| field.name().clone()).collect();
                 let own = alias.as_ref().map_or_else(|| parts.last().cloned(), |alias| Some(folded(&alias.name)))?;
-                Some((own, renamed(columns, alias.as_ref()), false))
+                Some((own, renamed(columns, alias.as_ref())))
             }
             TableFactor::Derived { subquery, alias: Some(alias), .. } => {
                 let SetExpr::Select(select) = subquery.body.as_ref() else { return None };
                 let columns = select.projection.iter().map(named).collect::<Option<Vec<_>>>()?;
-                let is_call = select.from.is_empty() && select.projection.len() == 1 && calls_unnest(select);
-                Some((folded(&alias.name), renamed(columns, Some(alias)), is_call))
+                Some((folded(&alias.name), renamed(columns, Some(alias))))
             }
             _ => None,
         }
@@ -141,29 +118,9 @@ fn named(item: &SelectItem) -> Option<String> {
     }
 }
 
-/// Whether the select list is rows of an array, as calls behind FROM become.
-fn calls_unnest(select: &Select) -> bool {
-    let expr = match select.projection.first() {
-        Some(SelectItem::ExprWithAlias { expr, .. } | SelectItem::UnnamedExpr(expr)) => expr,
-        _ => return false,
-    };
-    let mut expr = expr;
-    loop {
-        let Expr::Function(function) = expr else { return false };
-        match last_name(&function.name).as_deref() {
-            Some("unnest") => return true,
-            Some("as_jsonb") => {}
-            _ => return false,
-        }
-        let FunctionArguments::List(list) = &function.args else { return false };
-        let [FunctionArg::Unnamed(FunctionArgExpr::Expr(inner))] = list.args.as_slice() else { return false };
-        expr = inner;
-    }
-}
-
 /// Puts the values in; a sub-query has names of its own.
 struct Names<'a> {
-    meanings: &'a HashMap<String, Meaning>,
+    meanings: &'a HashMap<String, Expr>,
     depth: usize,
 }
 
@@ -184,24 +141,18 @@ impl VisitorMut for Names<'_> {
         if self.depth > 0 {
             return ControlFlow::Continue(());
         }
-        match expr {
-            Expr::Identifier(name) => {
-                if let Some(Meaning::Element(value)) = self.meanings.get(&folded(name)) {
-                    *expr = value.clone();
+        if let Expr::Function(function) = expr
+            && last_name(&function.name).is_some_and(|name| OF_ROWS.contains(&name.as_str()))
+            && let FunctionArguments::List(list) = &mut function.args
+        {
+            for arg in &mut list.args {
+                if let FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) = arg
+                    && let Expr::Identifier(name) = value
+                    && let Some(row) = self.meanings.get(&folded(name))
+                {
+                    *value = row.clone();
                 }
             }
-            Expr::Function(function) if last_name(&function.name).is_some_and(|name| OF_ROWS.contains(&name.as_str())) => {
-                let FunctionArguments::List(list) = &mut function.args else { return ControlFlow::Continue(()) };
-                for arg in &mut list.args {
-                    if let FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) = arg
-                        && let Expr::Identifier(name) = value
-                        && let Some(Meaning::Row(row)) = self.meanings.get(&folded(name))
-                    {
-                        *value = row.clone();
-                    }
-                }
-            }
-            _ => {}
         }
         ControlFlow::Continue(())
     }

@@ -4,7 +4,16 @@ use super::table::{Asked, Kind, Row, Rows, SystemTable};
 use crate::error::Result;
 
 const fn empty(name: &'static str, comment: &'static str, columns: &'static [(&'static str, Kind)]) -> SystemTable {
-    SystemTable { schema: "pg_catalog", name, comment, columns, rows: Rows::Now(none) }
+    nothing("pg_catalog", name, comment, columns)
+}
+
+pub(super) const fn nothing(
+    schema: &'static str,
+    name: &'static str,
+    comment: &'static str,
+    columns: &'static [(&'static str, Kind)],
+) -> SystemTable {
+    SystemTable { schema, name, comment, columns, rows: Rows::Now(none) }
 }
 
 fn none(_: &Asked<'_>) -> Result<Vec<Row>> {

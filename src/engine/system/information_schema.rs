@@ -112,11 +112,35 @@ const COLUMNS: &[(&str, Kind)] = &[
     ("numeric_precision_radix", Kind::Int),
     ("numeric_scale", Kind::Int),
     ("datetime_precision", Kind::Int),
+    ("interval_type", Kind::Text),
+    ("interval_precision", Kind::Int),
+    ("character_set_catalog", Kind::Text),
+    ("character_set_schema", Kind::Text),
+    ("character_set_name", Kind::Text),
+    ("collation_catalog", Kind::Text),
+    ("collation_schema", Kind::Text),
+    ("collation_name", Kind::Text),
+    ("domain_catalog", Kind::Text),
+    ("domain_schema", Kind::Text),
+    ("domain_name", Kind::Text),
     ("udt_catalog", Kind::Text),
     ("udt_schema", Kind::Text),
     ("udt_name", Kind::Text),
+    ("scope_catalog", Kind::Text),
+    ("scope_schema", Kind::Text),
+    ("scope_name", Kind::Text),
+    ("maximum_cardinality", Kind::Int),
+    ("dtd_identifier", Kind::Text),
+    ("is_self_referencing", Kind::Text),
     ("is_identity", Kind::Text),
+    ("identity_generation", Kind::Text),
+    ("identity_start", Kind::Text),
+    ("identity_increment", Kind::Text),
+    ("identity_maximum", Kind::Text),
+    ("identity_minimum", Kind::Text),
+    ("identity_cycle", Kind::Text),
     ("is_generated", Kind::Text),
+    ("generation_expression", Kind::Text),
     ("is_updatable", Kind::Text),
 ];
 
@@ -129,7 +153,7 @@ fn columns(asked: &Asked<'_>) -> Result<Vec<Row>> {
             let kind = pg_type(field);
             let (precision, radix, scale) = numbers(field.data_type());
             let time = matches!(field.data_type(), DataType::Timestamp(..) | DataType::Time64(_) | DataType::Time32(_));
-            rows.push(vec![
+            let mut row: Row = vec![
                 database(asked.scope).into(),
                 relation.schema.as_str().into(),
                 relation.name.as_str().into(),
@@ -144,13 +168,17 @@ fn columns(asked: &Asked<'_>) -> Result<Vec<Row>> {
                 radix.into(),
                 scale.into(),
                 if time { Cell::Int(6) } else { Cell::Null },
-                database(asked.scope).into(),
-                "pg_catalog".into(),
-                kind.short.into(),
-                "NO".into(),
-                "NEVER".into(),
-                if relation.kind == "r" { "YES" } else { "NO" }.into(),
-            ]);
+            ];
+            // Intervals, character sets, collations and domains.
+            row.extend(std::iter::repeat_with(|| Cell::Null).take(11));
+            row.extend([database(asked.scope).into(), "pg_catalog".into(), kind.short.into()]);
+            // Scopes and the most items of an array.
+            row.extend(std::iter::repeat_with(|| Cell::Null).take(4));
+            row.extend([number.to_string().into(), "NO".into(), "NO".into()]);
+            // What an identity column would have, of which there are none.
+            row.extend(std::iter::repeat_with(|| Cell::Null).take(5));
+            row.extend(["NO".into(), "NEVER".into(), Cell::Null, if relation.kind == "r" { "YES" } else { "NO" }.into()]);
+            rows.push(row);
         }
     }
     Ok(rows)

@@ -8,6 +8,7 @@ mod activity;
 mod constraints;
 mod definitions;
 mod empty;
+mod empty_views;
 mod fixed;
 mod history;
 mod information_keys;
@@ -35,6 +36,7 @@ static TABLES: &[&[SystemTable]] = &[
     pg_relations::TABLES,
     constraints::TABLES,
     empty::TABLES,
+    empty_views::TABLES,
     information_schema::TABLES,
     information_keys::TABLES,
 ];

@@ -36,6 +36,13 @@ async fn expressions_mean_what_postgresql_means() {
         ("SELECT '2026-11-01 00:00+01'::timestamptz", "2026-10-31T23:00:00Z"),
         ("SELECT timestamp '2026-11-01 10:30+01'", "2026-11-01T10:30:00"),
         ("SELECT 2 = ANY(ARRAY[1,2])", "true"),
+        ("SELECT -2 ^ 2", "4.0"),
+        ("SELECT -(2 ^ 2), 3 - 2 ^ 2, -2 ^ 3 ^ 2", "-4.0|-1.0|64.0"),
+        ("SELECT encode('\\xdead', 'hex')", "dead"),
+        ("SELECT convert_from('\\x41', 'UTF8')", "A"),
+        ("SELECT array_remove(ARRAY[1, 2, 1], 1)", "[2]"),
+        ("SELECT array_replace(ARRAY[1, 2, 1], 1, 9)", "[9, 2, 9]"),
+        ("SELECT now() = transaction_timestamp()", "true"),
         ("SELECT sum(x) FROM (VALUES (1.1), (2.2)) t(x)", "3.3"),
         ("SELECT count(*) FROM generate_series(1, 5)", "5"),
         ("WITH pipelines AS (SELECT 7 AS x) SELECT x FROM pipelines", "7"),
@@ -54,6 +61,46 @@ async fn time_zone_of_the_session_reads_and_shows_local_times() {
     assert_eq!(rows, ["true"]);
     let rows = bench.rows_in("SELECT '2026-07-01 12:00'::timestamptz", &scope).await.unwrap();
     assert_eq!(rows, ["2026-07-01T12:00:00+02:00"]);
+}
+
+/// The state of another zone is built anew, and must not bring back functions that the hub has replaced.
+#[tokio::test]
+async fn functions_are_the_same_in_every_zone() {
+    let bench = Bench::new();
+    let base = super::super::state::of_scope(&bench.engine, &bench.scope());
+    let scope = super::Scope { time_zone: "Europe/Madrid".to_owned(), ..bench.scope() };
+    let zoned = super::super::state::of_scope(&bench.engine, &scope);
+    for (name, function) in base.scalar_functions() {
+        let there = &zoned.scalar_functions()[name];
+        assert_eq!(format!("{:?}", there.inner()).split(' ').next(), format!("{:?}", function.inner()).split(' ').next(), "{name}");
+    }
+    for (name, function) in base.aggregate_functions() {
+        let there = &zoned.aggregate_functions()[name];
+        assert_eq!(format!("{:?}", there.inner()).split(' ').next(), format!("{:?}", function.inner()).split(' ').next(), "{name}");
+    }
+    let rows =
+        bench.rows_in("SELECT to_char('2026-07-01 10:00+00'::timestamptz, 'HH24:MI'), avg(x) FROM (VALUES (1), (2)) t(x)", &scope).await;
+    assert_eq!(rows.unwrap(), ["12:00|1.50000000000000000000"]);
+}
+
+/// Within one call no pool of memory is asked.
+#[tokio::test]
+async fn no_call_takes_memory_without_bound() {
+    let bench = Bench::new();
+    for sql in [
+        "SELECT repeat('a', 2000000000)",
+        "SELECT sum(length(repeat(g::text, 100000))) FROM generate_series(1, 8000) g",
+        "SELECT lpad('a', 2000000000)",
+        "SELECT rpad('a', 2000000000, 'xy')",
+        "SELECT replace(repeat('a', 1000000), 'a', repeat('b', 100000))",
+        "SELECT generate_series(1, 100000000000)",
+        "SELECT cardinality(ARRAY(SELECT 1 FROM generate_series(1, 1))) + length(repeat('é', 200000000))",
+    ] {
+        let error = bench.rows(sql).await.unwrap_err();
+        assert_eq!(error.code().sqlstate(), "54000", "{sql}: {}", error.chain());
+    }
+    let fine = "SELECT length(repeat('ab', 1000)), length(lpad('a', 1000)), length(replace(repeat('a', 1000), 'a', repeat('b', 1000)))";
+    assert_eq!(bench.rows(fine).await.unwrap(), ["2000|1000|1000000"]);
 }
 
 #[tokio::test]

@@ -153,7 +153,7 @@ impl Body {
 pub(super) fn utf8(bytes: &[u8]) -> Result<&str> {
     std::str::from_utf8(bytes).map_err(|error| {
         let byte = bytes.get(error.valid_up_to()).copied().unwrap_or_default();
-        Error::new(Code::InvalidText, format!("invalid byte sequence for encoding \"UTF8\": 0x{byte:02x}"))
+        Error::new(Code::InvalidEncoding, format!("invalid byte sequence for encoding \"UTF8\": 0x{byte:02x}"))
     })
 }
 

@@ -184,7 +184,7 @@ fn rest(body: &mut Body) -> Result<String> {
 
 fn no_nul(text: &str) -> Result<String> {
     if text.contains('\0') {
-        return Err(Error::new(Code::InvalidText, "invalid byte sequence for encoding \"UTF8\": 0x00"));
+        return Err(Error::new(Code::InvalidEncoding, "invalid byte sequence for encoding \"UTF8\": 0x00"));
     }
     Ok(text.to_owned())
 }
