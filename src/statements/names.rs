@@ -3,7 +3,7 @@
 use weir_catalog::{Definitions, Kind, Object};
 use weir_sql::{Ident, Name, ObjectKind, Privilege};
 
-use crate::engine::privileges;
+use crate::engine::{is_temporary, privileges};
 use crate::error::{Code, Error, Result};
 use crate::session::{Notice, Session};
 
@@ -95,6 +95,10 @@ pub(super) fn refuse_reserved(schema: &Ident) -> Result<()> {
 /// # Errors
 /// `NoPrivilege` for an object in a schema of the hub itself.
 pub(super) fn refuse_system(object: &Object, position: usize) -> Result<()> {
+    // The session's own: nobody finds another's, and a name that says the schema is looked at by [`refuse_reserved_name`].
+    if object.kind != Kind::Schema && is_temporary(&object.schema) {
+        return Ok(());
+    }
     let schema = if object.kind == Kind::Schema { &object.name } else { &object.schema };
     refuse_reserved(&Ident { value: schema.clone(), position })
 }
@@ -105,6 +109,7 @@ pub(super) fn refuse_system(object: &Object, position: usize) -> Result<()> {
 /// `NoPrivilege`.
 pub(super) fn refuse_reserved_name(kind: Kind, name: &Name) -> Result<()> {
     match &name.schema {
+        Some(schema) if schema.value == "pg_temp" && kind != Kind::Schema => Ok(()),
         Some(schema) => refuse_reserved(schema),
         None if kind == Kind::Schema => refuse_reserved(&name.name),
         None => Ok(()),
