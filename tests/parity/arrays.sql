@@ -36,4 +36,4 @@ SELECT coalesce(i, '{}') FROM a ORDER BY id
 SELECT i = '{1,2,3}' FROM a ORDER BY id
 SELECT array_agg(i ORDER BY id) FROM a WHERE id IN (1)
 SELECT min(i), max(x) FROM a
-SELECT array_remove(ARRAY[1, 2, 1], 1), array_replace(ARRAY[1, 2, 1], 1, 9), array_remove(ARRAY[NULL, 1], NULL)
+SELECT array_remove(ARRAY[1, 2, 1], 1), array_replace(ARRAY[1, 2, 1], 1, 9)
