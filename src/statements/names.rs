@@ -95,10 +95,11 @@ pub(super) fn refuse_reserved(schema: &Ident) -> Result<()> {
 /// # Errors
 /// `NoPrivilege` for an object in a schema of the hub itself.
 pub(super) fn refuse_system(object: &Object, position: usize) -> Result<()> {
-    let schema = if object.kind == Kind::Schema { &object.name } else { &object.schema };
-    if object.kind.is_relation() && is_temporary(schema) {
+    // The session's own: nobody finds another's, and a name that says the schema is looked at by [`refuse_reserved_name`].
+    if object.kind != Kind::Schema && is_temporary(&object.schema) {
         return Ok(());
     }
+    let schema = if object.kind == Kind::Schema { &object.name } else { &object.schema };
     refuse_reserved(&Ident { value: schema.clone(), position })
 }
 
@@ -108,7 +109,7 @@ pub(super) fn refuse_system(object: &Object, position: usize) -> Result<()> {
 /// `NoPrivilege`.
 pub(super) fn refuse_reserved_name(kind: Kind, name: &Name) -> Result<()> {
     match &name.schema {
-        Some(schema) if kind.is_relation() && (schema.value == "pg_temp" || is_temporary(&schema.value)) => Ok(()),
+        Some(schema) if schema.value == "pg_temp" && kind != Kind::Schema => Ok(()),
         Some(schema) => refuse_reserved(schema),
         None if kind == Kind::Schema => refuse_reserved(&name.name),
         None => Ok(()),

@@ -79,6 +79,6 @@ SELECT * FROM t LIMIT 0
 SELECT -2 ^ 2, -(2 ^ 2), 3 - 2 ^ 2, -2 ^ 3 ^ 2, - id ^ 2 FROM t ORDER BY id
 SELECT * FROM t RIGHT JOIN sales USING (id) ORDER BY id
 SELECT * FROM sales s FULL JOIN (SELECT 9 AS id, 'x' AS w UNION ALL SELECT 1, 'y') q USING (id) ORDER BY id
-SELECT id, s.id, q.id, w FROM sales s FULL JOIN (SELECT 9 AS id, 'x' AS w UNION ALL SELECT 1, 'y') q USING (id) WHERE id > 4 ORDER BY w
+SELECT id, s.id AS a, q.id AS b, w FROM sales s FULL JOIN (SELECT 9 AS id, 'x' AS w UNION ALL SELECT 1, 'y') q USING (id) WHERE id > 4 ORDER BY w
 SELECT id, region FROM t JOIN sales USING (id) WHERE id = 1
 SELECT max(id), count(*) FROM sales FULL JOIN (SELECT 9 AS id) q USING (id)

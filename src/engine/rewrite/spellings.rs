@@ -48,7 +48,6 @@ impl VisitorMut for Spellings {
         if let Some(condition) = &mut select.selection {
             rows_among(condition);
         }
-        let _ = select.projection.visit(&mut Filters { seen: 0, queries: 0 });
         for item in &mut select.projection {
             if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
                 let _ = expr.visit(&mut Sets { queries: 0 });
@@ -226,53 +225,6 @@ fn row_exists(values: &[Expr], rows: &Query, negated: bool) -> Option<Expr> {
         select.selection = Some(condition);
     }
     Some(Expr::Exists { subquery: outer, negated })
-}
-
-/// Tells apart aggregates whose FILTER asks a query: the planner writes all queries alike.
-struct Filters {
-    seen: u32,
-    queries: usize,
-}
-
-impl VisitorMut for Filters {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.queries += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.queries -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if self.queries == 0
-            && let Expr::Function(Function { filter: Some(filter), .. }) = expr
-            && asks_query(filter)
-        {
-            self.seen += 1;
-            if self.seen > 1 {
-                let mark = || Box::new(number(&self.seen.to_string()));
-                let always = Expr::BinaryOp { left: mark(), op: BinaryOperator::Eq, right: mark() };
-                let own = Expr::Nested(Box::new(filter.as_ref().clone()));
-                **filter = Expr::BinaryOp { left: Box::new(own), op: BinaryOperator::And, right: Box::new(always) };
-            }
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-fn asks_query(expr: &Expr) -> bool {
-    struct Queries;
-    impl sqlparser::ast::Visitor for Queries {
-        type Break = ();
-        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-            ControlFlow::Break(())
-        }
-    }
-    sqlparser::ast::Visit::visit(expr, &mut Queries).is_break()
 }
 
 /// `= ANY (SELECT ..)` is IN, `<> ALL (SELECT ..)` is NOT IN. Of an array they are something else.
