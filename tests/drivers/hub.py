@@ -58,7 +58,7 @@ def psql(*arguments):
     """What psql prints; an error of the server is an exception."""
     environment = dict(os.environ, PGPASSWORD=PASSWORD, PSQL_EDITOR="true", EDITOR="true")
     command = ["psql", "-X", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", PORT, "-U", "admin", "weir", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
     if done.returncode != 0 or "ERROR:" in done.stderr:
         raise AssertionError(f"psql {' '.join(arguments)}: {done.stderr}{done.stdout}")
     return done.stdout
