@@ -76,6 +76,7 @@ scripts! {
     cursors: "session/cursors.slt",
     prepared: "session/prepared.slt",
     functions: "session/functions.slt",
+    events: "session/events.slt",
     notify: "session/notify.slt",
     rows_in_transactions: "session/rows_in_transactions.slt",
     temporary: "session/temporary.slt",

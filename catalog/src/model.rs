@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::access::AuditEntry;
 use crate::access_change::AccessChange;
+use crate::events::NewEvent;
 
 /// Microseconds since 1970-01-01 00:00 UTC.
 pub type Micros = i64;
@@ -165,6 +166,8 @@ pub enum Change {
     Access(AccessChange),
     /// What the other steps are, for the audit: stored with them or not at all.
     Audit(AuditEntry),
+    /// What the other steps mean to those who listen: logged with them or not at all.
+    Event(NewEvent),
 }
 
 /// A credential in memory. It has no `Display`, and `Debug` prints nothing of it.
@@ -291,6 +294,15 @@ pub struct Run {
     pub sqlstate: Option<String>,
     pub requested_by: String,
     pub inputs: Vec<RunInput>,
+}
+
+/// What a trigger remembers, stored in the transaction that freezes the run which it set off.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TriggerMark {
+    pub pipeline_id: ObjectId,
+    /// The trigger's own text.
+    pub trigger: String,
+    pub state: Json,
 }
 
 /// What a run reads, frozen with it.

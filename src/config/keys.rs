@@ -33,6 +33,7 @@ pub(super) struct Partial {
     pub memory_limit: Option<u64>,
     pub query_memory_limit: Option<u64>,
     pub workers: Option<usize>,
+    pub keep_events: Option<std::time::Duration>,
     pub drain_timeout: Option<std::time::Duration>,
     pub admin_password: Option<Password>,
     pub secret_key_file: Option<PathBuf>,
@@ -114,6 +115,12 @@ pub static KEYS: &[Key] = &[
         set: |p, t| put(&mut p.query_memory_limit, size_bytes(t)),
     },
     Key { name: "workers", default: None, doc: "Working threads; one per core when unset", set: |p, t| put(&mut p.workers, count(t)) },
+    Key {
+        name: "events.keep",
+        default: Some("7d"),
+        doc: "How long hub.events remembers; what a trigger has still to see stays longer",
+        set: |p, t| put(&mut p.keep_events, duration(t)),
+    },
     Key {
         name: "drain_timeout",
         default: Some("30s"),

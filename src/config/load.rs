@@ -110,6 +110,7 @@ fn finish(partial: Partial) -> Result<Config> {
         memory_limit,
         query_memory_limit,
         workers: partial.workers.unwrap_or(cores),
+        keep_events: needed(partial.keep_events, "events.keep")?,
         drain_timeout: needed(partial.drain_timeout, "drain_timeout")?,
         admin_password: partial.admin_password,
         secret_key_file: partial.secret_key_file,

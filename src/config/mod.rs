@@ -40,6 +40,8 @@ pub struct Config {
     pub query_memory_limit: u64,
     /// Threads that do work.
     pub workers: usize,
+    /// How long events are kept.
+    pub keep_events: Duration,
     /// How long a stop waits for statements and runs.
     pub drain_timeout: Duration,
     /// Password of `admin` at the first start; None: one is generated.

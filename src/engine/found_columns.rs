@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
-use weir_catalog::{Change, ObjectId, RelationBody, SchemaVersion};
+use serde_json::json;
+use weir_catalog::{Change, NewEvent, ObjectId, RelationBody, SchemaVersion, events};
 
 use super::Engine;
 use super::errors::catalog_error;
@@ -35,9 +36,23 @@ impl Engine {
         let kept = SchemaVersion { relation_id: source, version, columns: Arc::clone(&columns), valid_from: now, run_id: None };
         // The version first: a crash in between leaves one that nobody reads by.
         store.add_schema_version(&kept).map_err(catalog_error)?;
+        // Those of the first look are no change.
+        let told = body.columns.as_ref().map(|known| {
+            let names: Vec<&String> = columns.fields().iter().map(|field| field.name()).collect();
+            let new: Vec<&&String> = names.iter().filter(|name| known.column_with_name(name).is_none()).collect();
+            Change::Event(NewEvent {
+                time: now,
+                kind: events::SCHEMA_CHANGED.to_owned(),
+                source: events::HUB.to_owned(),
+                subject: Some(object.full_name()),
+                object: Some(source),
+                data: json!({ "version": version, "columns": names, "new": new }).to_string(),
+            })
+        });
         let body = serde_json::to_value(RelationBody { columns: Some(columns), ..body })
             .map_err(|error| Error::internal("the body of a source cannot be written").caused_by(error))?;
-        store.apply(&[Change::Body { id: source, body }], &object.owner, now).map_err(catalog_error)
+        let changes: Vec<Change> = std::iter::once(Change::Body { id: source, body }).chain(told).collect();
+        store.apply(&changes, &object.owner, now).map_err(catalog_error)
     }
 
     /// The newest version of a relation's schema.

@@ -4,6 +4,7 @@
 //! and DML never run.
 
 mod apart;
+mod bus;
 mod clients;
 mod condition;
 mod constant;
@@ -46,6 +47,7 @@ mod version;
 #[cfg(test)]
 mod tests;
 
+pub use bus::{HUB_CHANNEL, MAX_PAYLOAD_BYTES};
 pub use clients::{Caller, Client, Notification};
 pub use condition::asks_tables;
 pub use contract::{Planned, RelationKey, Relations, Scope, Used, Wanted};

@@ -72,6 +72,15 @@ struct Landing {
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// What the runs of a hub may take together.
+#[derive(Debug, Clone, Copy)]
+pub struct RunnerLimits {
+    /// Attempts at the same time.
+    pub workers: usize,
+    /// How long events are kept.
+    pub keep_events: Duration,
+}
+
 /// Owns every run. Dropped last, after `close`.
 pub struct Runner {
     pub(super) engine: Arc<Engine>,
@@ -88,14 +97,14 @@ pub struct Runner {
 
 impl Runner {
     /// Starts the scheduler, which first takes up the runs that an earlier life left unfinished.
-    pub fn start(engine: Arc<Engine>, clock: Clock, workers: usize) -> Arc<Runner> {
+    pub fn start(engine: Arc<Engine>, clock: Clock, limits: RunnerLimits) -> Arc<Runner> {
         let runner = Arc::new(Runner {
             engine,
             clock,
             active: Mutex::default(),
             turns: Mutex::default(),
             triggered: Mutex::default(),
-            workers: Semaphore::new(workers.max(1)),
+            workers: Semaphore::new(limits.workers.max(1)),
             changed: Notify::new(),
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -103,6 +112,8 @@ impl Runner {
         runner.engine.list_options("pipeline", &super::options::SPEC);
         let scheduler = Arc::clone(&runner);
         runner.tasks.spawn(async move { scheduler.schedule().await });
+        let forgetting = Arc::clone(&runner);
+        runner.tasks.spawn(async move { forgetting.forget_events(limits.keep_events).await });
         runner
     }
 

@@ -3,6 +3,7 @@
 mod access;
 mod database;
 mod definitions;
+mod events;
 mod files;
 mod history;
 mod migrations;

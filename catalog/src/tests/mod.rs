@@ -3,6 +3,7 @@
 mod crash;
 mod definitions;
 mod draft;
+mod events;
 mod fixture;
 mod ledger;
 mod runs;

@@ -135,7 +135,7 @@ fn seen_runs(asked: &Asked<'_>) -> Result<Option<HashSet<Uuid>>> {
     if asked.sees_all()? {
         return Ok(None);
     }
-    let of_one = Asked { pipeline: None, limit: None, ..*asked };
+    let of_one = Asked { pipeline: None, kind: None, limit: None, ..*asked };
     Ok(Some(wanted(&of_one)?.into_iter().map(|run| run.run_id).collect()))
 }
 
