@@ -214,7 +214,7 @@ fn change_pipeline(definition: &mut CreatePipeline, change: PipelineChange) {
         PipelineChange::DropSchedule => triggers.retain(|trigger| family(trigger) != Family::Schedule),
         PipelineChange::DropTriggers => triggers.retain(|trigger| family(trigger) == Family::Schedule),
         PipelineChange::Object(change) => change_options(&mut definition.header.options, &change),
-        PipelineChange::Suspend | PipelineChange::Resume | PipelineChange::ResetOffsets { .. } => {}
+        PipelineChange::Suspend | PipelineChange::Resume | PipelineChange::ResetOffsets { .. } | PipelineChange::RefreshFromTemplate => {}
     }
 }
 

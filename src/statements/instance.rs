@@ -3,7 +3,7 @@
 //! An instance is what its template says for its arguments, as ordinary objects: a template that changes later changes no instance before that
 //! is refreshed. All statements of an instance are one transaction.
 
-use weir_catalog::{Change, Definitions, Kind, Object, PipelineBody, TemplateUse};
+use weir_catalog::{Change, Kind, Object, PipelineBody, TemplateUse};
 use weir_sql::statements::create_pipeline::{CreatePipeline, Header};
 use weir_sql::{Argument, Name, Statement, StatementKind};
 
