@@ -29,6 +29,7 @@ pub enum Kind {
     View,
     Table,
     Pipeline,
+    Template,
 }
 
 impl Kind {
@@ -42,6 +43,7 @@ impl Kind {
             Kind::View => "view",
             Kind::Table => "table",
             Kind::Pipeline => "pipeline",
+            Kind::Template => "template",
         }
     }
 
@@ -111,6 +113,20 @@ pub struct PipelineBody {
     pub suspended: bool,
     /// The target's object, once it exists.
     pub target: Option<ObjectId>,
+    /// What it was made from, if from a template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateUse>,
+}
+
+/// The template of a pipeline, as it was when the pipeline was made or last refreshed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TemplateUse {
+    pub template: ObjectId,
+    /// With its schema, as it was called.
+    pub name: String,
+    pub version: i64,
+    /// The arguments as typed, between the brackets.
+    pub arguments: String,
 }
 
 /// How sure a dependency is: every one of them blocks DROP .. RESTRICT.

@@ -13,6 +13,7 @@ use crate::statements::create_schema::CreateSchema;
 use crate::statements::create_secret::{AlterSecret, CreateSecret};
 use crate::statements::create_source::CreateSource;
 use crate::statements::create_table::CreateTable;
+use crate::statements::create_template::CreateTemplate;
 use crate::statements::create_view::CreateView;
 use crate::statements::cursor::{CloseCursor, DeclareCursor, FetchCursor};
 use crate::statements::describe_history::DescribeHistory;
@@ -63,6 +64,7 @@ pub enum StatementKind {
     CreateSource(Box<CreateSource>),
     CreateView(CreateView),
     CreateTable(Box<CreateTable>),
+    CreateTemplate(CreateTemplate),
     CreatePipeline(Box<CreatePipeline>),
     AlterObject(AlterObject),
     AlterPipeline(AlterPipeline),
@@ -118,6 +120,7 @@ pub enum ObjectKind {
     Table,
     View,
     Pipeline,
+    Template,
 }
 
 impl ObjectKind {
@@ -130,6 +133,7 @@ impl ObjectKind {
         (ObjectKind::Table, "TABLE", "TABLES"),
         (ObjectKind::View, "VIEW", "VIEWS"),
         (ObjectKind::Pipeline, "PIPELINE", "PIPELINES"),
+        (ObjectKind::Template, "TEMPLATE", "TEMPLATES"),
     ];
 
     /// The noun in capitals, as in a command tag.
@@ -143,6 +147,7 @@ impl ObjectKind {
             Self::Table => "TABLE",
             Self::View => "VIEW",
             Self::Pipeline => "PIPELINE",
+            Self::Template => "TEMPLATE",
         }
     }
 }

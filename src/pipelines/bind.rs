@@ -66,7 +66,8 @@ pub(super) fn single_output(definition: &CreatePipeline) -> Result<&Output> {
         }
         Body::Outputs(_) => later("a pipeline with several outputs"),
         Body::Steps(_) => later("STEP"),
-        Body::Template { .. } => later("CREATE PIPELINE .. FROM TEMPLATE"),
+        // What is kept is what the template made.
+        Body::Template { .. } => Err(Error::internal("an instance of a template was kept instead of its statements")),
     }
 }
 

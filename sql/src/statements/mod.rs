@@ -12,6 +12,7 @@ pub mod create_schema;
 pub mod create_secret;
 pub mod create_source;
 pub mod create_table;
+pub mod create_template;
 pub mod create_view;
 pub mod cursor;
 pub mod describe_history;
