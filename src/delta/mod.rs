@@ -16,6 +16,7 @@ mod prune;
 mod rewrite;
 mod scan;
 mod schema;
+mod segment;
 mod staged;
 mod stats;
 mod table;

@@ -21,15 +21,15 @@ use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::{filter_record_batch, is_not_null};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use base64::prelude::BASE64_STANDARD;
-use deltalake::kernel::EagerSnapshot;
 use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::contract::UpsertSpec;
-use super::failure::{blocking_failed, delta_failed, io_failed};
+use super::failure::{blocking_failed, io_failed};
 use super::files::{DataFile, FileStats};
 use super::schema;
+use super::segment::Outline;
 use super::table::Table;
 use super::writer::{Layout, Purpose, Writer, WriterOptions, Written};
 use crate::clock::Clock;
@@ -264,8 +264,8 @@ impl Table {
     }
 
     /// The tombstones of an old version.
-    pub(super) async fn tombstones_of(&self, then: &EagerSnapshot) -> Result<Option<Tombstones>> {
-        match then.transaction_version(&self.log, APP).await.map_err(delta_failed)? {
+    pub(super) async fn tombstones_of(&self, then: &Outline) -> Result<Option<Tombstones>> {
+        match then.applied(APP).await? {
             Some(number) => self.load_tombstones(number).await.map(Some),
             None => Ok(None),
         }
@@ -327,7 +327,7 @@ impl Table {
     }
 
     /// The list with the deletions of an old version, unless it is that of the newest.
-    pub(super) async fn publish_tombstones_of(&self, then: &EagerSnapshot) -> Result<Option<Published>> {
+    pub(super) async fn publish_tombstones_of(&self, then: &Outline) -> Result<Option<Published>> {
         let Some(old) = self.tombstones_of(then).await? else { return self.publish_without_tombstones().await };
         match self.tombstones().await {
             Ok(Some(now)) if old.list == now.list => Ok(None),

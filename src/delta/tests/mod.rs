@@ -4,6 +4,7 @@
 
 mod append;
 mod keyed;
+mod opening;
 mod rewrite;
 mod setting;
 mod spilled;
