@@ -8,6 +8,7 @@ mod commit;
 mod contract;
 mod failure;
 mod files;
+mod filters;
 mod history;
 mod lake;
 mod log;

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 
 use super::contract::Committed;
 use super::failure::delta_failed;
+use super::filters::key_of;
 use super::lake::Scratch;
 use super::log::{Entry, MetaData, Protocol};
 use super::scan::Scan;
@@ -174,6 +175,7 @@ impl Table {
             root: self.root.clone(),
             schema: state.schema.clone(),
             partition_by: state.metadata.partition_columns.clone(),
+            key: key_of(&state.metadata),
             clock: self.clock.clone(),
         }
     }

@@ -159,7 +159,8 @@ pub(super) fn columns(key: &[String], sequence: &str, known: &[&Field]) -> Resul
 
 /// Opens a writer of tombstones with these columns.
 pub(super) fn writer(root: &Path, columns: &SchemaRef, clock: &Clock) -> Result<Writer> {
-    let layout = Layout { root: root.join(FOLDER), schema: columns.clone(), partition_by: Vec::new(), clock: clock.clone() };
+    let (root, schema) = (root.join(FOLDER), columns.clone());
+    let layout = Layout { root, schema, partition_by: Vec::new(), key: Vec::new(), clock: clock.clone() };
     Writer::new(layout, WriterOptions { row_group_bytes: 4 << 20, ..WriterOptions::default() }, Purpose::Data)
 }
 

@@ -16,12 +16,13 @@ use arrow::row::{OwnedRow, RowConverter, SortField};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding};
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::failure::{blocking_failed, io_failed, parquet_failed};
+use super::filters::filtered;
 use super::log::AddFile;
 use super::schema;
 use super::stats;
@@ -55,6 +56,12 @@ impl Default for WriterOptions {
     }
 }
 
+/// How large files become in a table that is written to by key: every file in which a row changes is written again, so that a few changes
+/// should meet a small share of the table, and a large table should not have too many files.
+pub(super) fn keyed_file_bytes(table_bytes: u64) -> usize {
+    usize::try_from(table_bytes / 64).unwrap_or(usize::MAX).clamp(8 << 20, WriterOptions::default().target_file_bytes)
+}
+
 /// What the files are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -68,6 +75,8 @@ pub(super) struct Layout {
     pub root: PathBuf,
     pub schema: SchemaRef,
     pub partition_by: Vec<String>,
+    /// Columns by whose values rows are looked up.
+    pub key: Vec<String>,
     pub clock: Clock,
 }
 
@@ -311,7 +320,7 @@ impl Writer {
         self.guard.paths.push(path);
         let handle = file.try_clone().map_err(|source| io_failed("a data file cannot be opened twice", source))?;
         // The embedded Arrow schema is left out: the table's schema is the log's business, and its column types are all Parquet's own.
-        let options = ArrowWriterOptions::new().with_properties(properties(&self.stored, &self.options)).with_skip_arrow_metadata(true);
+        let options = ArrowWriterOptions::new().with_properties(self.properties()).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(file, self.stored.clone(), options).map_err(parquet_failed)?;
         Ok(OpenFile { writer, handle, name, partition, with_nan: HashSet::new() })
     }
@@ -383,9 +392,20 @@ fn room() -> std::io::Result<()> {
     Ok(())
 }
 
+impl Writer {
+    fn properties(&self) -> WriterProperties {
+        let properties = properties(&self.stored, &self.options);
+        match self.purpose {
+            Purpose::Data => filtered(properties, &self.stored, &self.layout.key).build(),
+            // Changes are read from one end to the other.
+            Purpose::Changes => properties.build(),
+        }
+    }
+}
+
 /// Dictionaries pay for text; for numbers their hashing costs more than the bytes it saves. Whole numbers, and what Parquet stores as such, are
 /// written as packed differences: keys, times and positions shrink to a fraction, so that there is less to compress.
-fn properties(stored: &SchemaRef, options: &WriterOptions) -> WriterProperties {
+fn properties(stored: &SchemaRef, options: &WriterOptions) -> WriterPropertiesBuilder {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_max_row_group_row_count(Some(options.row_group_rows))
@@ -398,7 +418,7 @@ fn properties(stored: &SchemaRef, options: &WriterOptions) -> WriterProperties {
         }
         properties = properties.set_column_dictionary_enabled(column, false);
     }
-    properties.build()
+    properties
 }
 
 /// Whether Parquet stores the type as INT32 or INT64.

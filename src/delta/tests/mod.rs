@@ -5,6 +5,7 @@
 mod append;
 mod keyed;
 mod opening;
+mod pruned;
 mod rewrite;
 mod setting;
 mod spilled;
