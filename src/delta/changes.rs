@@ -39,6 +39,7 @@ impl Table {
     pub async fn changes(&self, from: u64, to: Option<u64>) -> Result<Arc<dyn TableProvider>> {
         let newest = self.refresh().await?.version;
         let to = to.unwrap_or(newest);
+        self.check_whole(from).await?;
         let first = self.outline_of(from).await?;
         if from > to {
             return Err(Error::new(Code::InvalidParameter, format!("version {from} comes after version {to}")));
@@ -88,6 +89,7 @@ impl Table {
         let _turn = self.turn().await?;
         self.check_writable()?;
         let state = self.refresh().await?;
+        self.check_whole(version).await?;
         let outline = self.outline_of(version).await?;
         let then = EagerSnapshot::try_new(&outline.log, Some(version)).await.map_err(delta_failed)?;
         let old = self.live_files(&then).await?;

@@ -87,6 +87,13 @@ impl LiveFile {
         raw(&remove).map(Action::Remove)
     }
 
+    /// The action that takes the file out of the table because others hold its rows.
+    pub(super) fn leave(&self, at: Micros) -> Result<Action> {
+        let mut remove = self.view.remove_action(false);
+        remove.deletion_timestamp = Some(at.div_euclid(1000));
+        raw(&remove).map(Action::Remove)
+    }
+
     pub(super) fn size(&self) -> i64 {
         self.view.size()
     }

@@ -65,7 +65,7 @@ impl Table {
         let log = log_folder(&self.root);
         let oldest = tokio::task::spawn_blocking(move || segment::oldest(&log)).await.map_err(blocking_failed)?;
         let oldest = oldest.map_err(|source| io_failed("the table's log cannot be read", source))?;
-        Ok(oldest.unwrap_or_else(|| self.known().version))
+        Ok(oldest.unwrap_or_else(|| self.known().version).max(segment::whole_from(&log_folder(&self.root))))
     }
 
     pub(super) async fn entry(&self, version: Version) -> Result<Option<Entry>> {

@@ -5,7 +5,8 @@
 //! the log with these files and no others. Nothing here reads the list of the table's files.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, ErrorKind};
+use std::fs::File;
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,13 +21,16 @@ use super::failure::{blocking_failed, delta_failed, io_failed};
 use super::log::{MetaData, Protocol};
 use super::table::Table;
 use crate::error::{Code, Error, Result};
-use crate::stores::FsyncStore;
+use crate::stores::{FsyncStore, sync_dir, sync_file};
 
 /// The folder of the log, given by the protocol.
 pub(super) const LOG: &str = "_delta_log";
 
 /// Where writers say which checkpoint is the last.
 const HINT: &str = "_last_checkpoint";
+
+/// Where it is written down from which version on all files are there.
+const WHOLE: &str = "_weir_whole_from";
 
 /// Versions before the wanted one whose checkpoints are tried out. This hub leaves no larger gaps.
 const NEAR: Version = 256;
@@ -64,6 +68,24 @@ pub(super) fn hint(log: &Path) -> Option<Hint> {
     let bytes = std::fs::read(log.join(HINT)).ok()?;
     let hint: Value = serde_json::from_slice(&bytes).ok()?;
     Some(Hint { version: hint.get("version")?.as_u64()?, size: hint.get("size").and_then(Value::as_u64).unwrap_or(0) })
+}
+
+/// The oldest version whose files nobody has taken away.
+pub(super) fn whole_from(log: &Path) -> Version {
+    std::fs::read_to_string(log.join(WHOLE)).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+}
+
+/// Writes down, before any file goes, that older versions cannot be read any more.
+pub(super) fn say_whole_from(log: &Path, version: Version) -> io::Result<()> {
+    if version <= whole_from(log) {
+        return Ok(());
+    }
+    let (path, fresh) = (log.join(WHOLE), log.join(format!("{WHOLE}#{}", rand::random::<u64>())));
+    let mut file = File::options().write(true).create_new(true).open(&fresh)?;
+    file.write_all(version.to_string().as_bytes())?;
+    sync_file(&file, &path)?;
+    std::fs::rename(&fresh, &path)?;
+    sync_dir(log)
 }
 
 /// The newest version in a log.
@@ -133,6 +155,18 @@ pub(super) fn oldest(log: &Path) -> io::Result<Option<Version>> {
         next = oldest.and(version.checked_add(1));
     }
     Ok(oldest)
+}
+
+/// Removes what is older than a checkpoint, oldest first: wherever it ends, what is left can be read. Answers how many files.
+pub(super) fn trim(log: &Path, checkpoint: Version) -> io::Result<usize> {
+    let mut removed = 0;
+    for (_, kept) in versions(log)?.into_iter().take_while(|(version, _)| *version < checkpoint) {
+        for name in kept.names {
+            std::fs::remove_file(log.join(name))?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
 }
 
 impl Segment {
@@ -276,11 +310,12 @@ async fn find(root: &Path, version: Option<Version>) -> Result<Option<Segment>> 
 }
 
 impl Table {
-    /// The log as it was at a version.
+    /// The log as it was at a version whose files are to be read.
     ///
     /// # Errors
     /// `InvalidParameter` when the version does not exist or is no longer kept.
     pub(super) async fn log_of(&self, version: Version) -> Result<LogStoreRef> {
+        self.check_whole(version).await?;
         let found = if self.is_known(version) { find(&self.root, Some(version)).await? } else { None };
         match found {
             Some(segment) => segment.view(&self.root),
@@ -295,6 +330,15 @@ impl Table {
         match found {
             Some(outline) => Ok(outline),
             None => Err(self.not_kept(version).await?),
+        }
+    }
+
+    /// # Errors
+    /// As `log_of`, when files of the version may have been taken away.
+    pub(super) async fn check_whole(&self, version: Version) -> Result<()> {
+        match version < whole_from(&log_folder(&self.root)) {
+            true => Err(self.not_kept(version).await?),
+            false => Ok(()),
         }
     }
 

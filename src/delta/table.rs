@@ -26,7 +26,7 @@ use super::log::{Entry, MetaData, Protocol};
 use super::scan::Scan;
 use super::schema;
 use super::segment::{LOG, Outline, hint, log_folder, open_log};
-use super::writer::{Layout, Purpose, Writer, WriterOptions};
+use super::writer::{InFlight, Layout, Purpose, Writer, WriterOptions};
 use crate::clock::{Clock, Micros};
 use crate::error::{Code, Error, Result};
 use crate::stores::FsyncStore;
@@ -45,6 +45,11 @@ pub struct Table {
     queue: AsyncMutex<()>,
     checkpoint: AsyncMutex<Checkpoint>,
     retired: AtomicBool,
+    pub(super) in_flight: InFlight,
+    /// Held by open transactions that rest on the files of a version.
+    lease: Arc<()>,
+    /// Passed by who takes a lease, and by who swaps files: never both at once.
+    gate: AsyncMutex<()>,
 }
 
 pub(super) struct Checkpoint {
@@ -65,6 +70,8 @@ pub(super) struct State {
     pub schema: SchemaRef,
     /// Version that last changed metadata or protocol, as far as this handle has seen.
     pub shaped_at: Version,
+    /// Version that last changed rows, columns or tokens, as far as this handle has seen; later ones only have the same rows in other files.
+    pub changed_at: Version,
     /// Tokens seen since the table was opened, and older ones that were looked up.
     tokens: Arc<HashMap<String, Option<i64>>>,
     /// The last commit of each token that this handle made.
@@ -92,6 +99,7 @@ impl Table {
             metadata: Arc::new(metadata),
             protocol: Arc::new(outline.protocol()?),
             shaped_at: version,
+            changed_at: version,
             tokens: Arc::default(),
             made: Arc::default(),
         };
@@ -108,6 +116,9 @@ impl Table {
             queue: AsyncMutex::default(),
             checkpoint: AsyncMutex::new(checkpoint),
             retired: AtomicBool::new(false),
+            in_flight: InFlight::default(),
+            lease: Arc::default(),
+            gate: AsyncMutex::default(),
         }))
     }
 
@@ -177,6 +188,7 @@ impl Table {
             partition_by: state.metadata.partition_columns.clone(),
             key: key_of(&state.metadata),
             clock: self.clock.clone(),
+            in_flight: self.in_flight.clone(),
         }
     }
 
@@ -230,6 +242,9 @@ impl Table {
             return Ok(());
         }
         state.version = version;
+        if !entry.is_compaction() {
+            state.changed_at = version;
+        }
         state.committed_at = entry.committed_at().unwrap_or(state.committed_at).max(state.committed_at);
         for txn in &entry.txns {
             Arc::make_mut(&mut state.tokens).insert(txn.app_id.clone(), Some(txn.version));
@@ -277,6 +292,19 @@ impl Table {
     #[cfg(test)]
     pub(super) async fn has_listed_files(&self) -> bool {
         self.files.lock().await.version().is_some()
+    }
+
+    pub(super) async fn gate(&self) -> MutexGuard<'_, ()> {
+        self.gate.lock().await
+    }
+
+    /// Keeps the files of the newest version in the table while it is held. Taken behind the gate.
+    pub(super) fn lease(&self) -> Arc<()> {
+        Arc::clone(&self.lease)
+    }
+
+    pub(super) fn is_leased(&self) -> bool {
+        Arc::strong_count(&self.lease) > 1
     }
 
     pub(super) async fn checkpoint_state(&self) -> MutexGuard<'_, Checkpoint> {

@@ -34,6 +34,7 @@ mod import_foreign_schema;
 mod marks;
 mod names;
 mod notify;
+mod optimize;
 mod prepared;
 mod query;
 mod redact;
@@ -47,6 +48,7 @@ mod show_objects;
 mod show_runs;
 mod transaction;
 mod truncate;
+mod vacuum;
 mod validate_connection;
 
 pub use dispatch::{describe, execute, parse};

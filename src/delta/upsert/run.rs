@@ -124,8 +124,7 @@ impl Table {
     fn burial(&self, shape: &Shape, files: usize, tombstones: Option<&Tombstones>) -> Result<Burial> {
         let first = u32::try_from(files).map_err(|source| Error::internal("too many files in a table").caused_by(source))?;
         Ok(Burial {
-            root: self.root.clone(),
-            clock: self.clock.clone(),
+            layout: self.layout(),
             parts: tombstones.map(|tombstones| tombstones.list.parts.clone()).unwrap_or_default(),
             first,
             columns: shape.tombstones.clone(),
