@@ -55,7 +55,7 @@ impl Hub {
         ensure_schemas(&store, &clock)?;
         drop_left_over(&store, &lake, clock.now()).await?;
         pipelines::dead_letters::ensure(&engine).await?;
-        let runner = Runner::start(Arc::clone(&engine), clock.clone(), config.workers);
+        let runner = Runner::start(Arc::clone(&engine), clock.clone(), config.workers, config.maintenance);
         Ok(Arc::new(Hub { store, lake, engine, runner, clock, config }))
     }
 

@@ -23,7 +23,9 @@ use super::execute::{Attempt, Landed};
 use super::fail_points::reached;
 use super::inputs;
 use super::pinned::Pinned;
+use super::upkeep::Upkeep;
 use crate::clock::Clock;
+use crate::config::Maintenance;
 use crate::delta::Facts;
 use crate::engine::{Engine, Scope, catalog_error, definition};
 use crate::error::{Code, Error, Result};
@@ -82,13 +84,14 @@ pub struct Runner {
     triggered: Mutex<HashSet<ObjectId>>,
     workers: Semaphore,
     pub(super) changed: Notify,
+    pub(super) upkeep: Upkeep,
     pub(super) closing: CancellationToken,
     pub(super) tasks: TaskTracker,
 }
 
 impl Runner {
     /// Starts the scheduler, which first takes up the runs that an earlier life left unfinished.
-    pub fn start(engine: Arc<Engine>, clock: Clock, workers: usize) -> Arc<Runner> {
+    pub fn start(engine: Arc<Engine>, clock: Clock, workers: usize, maintenance: Maintenance) -> Arc<Runner> {
         let runner = Arc::new(Runner {
             engine,
             clock,
@@ -97,6 +100,7 @@ impl Runner {
             triggered: Mutex::default(),
             workers: Semaphore::new(workers.max(1)),
             changed: Notify::new(),
+            upkeep: Upkeep::new(maintenance),
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
@@ -390,7 +394,9 @@ impl Runner {
             };
             let error = match tried {
                 Ok(landing) => {
+                    let target = landing.landed.target.clone();
                     self.finish(run, landing).await?;
+                    self.keep_up(&target);
                     return Ok(None);
                 }
                 Err(error) => error,
