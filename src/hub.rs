@@ -55,8 +55,8 @@ impl Hub {
         ensure_schemas(&store, &clock)?;
         drop_left_over(&store, &lake, clock.now()).await?;
         pipelines::dead_letters::ensure(&engine).await?;
-        let runner =
-            Runner::start(Arc::clone(&engine), clock.clone(), RunnerLimits { workers: config.workers, keep_events: config.keep_events });
+        let limits = RunnerLimits { workers: config.workers, keep_events: config.keep_events, maintenance: config.maintenance };
+        let runner = Runner::start(Arc::clone(&engine), clock.clone(), limits);
         Ok(Arc::new(Hub { store, lake, engine, runner, clock, config }))
     }
 

@@ -44,6 +44,7 @@ scripts! {
     positions: "errors/positions.slt",
     history: "history/history.slt",
     spellings: "history/spellings.slt",
+    upkeep: "history/upkeep.slt",
     dead_letters: "pipelines/dead_letters.slt",
     definitions: "pipelines/definitions.slt",
     deletions: "pipelines/deletions.slt",

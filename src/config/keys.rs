@@ -35,6 +35,8 @@ pub(super) struct Partial {
     pub workers: Option<usize>,
     pub keep_events: Option<std::time::Duration>,
     pub drain_timeout: Option<std::time::Duration>,
+    pub compaction: Option<bool>,
+    pub cleanup: Option<bool>,
     pub admin_password: Option<Password>,
     pub secret_key_file: Option<PathBuf>,
 }
@@ -126,6 +128,18 @@ pub static KEYS: &[Key] = &[
         default: Some("30s"),
         doc: "How long a stop waits for statements and runs",
         set: |p, t| put(&mut p.drain_timeout, duration(t)),
+    },
+    Key {
+        name: "maintenance.compaction",
+        default: Some("on"),
+        doc: "on or off: small files of tables that runs fill are put together",
+        set: |p, t| put(&mut p.compaction, choice(t, &[("on", true), ("off", false)])),
+    },
+    Key {
+        name: "maintenance.cleanup",
+        default: Some("on"),
+        doc: "on or off: files and commits older than a table's retention are removed",
+        set: |p, t| put(&mut p.cleanup, choice(t, &[("on", true), ("off", false)])),
     },
     Key {
         name: "admin_password",

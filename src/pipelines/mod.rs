@@ -33,6 +33,7 @@ mod sequence;
 mod stream_table;
 mod target;
 mod triggers;
+mod upkeep;
 
 #[cfg(test)]
 mod tests;

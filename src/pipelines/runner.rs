@@ -23,7 +23,9 @@ use super::execute::{Attempt, Landed};
 use super::fail_points::reached;
 use super::inputs;
 use super::pinned::Pinned;
+use super::upkeep::Upkeep;
 use crate::clock::Clock;
+use crate::config::Maintenance;
 use crate::delta::Facts;
 use crate::engine::{Engine, Scope, catalog_error, definition};
 use crate::error::{Code, Error, Result};
@@ -79,6 +81,7 @@ pub struct RunnerLimits {
     pub workers: usize,
     /// How long events are kept.
     pub keep_events: Duration,
+    pub maintenance: Maintenance,
 }
 
 /// Owns every run. Dropped last, after `close`.
@@ -91,6 +94,7 @@ pub struct Runner {
     triggered: Mutex<HashSet<ObjectId>>,
     workers: Semaphore,
     pub(super) changed: Notify,
+    pub(super) upkeep: Upkeep,
     pub(super) closing: CancellationToken,
     pub(super) tasks: TaskTracker,
 }
@@ -106,6 +110,7 @@ impl Runner {
             triggered: Mutex::default(),
             workers: Semaphore::new(limits.workers.max(1)),
             changed: Notify::new(),
+            upkeep: Upkeep::new(limits.maintenance),
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
@@ -401,7 +406,9 @@ impl Runner {
             };
             let error = match tried {
                 Ok(landing) => {
+                    let target = landing.landed.target.clone();
                     self.finish(run, landing).await?;
+                    self.keep_up(&target);
                     return Ok(None);
                 }
                 Err(error) => error,

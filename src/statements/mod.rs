@@ -36,6 +36,7 @@ mod instance;
 mod marks;
 mod names;
 mod notify;
+mod optimize;
 mod prepared;
 mod query;
 mod redact;
@@ -49,6 +50,7 @@ mod show_objects;
 mod show_runs;
 mod transaction;
 mod truncate;
+mod vacuum;
 mod validate_connection;
 
 pub use dispatch::{describe, execute, parse};
