@@ -11,6 +11,7 @@ mod files;
 mod history;
 mod lake;
 mod log;
+mod partitions;
 mod planner;
 mod prune;
 mod rewrite;
