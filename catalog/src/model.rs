@@ -108,8 +108,18 @@ pub struct RelationBody {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub struct PipelineBody {
     pub suspended: bool,
-    /// The target's object, once it exists.
+    /// The target's object, once it exists; of several outputs the first one's.
     pub target: Option<ObjectId>,
+    /// Those of the other outputs, in their order.
+    #[serde(default)]
+    pub more_targets: Vec<ObjectId>,
+}
+
+impl PipelineBody {
+    /// Every target that exists, in the order of the outputs.
+    pub fn targets(&self) -> impl Iterator<Item = ObjectId> {
+        self.target.iter().chain(&self.more_targets).copied()
+    }
 }
 
 /// How sure a dependency is: every one of them blocks DROP .. RESTRICT.
@@ -315,6 +325,8 @@ pub enum Input {
     DeadLetters { ids: Vec<String> },
     /// Read as it is when read: a database table, a view over one.
     Live,
+    /// A target that has the rows of this input already: an earlier run, which could not land its other outputs, brought it to this version.
+    Landed { run_id: Uuid, version: u64 },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

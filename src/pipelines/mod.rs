@@ -5,6 +5,7 @@
 
 mod arguments;
 mod assemble;
+mod attempt;
 mod bind;
 mod carry;
 mod check;
@@ -15,6 +16,8 @@ mod execute;
 mod explain;
 mod facts;
 pub mod fail_points;
+mod fan;
+mod gate;
 mod in_turn;
 mod inputs;
 mod isolate;
@@ -29,8 +32,10 @@ mod replay;
 mod runner;
 mod schedule;
 mod sequence;
+mod step;
 mod stream_table;
 mod target;
+mod told;
 mod triggers;
 
 #[cfg(test)]
@@ -40,4 +45,4 @@ use arguments::Arguments;
 pub use fail_points::{FAIL_POINTS, SYNC_POINTS};
 pub use options::SPEC;
 pub use runner::{RunRequest, Runner, search_path};
-pub use target::target_of;
+pub use target::targets_of;
