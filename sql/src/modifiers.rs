@@ -7,8 +7,8 @@
 use std::ops::{ControlFlow, Range};
 
 use sqlparser::ast::{
-    self, Cte, Expr, Fetch, FunctionArguments, GroupByExpr, Join, JoinOperator, LimitClause, ObjectName, ObjectNamePart, OrderBy,
-    OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, SetQuantifier, Spanned, Statement, TableAlias, TableFactor,
+    self, Cte, Expr, Fetch, FunctionArguments, GroupByExpr, Join, JoinConstraint, JoinOperator, LimitClause, ObjectName, ObjectNamePart,
+    OrderBy, OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, SetQuantifier, Spanned, Statement, TableAlias, TableFactor,
     TableFunctionArgs, TableWithJoins, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 use sqlparser::tokenizer::Span;
@@ -244,17 +244,17 @@ impl Guard<'_> {
 
     fn joins(&self, table: &TableWithJoins) -> Result<()> {
         let TableWithJoins { relation: _, joins } = table;
-        for Join { relation: _, global, join_operator } in joins {
+        for Join { relation, global, join_operator } in joins {
             self.when(*global, "GLOBAL JOIN", &["GLOBAL"])?;
             match join_operator {
-                JoinOperator::Join(_)
-                | JoinOperator::Inner(_)
-                | JoinOperator::Left(_)
-                | JoinOperator::LeftOuter(_)
-                | JoinOperator::Right(_)
-                | JoinOperator::RightOuter(_)
-                | JoinOperator::FullOuter(_)
-                | JoinOperator::CrossJoin(_)
+                JoinOperator::Join(condition)
+                | JoinOperator::Inner(condition)
+                | JoinOperator::Left(condition)
+                | JoinOperator::LeftOuter(condition)
+                | JoinOperator::Right(condition)
+                | JoinOperator::RightOuter(condition)
+                | JoinOperator::FullOuter(condition) => self.condition(condition, relation.span())?,
+                JoinOperator::CrossJoin(_)
                 | JoinOperator::LeftSemi(_)
                 | JoinOperator::RightSemi(_)
                 | JoinOperator::LeftAnti(_)
@@ -274,6 +274,17 @@ impl Guard<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The planner would answer every pair of rows.
+    fn condition(&self, condition: &JoinConstraint, relation: Span) -> Result<()> {
+        if !matches!(condition, JoinConstraint::None) {
+            return Ok(());
+        }
+        let index = self.input.find(relation.start).unwrap_or(self.range.start);
+        Err(SyntaxError::syntax("JOIN without a condition")
+            .hint(Some("Write ON or USING behind the table, or CROSS JOIN for all pairs of rows.".to_owned()))
+            .at(self.input.position(index)))
     }
 
     fn alias(&self, alias: Option<&TableAlias>) -> Result<()> {

@@ -362,6 +362,9 @@ fn classify_execution(text: &str) -> Error {
     if lower.contains("cannot take square root of a negative number") {
         return Error::new(Code::InvalidPower, "cannot take square root of a negative number");
     }
+    if text.contains("zero raised to a negative power") {
+        return Error::new(Code::InvalidPower, "zero raised to a negative power is undefined");
+    }
     if let Some(kind) = ["smallint", "integer", "bigint"].iter().find(|kind| lower.contains(&format!("{kind} out of range"))) {
         return Error::new(Code::NumericOutOfRange, format!("{kind} out of range"));
     }

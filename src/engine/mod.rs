@@ -9,6 +9,7 @@ mod condition;
 mod constant;
 mod contract;
 pub mod definition;
+mod dependent;
 mod dml;
 #[expect(clippy::module_inception, reason = "the type gives the room its name")]
 mod engine;

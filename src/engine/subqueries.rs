@@ -16,25 +16,27 @@ use datafusion::logical_expr::{
     BinaryExpr, Expr, FetchType, Filter, LogicalPlan, LogicalPlanBuilder, Operator, SkipType, Sort, SortExpr, Subquery, col, lit, when,
 };
 
+use super::dependent;
 use super::functions::single_value;
 
 /// The plan with every such sub-query in a form that can be planned.
 pub(super) fn aggregated(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let mut told_apart = 0;
+    let (mut told_apart, mut dependent) = (0, 0);
     let rewritten = plan.transform_up_with_subqueries(|node| {
         // A filter can ask for existence by itself.
         let asks = matches!(node, LogicalPlan::Filter(_) | LogicalPlan::Join(_) | LogicalPlan::TableScan(_));
-        node.map_expressions(|expr| {
+        let node = node.map_expressions(|expr| {
             expr.transform_up(|expr| match expr {
                 Expr::ScalarSubquery(subquery) if !subquery.outer_ref_columns.is_empty() => one_row(subquery).map(Transformed::yes),
                 Expr::ScalarSubquery(subquery) if calls_table_function(&subquery.subquery)? => {
                     told_apart += 1;
                     named(subquery, told_apart).map(Transformed::yes)
                 }
-                Expr::Exists(exists) if !asks => counted(exists).map(Transformed::yes),
+                Expr::Exists(exists) if !asks || !dependent::is_simple(&exists.subquery.subquery) => counted(exists).map(Transformed::yes),
                 other => Ok(Transformed::no(other)),
             })
-        })
+        })?;
+        node.transform_data(|node| dependent::untied(node, &mut dependent))
     })?;
     match rewritten.transformed {
         // The names and types of what lies above follow.

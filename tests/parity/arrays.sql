@@ -42,3 +42,5 @@ SELECT i = '{1,2,3}' FROM a ORDER BY id
 SELECT array_agg(i ORDER BY id) FROM a WHERE id IN (1)
 SELECT min(i), max(x) FROM a
 SELECT array_remove(ARRAY[1, 2, 1], 1), array_replace(ARRAY[1, 2, 1], 1, 9)
+SELECT array_remove(ARRAY[1, NULL, 2, NULL], NULL), array_remove(ARRAY[NULL, 'a'], NULL)
+SELECT id, '{}'::int[] && ARRAY[3, 9], ARRAY[i] && '{}'::int[], ARRAY[i] && ARRAY[10, 3] FROM t ORDER BY id

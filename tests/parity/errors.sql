@@ -33,8 +33,12 @@ SELECT (SELECT id, x FROM t WHERE id = 1)
 SELECT 1 UNION SELECT 1, 2
 SELECT 1 IN (SELECT 1, 2)
 SELECT sqrt(-1)
--- differs: error: doubles go to infinity
 SELECT ln(0)
+SELECT ln(-1)
+SELECT log(0)
+SELECT power(0, -1)
+SELECT power(-2, 0.5)
+SELECT acos(2)
 SELECT 2147483647 * 2
 SELECT upper(1)
 -- differs: error: the hub takes more than PostgreSQL does
@@ -56,13 +60,12 @@ INSERT INTO t (id) VALUES (1, 2)
 UPDATE t SET nothing = 1
 UPDATE t SET id = 'x'
 DELETE FROM nothing
--- differs: error: doubles go to infinity
-SELECT power(10, 400)
+SELECT power(10::float8, 400)
+SELECT '1e308'::float8 + '1e308'::float8
 -- not yet: 0A000 numbers of more than 38 digits
 SELECT 1e308 * 10
 -- differs: error: numbers of more than 38 digits
 SELECT 1e308::float8 * 10
--- differs: error: doubles go to infinity
 SELECT exp(1000::float8)
 -- differs: error: the hub takes more than PostgreSQL does
 SELECT chr(0)
@@ -83,3 +86,6 @@ SELECT 1 AS a WHERE a = 1
 SELECT DISTINCT ON (id) id FROM t ORDER BY x
 SELECT regexp_replace('a', '(', 'b')
 SELECT 'a' ~ '['
+SELECT count(*) FROM t JOIN sales
+SELECT count(*) FROM t LEFT JOIN sales WHERE t.id = sales.id
+SELECT count(*) FROM t CROSS JOIN sales

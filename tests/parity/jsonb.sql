@@ -58,7 +58,6 @@ SELECT j.id, e.value FROM j, jsonb_array_elements(j.j->'a') e WHERE j.id = 1
 SELECT j.id, e FROM j, jsonb_array_elements_text(j.j->'tags') AS e WHERE j.id = 5
 SELECT j.id, e.x FROM j CROSS JOIN LATERAL jsonb_array_elements_text(j.j->'tags') AS e(x) WHERE j.id = 5
 SELECT j.id, k.key, k.value FROM j, LATERAL jsonb_each(j.j) k WHERE j.id = 5 ORDER BY 2
--- not yet: 0A000 a sub-query that depends on the row outside other than by equality
 SELECT id, (SELECT count(*) FROM jsonb_array_elements(j->'tags')) FROM j WHERE id = 5
 SELECT id, jsonb_typeof(j), json_typeof('1'::json) FROM j ORDER BY id
 SELECT jsonb_array_length('[1,2,3]'), jsonb_strip_nulls('{"a":null,"b":[null,{"c":null}]}'), jsonb_pretty('{"a":[1,2],"b":{}}')

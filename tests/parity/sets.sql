@@ -49,10 +49,34 @@ SELECT id FROM t WHERE (id, i) > (1, 10) ORDER BY id
 SELECT id FROM t WHERE id IN (SELECT id FROM sales WHERE qty > 1) ORDER BY id
 SELECT id FROM t WHERE EXISTS (SELECT 1 FROM sales WHERE sales.id = t.id AND qty > 2) ORDER BY id
 SELECT id FROM t WHERE id NOT IN (SELECT id FROM sales WHERE id IS NOT NULL) ORDER BY id
--- not yet: 0A000 a sub-query that depends on the row outside other than by equality
 SELECT id, (SELECT max(qty) FROM sales WHERE sales.id <= t.id) FROM t ORDER BY id
--- not yet: 0A000 a sub-query that depends on the row outside other than by equality
-SELECT t.id, s.region FROM t LEFT JOIN LATERAL (SELECT region FROM sales WHERE sales.id = t.id LIMIT 1) s ON true ORDER BY 1
+SELECT id, (SELECT count(*) FROM sales WHERE sales.id < t.id) AS n FROM t ORDER BY id
+SELECT id, (SELECT coalesce(max(qty), -1) FROM sales WHERE sales.id < t.id) AS n FROM t ORDER BY id
+SELECT id, (SELECT qty FROM sales WHERE sales.id <> t.id ORDER BY qty, sales.id LIMIT 1 OFFSET 1) AS q FROM t ORDER BY id
+SELECT id, (SELECT t.id + count(*) FROM sales WHERE sales.id > t.id) AS n FROM t ORDER BY id
+SELECT id FROM t WHERE i > (SELECT avg(qty) FROM sales WHERE sales.id <> t.id) ORDER BY id
+SELECT sum((SELECT count(*) FROM sales WHERE sales.id < t.id)) FROM t
+SELECT id FROM t ORDER BY (SELECT count(*) FROM sales WHERE sales.id >= t.id), id
+SELECT id, (SELECT count(DISTINCT region) FROM sales WHERE sales.id <= t.id AND qty > (SELECT min(qty) FROM sales)) AS n FROM t ORDER BY id
+SELECT id, (SELECT sum(qty) FROM sales WHERE sales.id <= t.id AND qty >= (SELECT avg(s.qty) FROM sales s WHERE s.id <= t.id)) AS n FROM t ORDER BY id
+SELECT id, (SELECT string_agg(region, ',' ORDER BY region) FROM sales WHERE sales.id <= t.id) AS r FROM t ORDER BY id
+SELECT id, i, (SELECT count(*) FROM t u WHERE u.i IS NOT DISTINCT FROM t.i) AS n FROM t ORDER BY id
+SELECT t.id, s.region FROM t LEFT JOIN LATERAL (SELECT region FROM sales WHERE sales.id = t.id ORDER BY region LIMIT 1) s ON true ORDER BY 1
+SELECT t.id, x.qty FROM t, LATERAL (SELECT qty FROM sales s WHERE s.id <= t.id ORDER BY qty DESC, s.id LIMIT 2) x ORDER BY 1, 2
+SELECT t.id, x.qty FROM t LEFT JOIN LATERAL (SELECT qty FROM sales s WHERE s.id = t.id + 1 ORDER BY s.qty DESC FETCH FIRST 1 ROW ONLY) x ON true ORDER BY 1, 2
+SELECT t.id, x.qty FROM t LEFT JOIN LATERAL (SELECT qty FROM sales s WHERE s.id <= t.id ORDER BY qty, s.id LIMIT 1) x ON x.qty > 1 ORDER BY 1, 2
+SELECT t.id, v.k, v.n FROM t, LATERAL (VALUES ('id', t.id), ('i', t.i)) AS v(k, n) ORDER BY 1, 2
+SELECT t.id, x.b, y.c FROM t, LATERAL (SELECT t.id + 1 AS b) x, LATERAL (SELECT x.b * 2 AS c) y WHERE y.c > 4 ORDER BY 1
+SELECT t.id, x.n, x.m FROM t CROSS JOIN LATERAL (SELECT count(*) AS n, max(qty) AS m FROM sales WHERE sales.id < t.id) x ORDER BY 1
+SELECT t.id, x.region FROM t JOIN LATERAL (SELECT DISTINCT region FROM sales WHERE sales.id <> t.id) x ON true ORDER BY 1, 2
+SELECT t.id, x.region, x.n FROM t, LATERAL (SELECT region, count(*) AS n FROM sales WHERE sales.id <= t.id GROUP BY region) x ORDER BY 1, 2
+SELECT t.id, x.qty, x.n FROM t, LATERAL (SELECT qty, row_number() OVER (ORDER BY qty, s.id) AS n FROM sales s WHERE s.id <= t.id) x ORDER BY 1, 3
+SELECT t.id, x.v FROM t, LATERAL (SELECT t.id AS v UNION ALL SELECT qty FROM sales WHERE sales.id = t.id) x ORDER BY 1, 2
+SELECT t.id, x.id, y.qty FROM t, LATERAL (SELECT u.id FROM t u WHERE u.id > t.id ORDER BY u.id LIMIT 1) x, LATERAL (SELECT qty FROM sales s WHERE s.id <= x.id ORDER BY qty, s.id LIMIT 1) y ORDER BY 1, 2
+SELECT t.id, x.region FROM t, LATERAL (SELECT DISTINCT ON (region) region, qty FROM sales s WHERE s.id <= t.id ORDER BY region, qty) x ORDER BY 1, 2
+SELECT t.id, count(*) FROM t, LATERAL (SELECT 1 FROM sales s WHERE s.id > t.id LIMIT 2) x GROUP BY t.id ORDER BY 1
+SELECT t.id, x.n FROM t LEFT JOIN LATERAL (SELECT s.region, count(*) AS n FROM sales s LEFT JOIN sales o ON o.region = s.region AND o.id > t.id WHERE s.id = t.id GROUP BY s.region) x ON true ORDER BY 1, 2
+SELECT count(*) FROM t a WHERE EXISTS (SELECT 1 FROM LATERAL (SELECT 1 FROM sales s WHERE s.id < a.id LIMIT 1) x)
 -- differs: types: varchar and char are text, without padding; a float's last digit
 SELECT * FROM t JOIN sales USING (id) WHERE id = 1
 SELECT t.id, s.id FROM t FULL JOIN sales s ON t.id = s.id + 3 ORDER BY 1 NULLS LAST, 2 NULLS LAST

@@ -152,7 +152,13 @@ impl Engine {
         let context = Context { scope: ask.scope, definitions: ask.definitions, relations: None, views: Vec::new(), pinned: None, changed };
         let plan = self.bind_tree(query, ask.temporals, &ask.place, state, &context, &mut Reads::default()).await?;
         let plan = parameters::fill(plan, ask.scope)?;
-        let lost = || Error::internal("the condition of the statement was lost while planning");
+        // A value that had to be joined to the rows has changed their shape.
+        let asks = selection.is_some_and(rewrite::has_query) || values.iter().any(rewrite::has_query);
+        let lost = || match asks {
+            true => Error::new(Code::NotSupported, "this form of a correlated subquery is not supported in UPDATE or DELETE")
+                .hint("Compute the values into a temporary table first, and compare with it by equality.".to_owned()),
+            false => Error::internal("the condition of the statement was lost while planning"),
+        };
         let LogicalPlan::Projection(projection) = plan else { return Err(lost()) };
         let (predicate, rows) = match (projection.input.as_ref(), selection) {
             (LogicalPlan::Filter(filter), Some(_)) => (Some(filter.predicate.clone()), filter.input.as_ref().clone()),

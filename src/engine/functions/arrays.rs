@@ -49,6 +49,28 @@ enum What {
     OrNull,
     /// The array itself, known to hold object identifiers.
     Oids,
+    /// The elements that are not NULL.
+    WithoutNulls,
+}
+
+/// `array_remove(array, NULL)`.
+pub(in crate::engine) fn without_nulls() -> ScalarUDF {
+    let signature = Signature::any(1, Volatility::Immutable);
+    ScalarUDF::new_from_impl(OnLists { name: "array_without_nulls", what: What::WithoutNulls, signature })
+}
+
+fn nulls_removed(lists: &ListArray) -> Result<ArrayRef> {
+    let (mut indices, mut lengths) = (Vec::new(), Vec::with_capacity(lists.len()));
+    for row in 0..lists.len() {
+        let count = if lists.is_null(row) { 0 } else { lists.value_length(row) };
+        let start = lists.value_offsets().get(row).copied().unwrap_or(0);
+        let before = indices.len();
+        indices.extend((start..start + count).filter(|at| usize::try_from(*at).is_ok_and(|at| lists.values().is_valid(at))));
+        lengths.push(indices.len() - before);
+    }
+    let values = arrow::compute::take(lists.values(), &Int32Array::from(indices), None)?;
+    let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));
+    Ok(Arc::new(ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), values, lists.nulls().cloned())?))
 }
 
 /// What a left join unnests: a row stays where there is nothing.
@@ -112,7 +134,7 @@ impl ScalarUDFImpl for OnLists {
         Ok(match self.what {
             What::Subscripts => of(DataType::Int32),
             What::Pairs => of(DataType::Struct(pair(&element))),
-            What::OrEmpty | What::OrNull => of(element.data_type().clone()),
+            What::OrEmpty | What::OrNull | What::WithoutNulls => of(element.data_type().clone()),
             What::Oids => DataType::List(Arc::new(oid_element())),
         })
     }
@@ -147,6 +169,7 @@ impl OnLists {
             What::Pairs => (Arc::new(StructArray::try_new(pair(element), vec![elements, numbers], None)?), lists.nulls().cloned()),
             What::OrEmpty => (elements, None),
             What::OrNull => return or_null(lists),
+            What::WithoutNulls => return nulls_removed(lists),
             What::Oids => (cast(&elements, &DataType::Int32)?, lists.nulls().cloned()),
         };
         let field = Arc::new(match self.what {

@@ -1,10 +1,10 @@
-//! Whole-number and decimal arithmetic that fails where DataFusion's would wrap around, and division of floats that fails where it would answer
+//! Whole-number and decimal arithmetic that fails where DataFusion's would wrap around, and arithmetic of floats that fails where it would answer
 //! Infinity: a wrong number is worse than an error.
 //!
 //! The operators stay in the syntax tree until types are known and then become functions over the checked kernels. Everything else
-//! (other arithmetic of floats, dates, intervals) is left to DataFusion.
+//! (dates, intervals) is left to DataFusion.
 
-use arrow::array::{ArrayRef, AsArray, Datum};
+use arrow::array::{Array, ArrayRef, AsArray, Datum};
 use arrow::compute::kernels::numeric::{add, div, mul, sub};
 use arrow::datatypes::{DataType, FieldRef, Float32Type, Float64Type};
 use arrow::error::ArrowError;
@@ -20,6 +20,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr_common::datum::apply;
 
+use super::super::errors;
 use crate::error::{Code, Error};
 
 /// Puts the functions in the place of the operators.
@@ -53,7 +54,7 @@ impl FunctionRewrite for CheckedArithmetic {
         };
         let is_checked = match op {
             Operator::Divide => left_as.is_floating() && right_as.is_floating(),
-            _ => is_exact(&left_as) && is_exact(&right_as),
+            _ => (is_exact(&left_as) && is_exact(&right_as)) || (left_as.is_floating() && right_as.is_floating()),
         };
         if !is_checked {
             return Ok(Transformed::no(expr));
@@ -132,8 +133,38 @@ impl ScalarUDFImpl for Checked {
             Operator::Divide => quotient_of_floats,
             _ => mul,
         };
-        apply(left, right, kernel).map_err(|error| out_of_range(error, args.return_field.data_type()))
+        let result = apply(left, right, kernel).map_err(|error| out_of_range(error, args.return_field.data_type()))?;
+        match result.data_type().is_floating() && overflows(left, right, &result)? {
+            true => Err(errors::external(Error::new(Code::NumericOutOfRange, "value out of range: overflow"))),
+            false => Ok(result),
+        }
     }
+}
+
+/// Whether an infinity was made of finite numbers.
+fn overflows(left: &ColumnarValue, right: &ColumnarValue, result: &ColumnarValue) -> Result<bool> {
+    let is_infinite = |value: &ColumnarValue, at: Option<usize>| -> Result<bool> {
+        let array = value.to_array(1)?;
+        let at = at.map(|at| if array.len() == 1 { 0 } else { at });
+        Ok(match (array.data_type(), at) {
+            (DataType::Float32, None) => array.as_primitive::<Float32Type>().values().iter().any(|value| value.is_infinite()),
+            (DataType::Float32, Some(at)) => !array.as_primitive::<Float32Type>().value(at).is_finite(),
+            (DataType::Float64, None) => array.as_primitive::<Float64Type>().values().iter().any(|value| value.is_infinite()),
+            (DataType::Float64, Some(at)) => !array.as_primitive::<Float64Type>().value(at).is_finite(),
+            _ => false,
+        })
+    };
+    // The usual case reads the result once.
+    if !is_infinite(result, None)? {
+        return Ok(false);
+    }
+    let rows = result.to_array(1)?;
+    for at in 0..rows.len() {
+        if rows.is_valid(at) && is_infinite(result, Some(at))? && !is_infinite(left, Some(at))? && !is_infinite(right, Some(at))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn quotient_of_floats(left: &dyn Datum, right: &dyn Datum) -> Result<ArrayRef, ArrowError> {

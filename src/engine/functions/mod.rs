@@ -10,6 +10,7 @@ mod choice;
 mod clients;
 mod convert;
 mod division;
+mod finite;
 mod in_array;
 mod lengths;
 mod privileges;
@@ -32,7 +33,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 use super::Scope;
 
-pub(super) use arrays::{array_in, row_for_none};
+pub(super) use arrays::{array_in, row_for_none, without_nulls};
 pub(super) use convert::{convert, cut, differs, float_scale, limited, own_scale};
 pub(super) use division::divide;
 pub(super) use single_value::single_value;
@@ -72,6 +73,10 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
     for name in ["round", "trunc"] {
         let rounding = rounding::rounding(state.udf(name)?);
         state.register_udf(Arc::new(rounding))?;
+    }
+    for name in finite::WATCHED {
+        let finite = finite::finite(state.udf(name)?);
+        state.register_udf(Arc::new(finite))?;
     }
     for (name, growth) in bounded::GROWING {
         let bounded = bounded::bounded(state.udf(name)?, *growth);
@@ -115,5 +120,6 @@ pub(super) fn of_catalog(engine: &Arc<super::Engine>, scope: &Scope) -> Vec<Arc<
     let mut functions = catalog::functions(engine, scope);
     functions.extend(clients::functions(engine, scope));
     functions.push(sleep::pg_sleep(engine.clock().clone()));
+    functions.push(sleep::clock_timestamp(engine.clock().clone()));
     functions.into_iter().map(Arc::new).collect()
 }

@@ -94,6 +94,7 @@ fn fixed() -> Vec<ScalarUDF> {
     functions.push(always("pg_char_to_encoding", ScalarValue::Int32(Some(6))));
     functions.push(always("pg_indexes_size", ScalarValue::Int64(Some(0))));
     functions.push(always("pg_tablespace_size", ScalarValue::Int64(Some(0))));
+    functions.push(always("pg_blocking_pids", no_numbers()));
     functions.push(pg_get_expr());
     functions.push(pg_typeof());
     functions.push(pg_basetype());
@@ -101,6 +102,11 @@ fn fixed() -> Vec<ScalarUDF> {
     functions.push(always("pg_table_size", ScalarValue::Int64(Some(0))));
     functions.push(always("pg_database_size", ScalarValue::Int64(Some(0))));
     functions
+}
+
+/// Nobody waits for another client.
+fn no_numbers() -> ScalarValue {
+    ScalarValue::List(ScalarValue::new_list_nullable(&[], &DataType::Int32))
 }
 
 /// Expressions are kept as their text.

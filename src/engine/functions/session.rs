@@ -31,10 +31,17 @@ pub(super) fn functions(scope: &Scope) -> Vec<ScalarUDF> {
         },
         current_schemas(path),
         current_setting(scope),
+        txid_current("txid_current", scope.now),
+        txid_current("pg_current_xact_id", scope.now),
     ];
     functions.extend(weir_udfs::timestamps::in_zone(&scope.time_zone));
     functions.push(weir_udfs::age::age(&scope.time_zone, scope.now));
     functions
+}
+
+/// A number that grows from statement to statement: editors ask whether anything may have changed since they looked.
+fn txid_current(name: &str, now: crate::clock::Micros) -> ScalarUDF {
+    RowFunction::exact(name, Vec::new(), DataType::Int64).body(move |_| Ok(ScalarValue::Int64(Some(now))))
 }
 
 fn constant(name: &str, value: &str) -> ScalarUDF {

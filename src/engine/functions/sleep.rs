@@ -1,15 +1,17 @@
-//! `pg_sleep(seconds)`: waits without holding a thread, so that a cancel ends it.
+//! Time as it passes within a statement: `pg_sleep(seconds)`, which waits without holding a thread, so that a cancel ends it, and
+//! `clock_timestamp()`.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{Array, AsArray, StringArray};
-use arrow::datatypes::{DataType, Float64Type};
+use arrow::datatypes::{DataType, Float64Type, TimeUnit};
 use async_trait::async_trait;
-use datafusion::common::Result;
+use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::async_udf::{AsyncScalarUDF, AsyncScalarUDFImpl};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use weir_udfs::row::RowFunction;
 
 use crate::clock::Clock;
 
@@ -21,6 +23,13 @@ struct Sleep {
 pub(super) fn pg_sleep(clock: Clock) -> ScalarUDF {
     let signature = Signature::exact(vec![DataType::Float64], Volatility::Volatile);
     AsyncScalarUDF::new(Arc::new(Sleep { signature, clock })).into_scalar_udf()
+}
+
+pub(super) fn clock_timestamp(clock: Clock) -> ScalarUDF {
+    let returns = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    RowFunction::exact("clock_timestamp", Vec::new(), returns)
+        .volatility(Volatility::Volatile)
+        .body(move |_| Ok(ScalarValue::TimestampMicrosecond(Some(clock.now()), Some("UTC".into()))))
 }
 
 impl std::fmt::Debug for Sleep {

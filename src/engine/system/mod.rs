@@ -13,6 +13,7 @@ mod fixed;
 mod history;
 mod information_keys;
 mod information_schema;
+mod monitoring;
 mod pg_catalog;
 mod pg_relations;
 mod runs;
@@ -32,6 +33,7 @@ static TABLES: &[&[SystemTable]] = &[
     history::TABLES,
     pg_catalog::TABLES,
     activity::TABLES,
+    monitoring::TABLES,
     access::TABLES,
     pg_relations::TABLES,
     constraints::TABLES,

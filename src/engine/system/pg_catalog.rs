@@ -102,18 +102,7 @@ pub(super) const TABLES: &[SystemTable] = &[
         ],
         rows: Rows::Now(pg_foreign_data_wrapper),
     },
-    SystemTable {
-        schema: "pg_catalog",
-        name: "pg_locks",
-        comment: "Nothing: readers never wait.",
-        columns: PG_LOCKS,
-        rows: Rows::Now(none),
-    },
 ];
-
-fn none(_: &Asked<'_>) -> Result<Vec<Row>> {
-    Ok(Vec::new())
-}
 
 fn pg_namespace(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let access = asked.access()?;
@@ -211,7 +200,7 @@ fn pg_roles(asked: &Asked<'_>) -> Result<Vec<Row>> {
     Ok(asked.access()?.roles().into_iter().map(row).collect())
 }
 
-fn pg_user(asked: &Asked<'_>) -> Result<Vec<Row>> {
+pub(super) fn pg_user(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let row = |role: weir_catalog::Role| -> Row {
         let superuser = role.superuser;
         vec![
@@ -289,12 +278,3 @@ fn pg_foreign_server(asked: &Asked<'_>) -> Result<Vec<Row>> {
     };
     Ok(connections.into_iter().map(row).collect())
 }
-
-const PG_LOCKS: &[(&str, Kind)] = &[
-    ("locktype", Kind::Text),
-    ("database", Kind::Oid),
-    ("relation", Kind::Oid),
-    ("pid", Kind::Int),
-    ("mode", Kind::Text),
-    ("granted", Kind::Bool),
-];

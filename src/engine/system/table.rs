@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Float64Builder, Int16Builder, Int32Builder, Int64Builder, ListBuilder, StringBuilder,
-    TimestampMicrosecondBuilder,
+    ArrayRef, BooleanBuilder, Float64Builder, Int16Builder, Int32Builder, Int64Builder, IntervalMonthDayNanoBuilder, ListBuilder,
+    StringBuilder, TimestampMicrosecondBuilder,
 };
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, IntervalMonthDayNano, IntervalUnit, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use async_trait::async_trait;
 use datafusion::catalog::memory::MemorySourceConfig;
@@ -48,6 +48,8 @@ pub(in crate::engine) enum Kind {
     Big,
     Double,
     Time,
+    /// A span of time, in microseconds.
+    Interval,
     /// An object identifier, kept as PostgreSQL's catalogs are read: 32 bits.
     Oid,
     /// An array of texts; a text alone is an array of one.
@@ -74,6 +76,7 @@ impl Kind {
             Kind::Big => DataType::Int64,
             Kind::Double => DataType::Float64,
             Kind::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Kind::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
         };
         let mark = match self {
             Kind::Uuid => Some("uuid"),
@@ -338,5 +341,8 @@ fn column<'a>(kind: Kind, cells: impl Iterator<Item = Option<&'a Cell>>, count: 
         Kind::Big => build!(Int64Builder::with_capacity(count), Cell::Int(number) => *number),
         Kind::Double => build!(Float64Builder::with_capacity(count), Cell::Double(number) => *number),
         Kind::Time => build!(TimestampMicrosecondBuilder::with_capacity(count).with_timezone("UTC"), Cell::Time(at) => *at),
+        Kind::Interval => {
+            build!(IntervalMonthDayNanoBuilder::with_capacity(count), Cell::Int(micros) => IntervalMonthDayNano::new(0, 0, micros * 1000))
+        }
     }
 }

@@ -17,6 +17,7 @@ use datafusion::logical_expr::{
 };
 
 use super::super::errors::external;
+use super::super::functions::without_nulls;
 use super::{casts, literals, operators};
 use crate::error::{Code, Error};
 
@@ -155,8 +156,19 @@ fn function_call(function: ScalarFunction, schema: &DFSchema) -> Result<Expr> {
     if let ("array_has_all" | "array_has_any", [one, other]) = (name.as_str(), function.args.as_slice()) {
         // The function itself says that nothing shares nothing, and has all of nothing.
         let either = one.clone().is_null().or(other.clone().is_null());
+        let is_empty = |array: &Expr| cardinality_udf().call(vec![array.clone()]).eq(lit(0_u64));
+        let nothing_shared = (name == "array_has_any").then(|| is_empty(one).or(is_empty(other)));
         let answer = operators::call(function, schema)?;
-        return when(either, lit(ScalarValue::Boolean(None))).otherwise(answer);
+        let mut answers = when(either, lit(ScalarValue::Boolean(None)));
+        return match nothing_shared {
+            Some(nothing) => answers.when(nothing, lit(false)).otherwise(answer),
+            None => answers.otherwise(answer),
+        };
+    }
+    if let ("array_remove_all" | "array_remove", [array, Expr::Literal(removed, _)]) = (name.as_str(), function.args.as_slice())
+        && removed.is_null()
+    {
+        return Ok(without_nulls().call(vec![array.clone()]));
     }
     let are_integers = function.args.iter().all(|arg| matches!(arg.get_type(schema), Ok(DataType::Int32 | DataType::Int16)));
     let expr = operators::call(function, schema)?;
