@@ -111,8 +111,11 @@ pub struct RelationBody {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub struct PipelineBody {
     pub suspended: bool,
-    /// The target's object, once it exists.
+    /// The target's object, once it exists; of several outputs the first one's.
     pub target: Option<ObjectId>,
+    /// Those of the other outputs, in their order.
+    #[serde(default)]
+    pub more_targets: Vec<ObjectId>,
     /// What it was made from, if from a template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<TemplateUse>,
@@ -127,6 +130,13 @@ pub struct TemplateUse {
     pub version: i64,
     /// The arguments as typed, between the brackets.
     pub arguments: String,
+}
+
+impl PipelineBody {
+    /// Every target that exists, in the order of the outputs.
+    pub fn targets(&self) -> impl Iterator<Item = ObjectId> {
+        self.target.iter().chain(&self.more_targets).copied()
+    }
 }
 
 /// How sure a dependency is: every one of them blocks DROP .. RESTRICT.
@@ -343,6 +353,8 @@ pub enum Input {
     DeadLetters { ids: Vec<String> },
     /// Read as it is when read: a database table, a view over one.
     Live,
+    /// A target that has the rows of this input already: an earlier run, which could not land its other outputs, brought it to this version.
+    Landed { run_id: Uuid, version: u64 },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

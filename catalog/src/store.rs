@@ -23,6 +23,8 @@ pub struct RunFilter {
     pub run_id: Option<Uuid>,
     /// Only runs that are not over.
     pub unfinished: bool,
+    /// Only runs that move offsets when they succeed.
+    pub moves_offsets: bool,
     /// Newest first, at most this many.
     pub limit: Option<usize>,
 }

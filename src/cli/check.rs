@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use weir_sql::statements::create_pipeline::{Body, CreatePipeline, Output};
+use weir_sql::statements::create_pipeline::CreatePipeline;
 use weir_sql::{Statement, StatementKind, quote_ident};
 
 use super::args::{CheckArgs, print};
@@ -125,7 +125,7 @@ async fn bind(session: &Session, statement: &Statement) -> Result<()> {
         | StatementKind::ResetVariable(_) => statements::execute(session, statement, Vec::new()).await.map(drop),
         StatementKind::CreatePipeline(pipeline) => {
             statements::execute(session, statement, Vec::new()).await?;
-            make_target(session, pipeline).await
+            make_targets(session, pipeline).await
         }
         // Opening or ending a transaction would end the one all this happens in.
         StatementKind::Transaction(_) => Ok(()),
@@ -136,22 +136,20 @@ async fn bind(session: &Session, statement: &Statement) -> Result<()> {
     }
 }
 
-/// A table that the pipeline would make by its first run exists for the rest of the script.
-async fn make_target(session: &Session, pipeline: &CreatePipeline) -> Result<()> {
-    let Body::Single(output) = &pipeline.body else { return Ok(()) };
+/// Tables that the pipeline would make by its first run exist for the rest of the script.
+async fn make_targets(session: &Session, pipeline: &CreatePipeline) -> Result<()> {
     let checked = session.hub().runner().check(pipeline, &session.scope(Vec::new()), &*session.definitions()).await?;
-    let mut columns: Vec<String> =
-        checked.columns.fields().iter().map(|field| format!("{} {}", quote_ident(field.name()), shown_type(field))).collect();
-    for (name, data_type) in PROVENANCE {
-        if checked.columns.column_with_name(name).is_none() {
-            columns.push(format!("{name} {data_type}"));
+    for (target, given) in checked.outputs {
+        let mut columns: Vec<String> =
+            given.fields().iter().map(|field| format!("{} {}", quote_ident(field.name()), shown_type(field))).collect();
+        for (name, data_type) in PROVENANCE {
+            if given.column_with_name(name).is_none() {
+                columns.push(format!("{name} {data_type}"));
+            }
         }
+        command(session, &format!("CREATE TABLE IF NOT EXISTS {target} ({})", columns.join(", "))).await?;
     }
-    command(session, &format!("CREATE TABLE IF NOT EXISTS {} ({})", target(output), columns.join(", "))).await
-}
-
-fn target(output: &Output) -> String {
-    output.target.to_string()
+    Ok(())
 }
 
 /// Runs statements of our own making.

@@ -13,6 +13,7 @@ mod filters;
 mod history;
 mod lake;
 mod log;
+mod partitions;
 mod planner;
 mod prune;
 mod rewrite;

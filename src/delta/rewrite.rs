@@ -160,7 +160,7 @@ impl Table {
         self.land(Draft { actions, reads: Reads::Rows(version), rows: counts, token, tombstones, ..Draft::new("REPLACE", facts) }).await
     }
 
-    async fn begin_rewrite(&self) -> Result<Rewrite> {
+    pub(super) async fn begin_rewrite(&self) -> Result<Rewrite> {
         let files = self.live_files(&*self.snapshot().await?).await?;
         self.rewrite_of(Arc::new(files))
     }
@@ -339,7 +339,7 @@ fn count_rows(files: &[LiveFile]) -> Result<i64> {
     files.iter().map(LiveFile::rows).sum()
 }
 
-fn same_columns(left: &SchemaRef, right: &SchemaRef) -> bool {
+pub(super) fn same_columns(left: &SchemaRef, right: &SchemaRef) -> bool {
     left.fields().len() == right.fields().len()
         && left
             .fields()

@@ -66,7 +66,8 @@ pub(super) async fn values(engine: &Arc<Engine>, definition: &CreatePipeline, ar
     Ok(values)
 }
 
-async fn constant(engine: &Arc<Engine>, expr: &weir_sql::Expr, scope: &Scope) -> Result<ScalarValue> {
+/// The value of an expression that names no column.
+pub(super) async fn constant(engine: &Arc<Engine>, expr: &weir_sql::Expr, scope: &Scope) -> Result<ScalarValue> {
     let empty = DFSchema::empty();
     let bound = engine.plan_expr(expr, &empty, scope).await?;
     let state = engine.state(scope);
@@ -94,7 +95,7 @@ pub(super) fn json(values: &Values) -> Json {
 }
 
 /// The value as text that casts back to it.
-fn text_of(value: &ScalarValue) -> String {
+pub(super) fn text_of(value: &ScalarValue) -> String {
     match value.cast_to(&arrow::datatypes::DataType::Utf8) {
         Ok(ScalarValue::Utf8(Some(text))) => text,
         _ => value.to_string(),

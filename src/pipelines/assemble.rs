@@ -196,6 +196,9 @@ fn all_rules(engine: &Engine, output: &Output, mode: &Mode, target: &Target) -> 
     if let Mode::Upsert { keyed, .. } = mode {
         rules.push(named("key_not_null", RuleKind::NotNull(keyed.key.clone())));
     }
+    if let Mode::ReplaceWhere(condition) = mode {
+        rules.push(named("replace_where", RuleKind::Expect(condition.clone())));
+    }
     let _ = engine;
     Ok(rules)
 }
@@ -225,13 +228,32 @@ impl Marks<'_> {
             RuleKind::Expect(_) | RuleKind::Check(_) | RuleKind::NotNull(_) => Ok(Marked::Nothing),
             RuleKind::Unique(columns) => {
                 let names: Vec<String> = columns.iter().map(|column| column.value.clone()).collect();
-                // A full replacement has no earlier rows to clash with.
+                // Rows that are replaced are none to clash with.
                 let taken = match mode {
                     Mode::Append => {
                         let provider = self.engine.table(&target.object).await?.scan(None).await?;
-                        Some(self.mark(provider, &names, &names, rule.position)?)
+                        Some(self.mark(provider, None, &names, &names, rule.position)?)
                     }
-                    _ => None,
+                    Mode::ReplaceWhere(condition) => {
+                        let provider = self.engine.table(&target.object).await?.scan(None).await?;
+                        let columns = DFSchema::try_from(provider.schema().as_ref().clone()).map_err(Engine::error)?;
+                        let stays = self.engine.plan_expr(condition, &columns, scope).await?.is_not_true();
+                        Some(self.mark(provider, Some(stays), &names, &names, rule.position)?)
+                    }
+                    Mode::ReplacePartitions => {
+                        let by = target.table.partition_by();
+                        if !by.iter().all(|column| names.contains(column)) {
+                            let message = format!("UNIQUE ({}) cannot be judged under REPLACE PARTITIONS", names.join(", "));
+                            return Err(Error::new(Code::NotSupported, message)
+                                .hint(format!(
+                                    "Which rows stay is known only at the end. Add the columns of the partitions: {}.",
+                                    by.join(", ")
+                                ))
+                                .at(Some(rule.position).filter(|at| *at > 0)));
+                        }
+                        None
+                    }
+                    Mode::Replace | Mode::Upsert { .. } | Mode::ScdType2 { .. } => None,
                 };
                 Ok(Marked::Unique { columns: names, taken })
             }
@@ -257,14 +279,21 @@ impl Marks<'_> {
                     Some(pinned) => pinned,
                     None => self.engine.table(&object).await?.scan(None).await?,
                 };
-                let found = self.mark(provider, &here, &there, rule.position)?;
+                let found = self.mark(provider, None, &here, &there, rule.position)?;
                 Ok(Marked::Reference { columns: here, found })
             }
         }
     }
 
     /// Joins the distinct keys of a table, small side first, so that the stream is never held in memory.
-    fn mark(&mut self, provider: Arc<dyn TableProvider>, here: &[String], there: &[String], position: usize) -> Result<String> {
+    fn mark(
+        &mut self,
+        provider: Arc<dyn TableProvider>,
+        only: Option<Expr>,
+        here: &[String],
+        there: &[String],
+        position: usize,
+    ) -> Result<String> {
         let schema = provider.schema();
         let alias = format!("__weir_ref{}", self.next);
         let mark = format!("__weir_mark{}", self.next);
@@ -280,6 +309,7 @@ impl Marks<'_> {
         let names: Vec<String> = (0..keys.len()).map(|at| format!("__weir_key{at}")).collect();
         let known = build(
             LogicalPlanBuilder::scan("known", provider_as_source(provider), None)
+                .and_then(|plan| if let Some(only) = only { plan.filter(only) } else { Ok(plan) })
                 .and_then(|plan| plan.project(keys))
                 .and_then(LogicalPlanBuilder::distinct),
         )?;

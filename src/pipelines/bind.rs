@@ -13,12 +13,14 @@ use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::LogicalPlan;
 use parking_lot::Mutex;
 use weir_catalog::{Definitions, Kind, Object, ObjectId};
-use weir_sql::statements::create_pipeline::{Body, CreatePipeline, Mode, Output};
+use weir_sql::Name;
+use weir_sql::statements::create_pipeline::{Body, CreatePipeline, Mode, Output, Step};
 
 use super::options::Settings;
 use super::references::References;
 use super::sequence::{self, Sequence};
 use super::stream_table::StreamTable;
+use super::target;
 use crate::engine::{Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, catalog_error};
 use crate::error::{Code, Error, Result};
 use crate::sources::{POSITION_COLUMN, SOURCE_COLUMN, Source};
@@ -27,8 +29,8 @@ use crate::sources::{POSITION_COLUMN, SOURCE_COLUMN, Source};
 #[derive(Debug, Clone)]
 pub struct Checked {
     pub depends_on: Vec<ObjectId>,
-    /// Columns of the output.
-    pub columns: SchemaRef,
+    /// The target of each output, as it is written, and the columns of its query.
+    pub outputs: Vec<(Name, SchemaRef)>,
     pub notices: Vec<String>,
 }
 
@@ -39,8 +41,28 @@ pub(super) struct StreamInput {
     pub(super) source: Arc<dyn Source>,
 }
 
-/// A definition that was planned once.
+/// A definition that was planned once: its outputs, in their order, and the steps that they stand in.
+pub(super) struct BoundPipeline {
+    pub(super) outputs: Vec<Bound>,
+    pub(super) steps: Vec<StepShape>,
+    pub(super) settings: Settings,
+}
+
+/// A step; of a definition without STEP the only one, which has no name.
+#[derive(Debug, Clone)]
+pub(super) struct StepShape {
+    pub(super) name: Option<String>,
+    pub(super) continues_on_failure: bool,
+}
+
+/// One output of it.
 pub(super) struct Bound {
+    /// What the catalog and the dead letters call it: the name of its target, with the schema where another output has the same.
+    pub(super) label: String,
+    /// Number of the step that it stands in.
+    pub(super) step: usize,
+    /// The name of that.
+    pub(super) step_name: Option<String>,
     pub(super) output: Output,
     pub(super) mode: Mode,
     pub(super) settings: Settings,
@@ -53,19 +75,24 @@ pub(super) struct Bound {
     pub(super) references: References,
 }
 
-/// The one output of a definition.
+/// The steps of a definition with their outputs.
 ///
 /// # Errors
-/// `NotSupported` for the forms that come later.
-pub(super) fn single_output(definition: &CreatePipeline) -> Result<&Output> {
-    let later = |what: &str| Err(Error::new(Code::NotSupported, format!("{what} is not supported yet")));
+/// `NotSupported` for the forms that come later; `InvalidDefinition` for two steps of one name.
+fn steps(definition: &CreatePipeline) -> Result<Vec<(StepShape, Vec<&Output>)>> {
+    let only = StepShape { name: None, continues_on_failure: false };
     match &definition.body {
-        Body::Single(output) => Ok(output),
-        Body::Outputs(outputs) if outputs.shared.is_empty() && outputs.outputs.len() == 1 => {
-            outputs.outputs.first().ok_or_else(|| Error::internal("a pipeline without an output"))
+        Body::Single(_) | Body::Outputs(_) => Ok(vec![(only, definition.outputs())]),
+        Body::Steps(steps) => {
+            let mut names = HashSet::new();
+            if let Some(twice) = steps.iter().find(|step| !names.insert(&step.name.value)) {
+                return Err(
+                    Error::new(Code::InvalidDefinition, format!("step \"{}\" is there twice", twice.name.value)).at(twice.name.position)
+                );
+            }
+            let step = |step: &'_ Step| StepShape { name: Some(step.name.value.clone()), continues_on_failure: step.continue_on_failure };
+            Ok(steps.iter().map(|given| (step(given), given.outputs.outputs.iter().collect())).collect())
         }
-        Body::Outputs(_) => later("a pipeline with several outputs"),
-        Body::Steps(_) => later("STEP"),
         // What is kept is what the template made.
         Body::Template { .. } => Err(Error::internal("an instance of a template was kept instead of its statements")),
     }
@@ -78,8 +105,6 @@ pub(super) fn single_output(definition: &CreatePipeline) -> Result<&Output> {
 fn mode(output: &Output, has_stream: bool) -> Result<Mode> {
     let later = |what: &str| Err(Error::new(Code::NotSupported, format!("{what} is not supported yet")).at(output.position));
     match &output.mode {
-        Some(Mode::ReplaceWhere(_)) => later("REPLACE WHERE"),
-        Some(Mode::ReplacePartitions) => later("REPLACE PARTITIONS"),
         Some(Mode::ScdType2 { .. }) => later("SCD TYPE 2"),
         Some(mode) => Ok(mode.clone()),
         None if has_stream => Ok(Mode::Append),
@@ -99,25 +124,94 @@ pub(super) async fn bind(
     scope: &Scope,
     definitions: &dyn Definitions,
     named: Vec<(String, ScalarValue)>,
-) -> Result<Bound> {
-    let output = single_output(definition)?.clone();
-    if output.returning_into.is_some() {
-        return Err(Error::new(Code::NotSupported, "RETURNING INTO is not supported yet").at(output.position));
-    }
+) -> Result<BoundPipeline> {
+    let steps = steps(definition)?;
     if definition.temporary {
         return Err(Error::new(Code::NotSupported, "CREATE TEMP PIPELINE is not supported yet"));
     }
     let settings = Settings::read(&definition.header.options)?;
-    let relations = Openers { engine, definitions, opened: Mutex::default() };
     let scope = Scope { named, as_of: None, ..scope.clone() };
-    let (planned, sequence) = sequence::plan(engine, &output, &scope, definitions, Some(&relations)).await?;
-    let streams: Vec<StreamInput> = relations.opened.into_inner().into_values().collect();
+    let all = definition.outputs();
+    distinct_targets(engine, &all, &scope)?;
+    let (mut shapes, mut bound) = (Vec::with_capacity(steps.len()), Vec::with_capacity(all.len()));
+    for (number, (shape, outputs)) in steps.into_iter().enumerate() {
+        for output in outputs {
+            let place = Place { label: label(output, &all), step: number, step_name: shape.name.clone() };
+            let done = bind_output(engine, output.clone(), place, &settings, &scope, definitions).await;
+            bound.push(done.map_err(|error| of_earlier_step(error, output, &all, number))?);
+        }
+        shapes.push(shape);
+    }
+    Ok(BoundPipeline { outputs: bound, steps: shapes, settings })
+}
+
+/// Where an output stands in its definition.
+struct Place {
+    label: String,
+    step: usize,
+    step_name: Option<String>,
+}
+
+/// A table that is missing may be one that an earlier step is to make.
+fn of_earlier_step(error: Error, output: &Output, all: &[&Output], step: usize) -> Error {
+    let earlier = all.iter().take_while(|other| !std::ptr::eq(**other, output));
+    let is_missing = error.code() == Code::UndefinedTable
+        && step > 0
+        && earlier.into_iter().any(|other| error.message().contains(other.target.name.value.as_str()));
+    match is_missing {
+        true => error.hint("A step can read what an earlier one writes if the table is there already: CREATE TABLE it first.".to_owned()),
+        false => error,
+    }
+}
+
+/// What one of these outputs is called.
+pub(super) fn label(output: &Output, all: &[&Output]) -> String {
+    let alike = all.iter().filter(|other| other.target.name == output.target.name).count();
+    if alike > 1 { output.target.to_string() } else { output.target.name.value.clone() }
+}
+
+/// Two outputs into one table would take each other's commits for their own.
+fn distinct_targets(engine: &Engine, outputs: &[&Output], scope: &Scope) -> Result<()> {
+    if outputs.len() < 2 {
+        return Ok(());
+    }
+    let mut known = HashSet::new();
+    for output in outputs {
+        let name = match target::find(engine, output, scope)? {
+            Some(object) => (object.schema, object.name),
+            None => target::new_name(engine, output, scope)?,
+        };
+        if let Some((schema, name)) = known.replace(name) {
+            return Err(Error::new(Code::NotSupported, format!("two outputs of one pipeline cannot write the table \"{schema}.{name}\""))
+                .hint("Bring both queries together with UNION ALL, or use two pipelines.".to_owned())
+                .at(output.position));
+        }
+    }
+    Ok(())
+}
+
+async fn bind_output(
+    engine: &Arc<Engine>,
+    output: Output,
+    place: Place,
+    settings: &Settings,
+    scope: &Scope,
+    definitions: &dyn Definitions,
+) -> Result<Bound> {
+    if output.returning_into.is_some() {
+        return Err(Error::new(Code::NotSupported, "RETURNING INTO is not supported yet").at(output.position));
+    }
+    let relations = Openers { engine, definitions, opened: Mutex::default() };
+    let (planned, sequence) = sequence::plan(engine, &output, scope, definitions, Some(&relations)).await?;
+    let mut streams: Vec<StreamInput> = relations.opened.into_inner().into_values().collect();
+    streams.sort_by_key(|stream| stream.object.id);
     let mode = mode(&output, !streams.is_empty())?;
     let columns = sequence::columns(&planned.plan, &sequence);
     distinct_names(&columns, &output)?;
     no_limit(&planned.plan, &output)?;
-    let references = References::find(engine, &output, &columns, &scope, definitions).await?;
-    Ok(Bound { output, mode, settings, streams, planned, columns, sequence, references })
+    let references = References::find(engine, &output, &columns, scope, definitions).await?;
+    let Place { label, step, step_name } = place;
+    Ok(Bound { label, step, step_name, output, mode, settings: settings.clone(), streams, planned, columns, sequence, references })
 }
 
 /// A limit would pass over records of a stream for good: the run would count them as read, and no later run would see them.
@@ -186,11 +280,22 @@ fn written_names(query: &sqlparser::ast::Query) -> Vec<String> {
     select.projection.iter().filter_map(name).collect()
 }
 
-impl Bound {
+impl BoundPipeline {
+    /// Each stream that any output reads, once.
+    pub(super) fn streams(&self) -> Vec<&StreamInput> {
+        let mut streams: Vec<&StreamInput> = self.outputs.iter().flat_map(|bound| &bound.streams).collect();
+        streams.sort_by_key(|stream| stream.object.id);
+        streams.dedup_by_key(|stream| stream.object.id);
+        streams
+    }
+
     /// Every object that the definition names or reads, without those that its views read.
     pub(super) fn depends_on(&self) -> Vec<ObjectId> {
-        let mut ids: Vec<ObjectId> = self.planned.used.iter().map(|used| used.relation.id).collect();
-        ids.extend(self.references.depends_on());
+        let mut ids = Vec::new();
+        for bound in &self.outputs {
+            ids.extend(bound.planned.used.iter().map(|used| used.relation.id));
+            ids.extend(bound.references.depends_on());
+        }
         ids.sort_unstable();
         ids.dedup();
         ids
@@ -199,7 +304,8 @@ impl Bound {
     /// What is read as it is at the start of the run, before what is read at a version that is written down: a relation read both ways is
     /// pinned as it is now.
     pub(super) fn snapshots(&self) -> impl Iterator<Item = &Used> {
-        let read = || self.planned.used.iter().chain(self.references.used()).filter(|used| used.wanted != Wanted::Stream);
+        let all = || self.outputs.iter().flat_map(|bound| bound.planned.used.iter().chain(bound.references.used()));
+        let read = move || all().filter(|used| used.wanted != Wanted::Stream);
         let now = |used: &&Used| used.wanted == Wanted::Plain;
         read().filter(now).chain(read().filter(move |used| !now(used)))
     }

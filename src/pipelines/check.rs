@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::ExprSchemable as _;
 use weir_catalog::{Definitions, Kind, Object, PipelineBody, TableBody};
-use weir_sql::RuleKind;
 use weir_sql::statements::create_pipeline::{CreatePipeline, Mode, TriggerKind};
+use weir_sql::{Name, RuleKind};
 
-use super::bind::{Bound, Checked, bind};
+use super::bind::{Bound, BoundPipeline, Checked, bind};
 use super::runner::Runner;
 use super::schedule::Schedule;
 use super::target;
@@ -34,14 +34,22 @@ impl Runner {
                 );
             }
         }
-        let bound = bind(&self.engine, pipeline, scope, definitions, placeholders(pipeline)?).await?;
-        let mut notices = bound.planned.notices.clone();
-        notices.extend(self.check_output(&bound, scope, definitions).await?);
+        let named = placeholders(pipeline)?;
+        let scope = &Scope { named: named.clone(), ..scope.clone() };
+        let bound = bind(&self.engine, pipeline, scope, definitions, named).await?;
+        let mut notices: Vec<String> = Vec::new();
+        for notice in bound.outputs.iter().flat_map(|output| &output.planned.notices) {
+            if !notices.contains(notice) {
+                notices.push(notice.clone());
+            }
+        }
+        for output in &bound.outputs {
+            notices.extend(self.check_output(output, scope, definitions).await?);
+        }
         if pipeline.header.triggers.is_empty() {
             notices.push("the pipeline has no trigger: it runs only by RUN PIPELINE".to_owned());
         }
-        let depends_on = bound.depends_on();
-        Ok(Checked { depends_on, columns: Arc::clone(&bound.columns), notices })
+        Ok(Checked { depends_on: bound.depends_on(), outputs: columns_of(&bound), notices })
     }
 
     /// Judges what is written where; answers with what a client should know.
@@ -62,6 +70,7 @@ impl Runner {
                 self.engine.plan_expr(expr, &schema, scope).await?;
             }
         }
+        self.check_replaced(bound, scope).await?;
         for rule in &bound.output.rules {
             match &rule.kind {
                 RuleKind::Expect(expr) | RuleKind::Check(expr) => {
@@ -91,22 +100,74 @@ impl Runner {
         }
     }
 
-    /// Makes the target of a pipeline that was just created, so that views and other pipelines can name it. Called again it does nothing.
+    /// Judges what REPLACE takes out.
+    async fn check_replaced(&self, bound: &Bound, scope: &Scope) -> Result<()> {
+        let existing = match target::find(&self.engine, &bound.output, scope)? {
+            Some(object) => Some(self.engine.table(&object).await?),
+            None => None,
+        };
+        let given: Vec<String> = bound.output.partitioned_by.iter().map(|column| column.value.clone()).collect();
+        let by = existing.as_ref().map_or_else(|| given.clone(), |table| table.partition_by());
+        if let Some(first) = bound.output.partitioned_by.first().filter(|_| by != given) {
+            let is = if by.is_empty() { "not partitioned".to_owned() } else { format!("partitioned by {}", by.join(", ")) };
+            return Err(Error::new(Code::InvalidDefinition, format!("table \"{}\" is {is}", bound.output.target))
+                .hint("A table's partitions are settled when it is made. Leave PARTITIONED BY out, or fill another table.".to_owned())
+                .at(first.position));
+        }
+        match &bound.mode {
+            Mode::ReplacePartitions if by.is_empty() => {
+                Err(Error::new(Code::InvalidDefinition, "REPLACE PARTITIONS needs a target with partitions")
+                    .hint("Add PARTITIONED BY (column, ..).".to_owned())
+                    .at(bound.output.position))
+            }
+            Mode::ReplaceWhere(condition) => {
+                if crate::engine::asks_tables(condition) {
+                    return Err(Error::new(Code::NotSupported, "a sub-query in REPLACE WHERE is not supported").at(condition.position));
+                }
+                // Over the columns that the table has, or will have.
+                let columns = existing.map_or_else(|| Arc::clone(&bound.columns), |table| table.schema());
+                let schema = DFSchema::try_from(columns.as_ref().clone()).map_err(crate::engine::Engine::error)?;
+                let planned = self.engine.plan_expr(condition, &schema, scope).await?;
+                let given = planned.get_type(&schema).map_err(crate::engine::Engine::error)?;
+                if !matches!(given, DataType::Boolean | DataType::Null) {
+                    let message =
+                        format!("REPLACE WHERE takes a condition, and this is a value of type {}", type_name(&given, Logical::Plain));
+                    return Err(Error::new(Code::WrongType, message).at(condition.position));
+                }
+                if planned.is_volatile() {
+                    return Err(Error::new(Code::InvalidDefinition, "REPLACE WHERE must mean the same rows whenever a run is tried again")
+                        .at(condition.position));
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the targets of a pipeline that was just created, so that views and other pipelines can name them. Called again it does nothing.
     ///
     /// # Errors
     /// As a run would.
-    pub async fn prepare_target(&self, pipeline: &Object) -> Result<()> {
+    pub async fn prepare_targets(&self, pipeline: &Object) -> Result<()> {
         let definition = definition::pipeline(pipeline)?;
         let scope = self.owner_scope(pipeline);
         let store = Arc::clone(self.engine.store());
         let bound = bind(&self.engine, &definition, &scope, store.as_ref(), placeholders(&definition)?).await?;
-        let target = target::ensure(&self.engine, pipeline, &bound, &scope).await?;
+        let mut targets = Vec::with_capacity(bound.outputs.len());
+        for output in &bound.outputs {
+            targets.push(target::ensure(&self.engine, pipeline, output, &scope).await?.object.id);
+        }
         let body: PipelineBody = serde_json::from_value(pipeline.body.clone()).unwrap_or_default();
-        let body = PipelineBody { target: Some(target.object.id), ..body };
+        let mut targets = targets.into_iter();
+        let body = PipelineBody { target: targets.next(), more_targets: targets.collect(), ..body };
         let body = serde_json::to_value(body).map_err(|error| Error::internal("a body cannot be written").caused_by(error))?;
         let change = weir_catalog::Change::Body { id: pipeline.id, body };
         self.engine.store().apply(&[change], &pipeline.owner, self.clock.now()).map_err(catalog_error)
     }
+}
+
+fn columns_of(bound: &BoundPipeline) -> Vec<(Name, SchemaRef)> {
+    bound.outputs.iter().map(|output| (output.output.target.clone(), Arc::clone(&output.columns))).collect()
 }
 
 /// Whether a referenced table has the columns that a rule names.

@@ -94,6 +94,8 @@ pub(super) struct DeadLetter {
 pub(super) struct Origin {
     pub(super) pipeline: String,
     pub(super) run_id: Uuid,
+    /// Of an output that stands in a step.
+    pub(super) step: Option<String>,
     pub(super) output: String,
     pub(super) first_seen: Micros,
 }
@@ -153,15 +155,32 @@ impl DeadLetterWriter {
     }
 }
 
-/// Under this name a pipeline's runs commit their letters, each batch once.
-pub(super) fn app_id(pipeline: ObjectId) -> String {
-    format!("{}/dead_letters", pipeline.0)
+/// Under this name the runs of a pipeline commit the letters of one of its outputs, each batch once.
+pub(super) fn app_id(pipeline: ObjectId, target: ObjectId) -> String {
+    format!("{}/{}/dead_letters", pipeline.0, target.0)
 }
 
-/// Marks the letters of a failed run: they stay as evidence, and REPLAY passes over them, since the run will read their records again.
-pub(super) async fn void(engine: &Engine, scope: &Scope, run_id: Uuid, facts: &Facts) -> Result<()> {
-    let column = Expr::Column(Column::new(Some(NAME.1), "run_id"));
-    void_where(engine, scope, column.eq(lit(run_id.to_string())), facts).await
+/// Whether the letters of a run are in the table, as far as this output is concerned.
+///
+/// Before a pipeline could have several outputs, all its letters had one name.
+pub(super) async fn are_written(table: &Table, pipeline: ObjectId, target: ObjectId, batch: i64) -> Result<bool> {
+    for name in [app_id(pipeline, target), format!("{}/dead_letters", pipeline.0)] {
+        if table.applied(&name).await?.is_some_and(|written| written >= batch) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Marks the letters of a failed run: they stay as evidence, and REPLAY passes over them, since the run will read their records again. Those of
+/// outputs that have landed are none of these.
+pub(super) async fn void(engine: &Engine, scope: &Scope, run_id: Uuid, landed: &[&str], facts: &Facts) -> Result<()> {
+    let column = |name: &str| Expr::Column(Column::new(Some(NAME.1), name));
+    let mut which = column("run_id").eq(lit(run_id.to_string()));
+    for output in landed {
+        which = which.and(column("output").not_eq(lit(*output)));
+    }
+    void_where(engine, scope, which, facts).await
 }
 
 async fn void_where(engine: &Engine, scope: &Scope, which: Expr, facts: &Facts) -> Result<()> {
@@ -173,11 +192,20 @@ async fn void_where(engine: &Engine, scope: &Scope, which: Expr, facts: &Facts) 
 }
 
 /// Marks the open letters of a pipeline's earlier runs: a full refresh has read their records again, and what is still wrong with them is in
-/// letters of its own. Put back besides those they would land twice.
-pub(super) async fn supersede(engine: &Engine, scope: &Scope, pipeline: &str, refresh: Uuid, facts: &Facts) -> Result<()> {
+/// letters of its own. Put back besides those they would land twice. `output` names one of several.
+pub(super) async fn supersede(
+    engine: &Engine,
+    scope: &Scope,
+    (pipeline, output): (&str, Option<&str>),
+    refresh: Uuid,
+    facts: &Facts,
+) -> Result<()> {
     let column = |name: &str| Expr::Column(Column::new(Some(NAME.1), name));
-    let earlier = column("run_id").not_eq(lit(refresh.to_string()));
-    void_where(engine, scope, column("pipeline").eq(lit(pipeline)).and(earlier), facts).await
+    let mut which = column("pipeline").eq(lit(pipeline)).and(column("run_id").not_eq(lit(refresh.to_string())));
+    if let Some(output) = output {
+        which = which.and(column("output").eq(lit(output)));
+    }
+    void_where(engine, scope, which, facts).await
 }
 
 /// Makes the table at the first start, and its object in the catalog.
@@ -271,7 +299,7 @@ fn batch(origin: &Origin, letters: &[DeadLetter]) -> Result<RecordBatch> {
         Arc::new(letters.iter().map(|letter| Some(id(origin, letter))).collect::<StringArray>()),
         same(&origin.pipeline),
         same(&origin.run_id.to_string()),
-        none(),
+        origin.step.as_deref().map_or_else(none, same),
         same(&origin.output),
         text(&|letter| Some(letter.stage.word())),
         Arc::new(rules.finish()),

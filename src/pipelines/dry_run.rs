@@ -14,8 +14,9 @@ use weir_sql::Argument;
 
 use super::Arguments;
 use super::assemble::{Fixed, Width, assemble};
-use super::bind::bind;
-use super::inputs::{self, Frozen};
+use super::bind::{Bound, BoundPipeline, bind};
+use super::dead_letters;
+use super::inputs::{self, Frozen, Held};
 use super::runner::Runner;
 use super::sequence;
 use super::target::Target;
@@ -28,7 +29,7 @@ use crate::sources::RejectSink;
 const DEFAULT_LIMIT: u64 = 100;
 
 impl Runner {
-    /// The first rows of the next run with `_verdict` (keep, quarantine, drop, fail, warn) and `_failed_rules`; records that cannot be read or computed come
+    /// The first rows of the next run, of each output, with `_verdict` (keep, quarantine, drop, fail, warn) and `_failed_rules`; records that cannot be read or computed come
     /// last, with their error.
     ///
     /// # Errors
@@ -47,16 +48,32 @@ impl Runner {
         let scope = Scope { named: values.clone(), ..scope };
         let store = Arc::clone(self.engine.store());
         let bound = bind(&self.engine, &definition, &scope, store.as_ref(), values).await?;
-        let target = imagined(&self.engine, pipeline, &bound, &scope).await?;
-        let schema = shown(&target.columns);
         let limit = usize::try_from(limit.unwrap_or(DEFAULT_LIMIT)).unwrap_or(usize::MAX);
-        let inputs = inputs::next(&self.engine, pipeline.id, &bound, false).await?.unwrap_or_default();
+        let inputs = inputs::next(&self.engine, pipeline.id, &bound, false, Held::default()).await?.unwrap_or_default();
         let run = self.imagined_run(pipeline, inputs);
+        let schema = self.shown_by(pipeline, &bound, &scope).await?;
+        let mut batches = Vec::new();
+        for output in &bound.outputs {
+            let target = imagined(&self.engine, pipeline, output, &scope).await?;
+            let rows = self.dry_output(output, &target, &run, &scope, limit).await?;
+            match bound.outputs.len() {
+                1 => batches.extend(rows),
+                _ => batches.extend(rows.iter().map(|rows| of_output(&schema, &output.label, rows)).collect::<Result<Vec<_>>>()?),
+            }
+        }
+        let stream = MemoryStream::try_new(batches, Arc::clone(&schema), None).map_err(Engine::error)?;
+        Ok((schema, Box::pin(stream)))
+    }
+
+    /// The first rows of one output, in the columns of [`shown`].
+    async fn dry_output(&self, bound: &Bound, target: &Target, run: &Run, scope: &Scope, limit: usize) -> Result<Vec<RecordBatch>> {
+        let store = Arc::clone(self.engine.store());
+        let schema = shown(&target.columns);
         let rejects = RejectSink::default();
-        let frozen = Frozen::open(&self.engine, &run, &bound.streams, &rejects, 1).await?;
-        let (planned, _) = sequence::plan(&self.engine, &bound.output, &scope, store.as_ref(), Some(&frozen)).await?;
+        let frozen = Frozen::open(&self.engine, run, &bound.streams, &rejects, 1).await?;
+        let (planned, _) = sequence::plan(&self.engine, &bound.output, scope, store.as_ref(), Some(&frozen)).await?;
         let fixed = Fixed { planned, relations: &frozen };
-        let assembled = assemble(&self.engine, &scope, fixed, &bound.output, &bound.mode, &target, Width { partitions: 1 }).await?;
+        let assembled = assemble(&self.engine, scope, fixed, &bound.output, &bound.mode, target, Width { partitions: 1 }).await?;
         debug_assert!(assembled.physical.output_partitioning().partition_count() >= 1);
         let mut rules = assembled.rules()?;
         let mut rows = execute_stream(Arc::clone(&assembled.physical), Arc::clone(&assembled.context)).map_err(Engine::error)?;
@@ -87,8 +104,19 @@ impl Runner {
             let failed = refused.into_iter().map(|text| vec![text]).collect::<Vec<_>>();
             batches.push(labelled(&schema, nulls, vec!["quarantine"; failed.len()], failed)?);
         }
-        let stream = MemoryStream::try_new(batches, Arc::clone(&schema), None).map_err(Engine::error)?;
-        Ok((schema, Box::pin(stream)))
+        Ok(batches)
+    }
+
+    /// Columns of a dry run: those of the only target, or of several outputs the row as JSON; then the verdict.
+    async fn shown_by(&self, pipeline: &Object, bound: &BoundPipeline, scope: &Scope) -> Result<SchemaRef> {
+        match bound.outputs.as_slice() {
+            [only] => Ok(shown(&imagined(&self.engine, pipeline, only, scope).await?.columns)),
+            _ => {
+                let record =
+                    Field::new("_record", DataType::Utf8, true).with_metadata([("weir.type".to_owned(), "jsonb".to_owned())].into());
+                Ok(shown(&[Arc::new(Field::new("_output", DataType::Utf8, true)), Arc::new(record)]))
+            }
+        }
     }
 
     /// Columns of a dry run, without reading a row.
@@ -100,7 +128,7 @@ impl Runner {
         let scope = self.owner_scope(pipeline);
         let store = Arc::clone(self.engine.store());
         let bound = bind(&self.engine, &definition, &scope, store.as_ref(), super::check::placeholders(&definition)?).await?;
-        Ok(shown(&imagined(&self.engine, pipeline, &bound, &scope).await?.columns))
+        self.shown_by(pipeline, &bound, &scope).await
     }
 
     fn imagined_run(&self, pipeline: &Object, inputs: Vec<weir_catalog::RunInput>) -> Run {
@@ -129,8 +157,20 @@ impl Runner {
 }
 
 /// The target as it is. A pipeline's target is made with it, so this finds one; nothing is changed.
-async fn imagined(engine: &Arc<Engine>, pipeline: &Object, bound: &super::bind::Bound, scope: &Scope) -> Result<Target> {
+async fn imagined(engine: &Arc<Engine>, pipeline: &Object, bound: &Bound, scope: &Scope) -> Result<Target> {
     super::target::ensure(engine, pipeline, bound, scope).await
+}
+
+/// Rows of one of several outputs in the columns that all of them have.
+fn of_output(schema: &SchemaRef, output: &str, rows: &RecordBatch) -> Result<RecordBatch> {
+    let odd = |error| Error::internal("a dry run's rows do not fit").caused_by(error);
+    let own = rows.num_columns().saturating_sub(2);
+    let columns: Vec<usize> = (0..own).collect();
+    let records: StringArray = dead_letters::records(&rows.project(&columns).map_err(odd)?).into_iter().collect();
+    let outputs: StringArray = std::iter::repeat_n(Some(output), rows.num_rows()).collect();
+    let verdicts = rows.columns().iter().skip(own).cloned();
+    let columns = [Arc::new(outputs) as ArrayRef, Arc::new(records)].into_iter().chain(verdicts).collect();
+    RecordBatch::try_new(Arc::clone(schema), columns).map_err(odd)
 }
 
 fn shown(columns: &[FieldRef]) -> SchemaRef {

@@ -1,30 +1,32 @@
-//! One attempt at a frozen run: read, judge, commit dead letters, commit rows. May be repeated at will; nothing lands twice.
+//! One attempt at an output of a frozen run: read, judge, commit dead letters, commit rows. May be repeated at will; nothing lands twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use datafusion::common::DataFusionError;
+use datafusion::common::{DFSchema, DataFusionError, TableReference};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{Stream, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
-use weir_catalog::{Counts, Kind, Object, ObjectId, Run, RunKind, TableCommit};
-use weir_sql::statements::create_pipeline::{CreatePipeline, Mode};
+use weir_catalog::{Counts, Kind, Lineage, Object, ObjectId, Run, RunKind, TableCommit};
+use weir_sql::statements::create_pipeline::{CreatePipeline, Mode, Output};
 
-use super::assemble::{DELETE_COLUMN, Fixed, Width, assemble, is_ordered};
-use super::bind::Bound;
+use super::assemble::{Assembled, DELETE_COLUMN, Fixed, Width, assemble, is_ordered};
+use super::bind::{Bound, label};
 use super::dead_letters::{self, DeadLetterWriter, Origin};
 use super::fail_points::reached;
+use super::fan::Tap;
+use super::gate::Gates;
 use super::inputs::Frozen;
 use super::pass::{Pass, RuleCount, Setting, conserve};
 use super::replay::Replayed;
 use super::sequence;
 use super::target::{self, Target};
-use crate::delta::{Committed, Deletions, Facts, Table, Token, UpsertSpec, WriterOptions, Written};
+use crate::delta::{Committed, Deletions, Facts, Matching, Table, Token, UpsertSpec, WriterOptions, Written};
 use crate::engine::{Engine, Scope, catalog_error};
 use crate::error::{Code, Error, Result};
 use crate::sources::RejectSink;
@@ -32,6 +34,9 @@ use crate::sources::RejectSink;
 /// What an attempt achieved, for the catalog.
 pub(super) struct Landed {
     pub(super) target: Object,
+    pub(super) step: Option<String>,
+    pub(super) output: String,
+    pub(super) lineage: Vec<Lineage>,
     pub(super) mode: &'static str,
     pub(super) counts: Counts,
     pub(super) rules: Vec<RuleCount>,
@@ -59,6 +64,7 @@ const FILES_IN_RECORD: usize = 1000;
 
 const RECORD: &str = "weir.run";
 
+/// One output of a run, while it is tried.
 pub(super) struct Attempt {
     pub(super) engine: Arc<Engine>,
     pub(super) pipeline: Object,
@@ -67,93 +73,71 @@ pub(super) struct Attempt {
     pub(super) scope: Scope,
     pub(super) run: Run,
     pub(super) bound: Bound,
+    /// Versions of the tables that earlier steps of the run have filled: those are read.
+    pub(super) after: HashMap<ObjectId, u64>,
     pub(super) cancel: CancellationToken,
 }
 
+/// What an output needs before its rows are read.
+pub(super) enum Begun {
+    /// Its rows are in the table: an earlier attempt committed them.
+    Landed(Box<Landed>),
+    /// A replay has no letters of this output.
+    Nothing,
+    Ready(Box<Ready>),
+}
+
+pub(super) struct Ready {
+    pub(super) attempt: Arc<Attempt>,
+    pub(super) target: Target,
+    token: Token,
+    /// Version of the table before the run.
+    before: u64,
+    replayed: Option<Replayed>,
+}
+
+/// An output whose plan is there. Nothing of it has run.
+pub(super) struct Laid {
+    pub(super) ready: Ready,
+    pub(super) assembled: Assembled,
+    pub(super) rejects: RejectSink,
+    letters: DeadLetterWriter,
+}
+
 impl Attempt {
-    pub(super) async fn execute(self: Arc<Self>) -> Result<Landed> {
+    /// Finds the target, or what an earlier attempt put into it.
+    pub(super) async fn begin(self: &Arc<Self>) -> Result<Begun> {
         let mut target = target::ensure(&self.engine, &self.pipeline, &self.bound, &self.scope).await?;
-        let token = Token { app_id: format!("{}/{}", self.pipeline.id.0, target.object.id.0), batch: self.run.batch };
+        let token = Token { app_id: app_id(&self.pipeline, &target.object), batch: self.run.batch };
         if target.table.applied(&token.app_id).await?.is_some_and(|batch| batch >= token.batch) {
             let done = target.table.append(Vec::new(), Some(&token), &self.facts(None)).await?;
             target.tell_sequence(&self.engine, &self.facts(None))?;
             self.supersede_letters().await?;
-            return self.landed(&target, &done);
+            return Ok(Begun::Landed(Box::new(self.landed(&target, &done)?)));
+        }
+        let replayed = Replayed::read(self).await?;
+        if replayed.as_ref().is_some_and(|replayed| replayed.letters.num_rows() == 0) {
+            return Ok(Begun::Nothing);
         }
         let before = target.table.version().await?;
         target.evolve(&self.engine, &self.facts(None)).await?;
         sequence::settle(&mut target, &self.bound, self.run.kind == RunKind::FullRefresh, &self.facts(None)).await?;
-        let pass = self.unless_cancelled(self.pass(&target)).await?;
-        match self.write(&pass, &target, &token, before).await {
-            Ok(done) => {
-                reached("target.committed");
-                target.tell_sequence(&self.engine, &self.facts(None))?;
-                self.supersede_letters().await?;
-                let landed = self.landed(&target, &done)?;
-                Ok(Landed { file_rows: file_rows(&pass.setting.rejects), ..landed })
-            }
-            Err(error) => {
-                self.keep_evidence(&pass, &error).await;
-                Err(error)
-            }
-        }
-    }
-
-    /// Work that leaves nothing behind, so that it may be dropped at any await.
-    async fn unless_cancelled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => Err(Error::new(Code::Cancelled, "canceling run due to user request")),
-            done = work => done,
-        }
-    }
-
-    async fn pass(&self, target: &Target) -> Result<Arc<Pass>> {
-        let ordered = is_ordered(&self.bound.mode, &self.bound.output, &target.object);
-        let partitions = if ordered { 1 } else { self.engine.threads() };
-        let rejects = RejectSink::default();
-        let mut frozen = Frozen::open(&self.engine, &self.run, &self.bound.streams, &rejects, partitions).await?;
-        let replayed = Replayed::read(self).await?;
-        if let Some(replayed) = &replayed {
-            replayed.substitute(self, &mut frozen, &rejects).await?;
-        }
-        let store = Arc::clone(self.engine.store());
-        let (mut planned, _) = sequence::plan(&self.engine, &self.bound.output, &self.scope, store.as_ref(), Some(&frozen)).await?;
-        if let Some(replayed) = &replayed {
-            planned.plan = replayed.beside(planned.plan, &rejects)?;
-        }
-        // The rows that a full refresh replaces are none that its own could clash with.
-        let mode = match &self.bound.mode {
-            Mode::Append if self.run.kind == RunKind::FullRefresh => &Mode::Replace,
-            mode => mode,
-        };
-        let fixed = Fixed { planned, relations: &frozen };
-        let assembled = assemble(&self.engine, &self.scope, fixed, &self.bound.output, mode, target, Width { partitions }).await?;
-        let letters = match replayed {
-            Some(replayed) => DeadLetterWriter::again(self.letters_table().await?, self.origin(), replayed.letters),
-            None => DeadLetterWriter::new(self.letters_table().await?, self.origin()),
-        };
-        Pass::new(
-            assembled,
-            Setting {
-                run_id: self.run.run_id,
-                ingested_at: self.run.created_at,
-                reject_limit: self.definition.header.reject_limit,
-                rejects,
-                cancel: self.cancel.clone(),
-                target: target.clone(),
-                letters: Mutex::new(letters),
-            },
-        )
+        Ok(Begun::Ready(Box::new(Ready { attempt: Arc::clone(self), target, token, before, replayed })))
     }
 
     fn origin(&self) -> Origin {
         Origin {
             pipeline: self.pipeline.full_name(),
             run_id: self.run.run_id,
-            output: self.bound.output.target.name.value.clone(),
+            step: self.bound.step_name.clone(),
+            output: self.label().to_owned(),
             first_seen: self.run.created_at,
         }
+    }
+
+    /// What the catalog and the dead letters call the output.
+    fn label(&self) -> &str {
+        &self.bound.label
     }
 
     pub(super) async fn letters_table(&self) -> Result<Arc<Table>> {
@@ -183,15 +167,33 @@ impl Attempt {
                 let streams = (0..pass.partitions()).map(|at| Ok(stream(pass, pass.rows(at)?))).collect::<Result<Vec<_>>>()?;
                 let written = write_all(target, streams).await?;
                 self.settle(pass).await?;
+                let facts = || self.facts(Some(self.record(pass, before)));
                 match mode {
-                    Mode::Append if !refresh => {
-                        let facts = self.facts(Some(self.record(pass, before)));
-                        target.table.append(written, Some(token), &facts).await
-                    }
+                    Mode::Append if !refresh => target.table.append(written, Some(token), &facts()).await,
+                    Mode::ReplacePartitions if !refresh => target.table.replace_partitions(written, Some(token), &facts()).await,
+                    // A refresh does not touch the other rows either: nothing would bring them back.
+                    Mode::ReplaceWhere(condition) => self.replace_where(condition, target, token, written, &facts()).await,
                     _ => self.swap(pass, target, token, before, written, None).await,
                 }
             }
         }
+    }
+
+    /// Rows that meet the condition go, all others stay. The new ones all meet it: a rule says so.
+    async fn replace_where(
+        &self,
+        condition: &weir_sql::Expr,
+        target: &Target,
+        token: &Token,
+        written: Vec<Written>,
+        facts: &Facts,
+    ) -> Result<Committed> {
+        let relation = TableReference::bare(target.object.name.clone());
+        let columns = DFSchema::try_from_qualified_schema(relation.clone(), &target.table.schema()).map_err(Engine::error)?;
+        let predicate = self.engine.plan_expr(condition, &columns, &self.scope).await?;
+        let session = self.engine.state(&self.scope);
+        let rows = Matching { session: &session, relation, predicate: Some(predicate.is_true()) };
+        target.table.replace(written, None, None, Some(&rows), Some(token), facts).await
     }
 
     async fn swap(
@@ -211,13 +213,16 @@ impl Attempt {
         target.table.replace(written, deletions, target.reshaped.as_ref(), None, Some(token), &facts).await
     }
 
-    /// The end of the pass: limits are judged, the sum is checked, and the dead letters are committed before any row.
+    /// The end of the pass: limits are judged, the sum is checked, and the dead letters of all outputs are committed before any row.
     async fn settle(&self, pass: &Pass) -> Result<()> {
         pass.check_reject_percent()?;
         conserve(&pass.counts())?;
+        pass.is_read();
+        let gates = &pass.setting.gates;
+        gates.judged.pass(&self.cancel).await?;
         self.commit_letters(pass).await?;
         reached("deadletters.committed");
-        Ok(())
+        gates.told.pass(&self.cancel).await
     }
 
     /// All good rows in order; when they end, the pass is settled before the reader learns of it.
@@ -235,9 +240,15 @@ impl Attempt {
     }
 
     async fn commit_letters(&self, pass: &Pass) -> Result<()> {
-        let fresh = DeadLetterWriter::new(self.letters_table().await?, self.origin());
+        let _turn = pass.setting.gates.letters.lock().await;
+        let table = self.letters_table().await?;
+        let fresh = DeadLetterWriter::new(Arc::clone(&table), self.origin());
         let letters = std::mem::replace(&mut *pass.setting.letters.lock().await, fresh);
-        let token = Token { app_id: dead_letters::app_id(self.pipeline.id), batch: self.run.batch };
+        let (pipeline, target, batch) = (self.pipeline.id, pass.setting.target.object.id, self.run.batch);
+        if dead_letters::are_written(&table, pipeline, target, batch).await? {
+            return Ok(());
+        }
+        let token = Token { app_id: dead_letters::app_id(pipeline, target), batch };
         let Some(done) = letters.commit(&token, &self.facts(None)).await? else { return Ok(()) };
         let (schema, name) = dead_letters::NAME;
         let Some(object) = self.engine.store().object(Kind::Table, schema, name).map_err(catalog_error)? else { return Ok(()) };
@@ -249,10 +260,12 @@ impl Attempt {
         if self.run.kind != RunKind::FullRefresh {
             return Ok(());
         }
-        dead_letters::supersede(&self.engine, &self.scope, &self.pipeline.full_name(), self.run.run_id, &self.facts(None)).await
+        let output = (self.definition.outputs().len() > 1).then(|| self.label());
+        let of = (self.pipeline.full_name(), output);
+        dead_letters::supersede(&self.engine, &self.scope, (&of.0, of.1), self.run.run_id, &self.facts(None)).await
     }
 
-    /// A run that fails for its data leaves what it rejected as evidence, which REPLAY passes over.
+    /// A run that fails for its data leaves what it rejected as evidence. When the run ends, these letters are made void.
     async fn keep_evidence(&self, pass: &Pass, error: &Error) {
         let about_data = matches!(
             error.code(),
@@ -261,11 +274,7 @@ impl Attempt {
         if !about_data || self.run.kind == RunKind::Replay {
             return;
         }
-        let kept = async {
-            self.commit_letters(pass).await?;
-            dead_letters::void(&self.engine, &self.scope, self.run.run_id, &self.facts(None)).await
-        };
-        if let Err(problem) = kept.await {
+        if let Err(problem) = self.commit_letters(pass).await {
             tracing::warn!(run = %self.run.run_id, error = %problem.chain(), "the dead letters of a failed run could not be kept");
         }
     }
@@ -292,26 +301,14 @@ impl Attempt {
     }
 
     fn landed(&self, target: &Target, done: &Committed) -> Result<Landed> {
-        let mut record: Record = match done.facts.extra.get(RECORD) {
-            Some(text) => {
-                serde_json::from_str(text).map_err(|error| Error::internal("the record of a commit cannot be read").caused_by(error))?
-            }
-            None => Record::default(),
-        };
-        let refresh = self.run.kind == RunKind::FullRefresh;
-        let mode = match &self.bound.mode {
-            Mode::Append => "append",
-            Mode::Upsert { .. } => "upsert",
-            _ => "replace",
-        };
-        if mode == "upsert" && !refresh {
-            record.counts.duplicates += done.rows.ignored;
-            record.counts.written -= done.rows.ignored;
-        }
-        conserve(&record.counts)?;
+        let mode = mode_word(&self.bound.mode);
+        let record = record_of(done, mode, &self.run)?;
         let commits = vec![commit_of(&target.object, done, mode, &self.run)];
         Ok(Landed {
             target: target.object.clone(),
+            step: self.bound.step_name.clone(),
+            output: self.label().to_owned(),
+            lineage: super::facts::edges(&target.object, super::facts::lineage(&self.engine, &self.pipeline, &self.bound)),
             mode,
             counts: record.counts,
             rules: record.rules,
@@ -323,11 +320,146 @@ impl Attempt {
     }
 }
 
+impl Ready {
+    /// Whether its rows must keep their order.
+    pub(super) fn is_ordered(&self) -> bool {
+        is_ordered(&self.attempt.bound.mode, &self.attempt.bound.output, &self.target.object)
+    }
+
+    /// Plans what is to be read. `partitions` is how many the streams have, which every output of the step must agree on.
+    pub(super) async fn lay(mut self, partitions: usize) -> Result<Laid> {
+        let attempt = Arc::clone(&self.attempt);
+        let (engine, bound) = (&attempt.engine, &attempt.bound);
+        let width = Width { partitions: if self.is_ordered() { 1 } else { engine.threads() } };
+        let rejects = RejectSink::default();
+        let mut frozen = Frozen::open(engine, &attempt.run, &bound.streams, &rejects, partitions).await?;
+        frozen.read_after(&attempt.after);
+        let replayed = self.replayed.take();
+        if let Some(replayed) = &replayed {
+            replayed.substitute(&attempt, &mut frozen, &rejects).await?;
+        }
+        let store = Arc::clone(engine.store());
+        let (mut planned, _) = sequence::plan(engine, &bound.output, &attempt.scope, store.as_ref(), Some(&frozen)).await?;
+        if let Some(replayed) = &replayed {
+            planned.plan = replayed.beside(planned.plan, &rejects)?;
+        }
+        // The rows that a full refresh replaces are none that its own could clash with.
+        let mode = match &bound.mode {
+            Mode::Append if attempt.run.kind == RunKind::FullRefresh => &Mode::Replace,
+            mode => mode,
+        };
+        let fixed = Fixed { planned, relations: &frozen };
+        let assembled = assemble(engine, &attempt.scope, fixed, &bound.output, mode, &self.target, width).await?;
+        let table = attempt.letters_table().await?;
+        let letters = match replayed {
+            Some(replayed) => DeadLetterWriter::again(table, attempt.origin(), replayed.letters),
+            None => DeadLetterWriter::new(table, attempt.origin()),
+        };
+        Ok(Laid { ready: self, assembled, rejects, letters })
+    }
+}
+
+impl Laid {
+    /// Reads, judges and writes; the rows are in the table when it returns.
+    pub(super) async fn land(self, gates: Arc<Gates>, tap: Option<Arc<Tap>>) -> Result<Landed> {
+        let Laid { ready: Ready { attempt, mut target, token, before, replayed: _ }, assembled, rejects, letters } = self;
+        let setting = Setting {
+            run_id: attempt.run.run_id,
+            ingested_at: attempt.run.created_at,
+            reject_limit: attempt.definition.header.reject_limit,
+            rejects,
+            cancel: attempt.cancel.clone(),
+            target: target.clone(),
+            letters: Mutex::new(letters),
+            gates,
+            tap,
+        };
+        let pass = Pass::new(assembled, setting)?;
+        match attempt.write(&pass, &target, &token, before).await {
+            Ok(done) => {
+                reached("target.committed");
+                target.tell_sequence(&attempt.engine, &attempt.facts(None))?;
+                attempt.supersede_letters().await?;
+                let landed = attempt.landed(&target, &done)?;
+                Ok(Landed { file_rows: file_rows(&pass.setting.rejects), ..landed })
+            }
+            Err(error) => {
+                attempt.keep_evidence(&pass, &error).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// What a run that will not go on has landed. Its pipeline is given as the run knew it; no query is planned.
+pub(super) async fn landed_in_part(engine: &Arc<Engine>, pipeline: &Object, run: &Run) -> Result<Vec<Landed>> {
+    let filled = target::filled(pipeline, engine.store().as_ref())?;
+    let outputs: Vec<&Output> = filled.iter().map(|(output, _)| output).collect();
+    let mut landed = Vec::new();
+    for (output, object) in &filled {
+        let token = Token { app_id: app_id(pipeline, object), batch: run.batch };
+        let table = engine.table(object).await?;
+        if table.applied(&token.app_id).await? != Some(run.batch) {
+            continue;
+        }
+        let facts = Facts { run_id: Some(run.run_id), user: pipeline.owner.clone(), extra: BTreeMap::new() };
+        let done = table.append(Vec::new(), Some(&token), &facts).await?;
+        let mode = mode_word(output.mode.as_ref().unwrap_or(&Mode::Append));
+        let record = record_of(&done, mode, run)?;
+        landed.push(Landed {
+            step: None,
+            output: label(output, &outputs),
+            lineage: Vec::new(),
+            mode,
+            counts: record.counts,
+            rules: record.rules,
+            before: record.before,
+            version: done.version,
+            commits: vec![commit_of(object, &done, mode, run)],
+            file_rows: record.files,
+            target: object.clone(),
+        });
+    }
+    Ok(landed)
+}
+
+fn mode_word(mode: &Mode) -> &'static str {
+    match mode {
+        Mode::Append => "append",
+        Mode::Upsert { .. } => "upsert",
+        Mode::Replace | Mode::ScdType2 { .. } => "replace",
+        Mode::ReplaceWhere(_) => "replace where",
+        Mode::ReplacePartitions => "replace partitions",
+    }
+}
+
+/// What a commit says of its run.
+fn record_of(done: &Committed, mode: &str, run: &Run) -> Result<Record> {
+    let mut record: Record = match done.facts.extra.get(RECORD) {
+        Some(text) => {
+            serde_json::from_str(text).map_err(|error| Error::internal("the record of a commit cannot be read").caused_by(error))?
+        }
+        None => Record::default(),
+    };
+    if mode == "upsert" && run.kind != RunKind::FullRefresh {
+        record.counts.duplicates += done.rows.ignored;
+        record.counts.written -= done.rows.ignored;
+    }
+    conserve(&record.counts)?;
+    Ok(record)
+}
+
+/// Under this name the runs of a pipeline commit rows to one of its targets, each batch once.
+pub(super) fn app_id(pipeline: &Object, target: &Object) -> String {
+    format!("{}/{}", pipeline.id.0, target.id.0)
+}
+
 fn file_rows(sink: &RejectSink) -> Vec<(ObjectId, i64, i64)> {
     sink.files().into_iter().map(|((source, number), records)| (source, number, records)).collect()
 }
 
 fn commit_of(table: &Object, done: &Committed, operation: &str, run: &Run) -> TableCommit {
+    let operation = operation.split(' ').next().unwrap_or(operation);
     TableCommit {
         table_id: table.id,
         version: done.version,

@@ -11,9 +11,9 @@ use weir_sql::statements::create_pipeline::Mode;
 use weir_sql::statements::explain_pipeline::ExplainWhat;
 use weir_sql::{Action, Rule, RuleKind};
 
-use super::bind::{Bound, bind};
+use super::bind::{Bound, BoundPipeline, bind};
 use super::check::placeholders;
-use super::inputs;
+use super::inputs::{self, Held};
 use super::runner::Runner;
 use crate::engine::{Engine, catalog_error, definition};
 use crate::error::{Code, Error, Result};
@@ -39,25 +39,16 @@ impl Runner {
         let scope = self.owner_scope(pipeline);
         let store = Arc::clone(self.engine.store());
         let bound = bind(&self.engine, &definition, &scope, store.as_ref(), placeholders(&definition)?).await?;
-        let rows = match what {
-            ExplainWhat::Plan => {
-                let mut rows = self.plan_rows(pipeline, &bound).await?;
-                rows.extend(bound.output.rules.iter().map(rule_row));
-                rows
+        let mut rows = Vec::new();
+        match what {
+            ExplainWhat::Plan => rows = self.plan_rows(pipeline, &bound).await?,
+            ExplainWhat::Rules => bound.outputs.iter().for_each(|output| rows.extend(rule_rows(&bound, output))),
+            ExplainWhat::Lineage => {
+                for output in &bound.outputs {
+                    rows.extend(self.lineage_rows(pipeline, output));
+                }
             }
-            ExplainWhat::Rules => bound.output.rules.iter().map(rule_row).collect(),
-            ExplainWhat::Lineage => super::facts::lineage(&self.engine, pipeline, &bound)
-                .into_iter()
-                .map(|edge| {
-                    let from =
-                        edge.from_column.map_or_else(|| edge.from_relation.clone(), |column| format!("{}.{column}", edge.from_relation));
-                    let to = edge
-                        .to_column
-                        .map_or_else(|| bound.output.target.to_string(), |column| format!("{}.{column}", bound.output.target));
-                    (from, format!("{} -> {to}", edge.transformation.unwrap_or_else(|| "reads".to_owned())))
-                })
-                .collect(),
-        };
+        }
         let rows = match format {
             Some("json") => {
                 let list: Vec<_> = rows.iter().map(|(item, detail)| json!({ "item": item, "detail": detail })).collect();
@@ -71,19 +62,23 @@ impl Runner {
             .map_err(|error| Error::internal("an explanation does not fit its columns").caused_by(error))
     }
 
-    async fn plan_rows(&self, pipeline: &Object, bound: &Bound) -> Result<Vec<(String, String)>> {
-        let mut rows = Vec::new();
-        let mode = match &bound.mode {
-            Mode::Append => "append".to_owned(),
-            Mode::Upsert { keyed, .. } => {
-                let key: Vec<&str> = keyed.key.iter().map(|column| column.value.as_str()).collect();
-                format!("upsert by {}", key.join(", "))
-            }
-            _ => "replace".to_owned(),
-        };
-        rows.push(("target".to_owned(), format!("{} ({mode})", bound.output.target)));
+    fn lineage_rows(&self, pipeline: &Object, bound: &Bound) -> Vec<(String, String)> {
+        let target = &bound.output.target;
+        let edges = super::facts::lineage(&self.engine, pipeline, bound).into_iter();
+        edges
+            .map(|edge| {
+                let from = edge.from_column.map_or_else(|| edge.from_relation.clone(), |column| format!("{}.{column}", edge.from_relation));
+                let to = edge.to_column.map_or_else(|| target.to_string(), |column| format!("{target}.{column}"));
+                (from, format!("{} -> {to}", edge.transformation.unwrap_or_else(|| "reads".to_owned())))
+            })
+            .collect()
+    }
+
+    async fn plan_rows(&self, pipeline: &Object, bound: &BoundPipeline) -> Result<Vec<(String, String)>> {
+        let mut rows: Vec<_> =
+            bound.outputs.iter().map(|output| ("target".to_owned(), format!("{} ({})", output.output.target, mode(output)))).collect();
         // A source that is down must not hide the rest of the plan.
-        match inputs::next(&self.engine, pipeline.id, bound, false).await {
+        match inputs::next(&self.engine, pipeline.id, bound, false, Held::default()).await {
             Ok(Some(next)) => rows.extend(next.into_iter().map(|input| {
                 let detail = match input.input {
                     Input::Stream { from, to } => {
@@ -93,24 +88,50 @@ impl Runner {
                     Input::Version { version } => format!("{} at version {version}", input.relation),
                     Input::DeadLetters { ids } => format!("{} dead letters", ids.len()),
                     Input::Live => format!("{} as it is when read", input.relation),
+                    Input::Landed { version, .. } => format!("{} has its rows since version {version}", input.relation),
                 };
                 ("input".to_owned(), detail)
             })),
             Ok(None) => rows.push(("input".to_owned(), "nothing new".to_owned())),
             Err(error) => rows.push(("input".to_owned(), format!("cannot be told: {}", error.chain()))),
         }
-        for stream in &bound.streams {
+        for stream in bound.streams() {
             let at = self.engine.store().offset(pipeline.id, stream.object.id).map_err(catalog_error)?;
             let at = at.map_or_else(|| "nothing read yet".to_owned(), |at| at.to_string());
             rows.push(("offset".to_owned(), format!("{}: {at}", stream.object.full_name())));
         }
-        let state = &bound.planned.state;
-        let physical = Engine::physical(state, bound.planned.plan.clone()).await?;
-        for line in displayable(physical.as_ref()).indent(false).to_string().lines() {
-            rows.push(("plan".to_owned(), line.to_owned()));
+        for output in &bound.outputs {
+            if bound.outputs.len() > 1 {
+                rows.push(("output".to_owned(), output.label.clone()));
+            }
+            let physical = Engine::physical(&output.planned.state, output.planned.plan.clone()).await?;
+            for line in displayable(physical.as_ref()).indent(false).to_string().lines() {
+                rows.push(("plan".to_owned(), line.to_owned()));
+            }
         }
+        bound.outputs.iter().for_each(|output| rows.extend(rule_rows(bound, output)));
         Ok(rows)
     }
+}
+
+fn mode(bound: &Bound) -> String {
+    match &bound.mode {
+        Mode::Append => "append".to_owned(),
+        Mode::Upsert { keyed, .. } => {
+            let key: Vec<&str> = keyed.key.iter().map(|column| column.value.as_str()).collect();
+            format!("upsert by {}", key.join(", "))
+        }
+        Mode::ReplaceWhere(condition) => format!("replace where {}", condition.text),
+        Mode::ReplacePartitions => "replace partitions".to_owned(),
+        Mode::Replace | Mode::ScdType2 { .. } => "replace".to_owned(),
+    }
+}
+
+/// The rules of an output; of several outputs each says which.
+fn rule_rows(whole: &BoundPipeline, bound: &Bound) -> Vec<(String, String)> {
+    let rows = bound.output.rules.iter().map(rule_row);
+    let is_one_of_several = whole.outputs.len() > 1;
+    rows.map(|(item, detail)| (if is_one_of_several { format!("{item} of {}", bound.label) } else { item }, detail)).collect()
 }
 
 fn rule_row(rule: &Rule) -> (String, String) {

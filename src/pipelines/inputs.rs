@@ -5,25 +5,39 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
-use weir_catalog::{Input, Kind, ObjectId, Run, RunInput};
+use weir_catalog::{Input, Kind, Object, ObjectId, Run, RunInput, RunKind, RunStatus};
+use weir_sql::statements::create_pipeline::{Mode, Output};
 
-use super::bind::{Bound, StreamInput};
+use super::bind::{Bound, BoundPipeline, StreamInput};
 use super::stream_table::StreamTable;
 use crate::engine::{Engine, RelationKey, Relations, Wanted, catalog_error};
 use crate::error::{Code, Error, Result};
-use crate::sources::{BatchLimit, Position, Range, RejectSink, ScanRequest};
+use crate::sources::{BatchLimit, Position, Range, RejectSink, ScanRequest, StartPoint};
 
 /// The next input of a pipeline; None when no stream has anything new.
 ///
 /// A pipeline without streams always has input: its tables as they are now.
-pub(super) async fn next(engine: &Arc<Engine>, pipeline: ObjectId, bound: &Bound, from_the_start: bool) -> Result<Option<Vec<RunInput>>> {
+pub(super) async fn next(
+    engine: &Arc<Engine>,
+    pipeline: ObjectId,
+    bound: &BoundPipeline,
+    from_the_start: bool,
+    held: Held,
+) -> Result<Option<Vec<RunInput>>> {
     let limit = match from_the_start {
         true => BatchLimit { files: usize::MAX, bytes: u64::MAX },
         false => BatchLimit { files: bound.settings.batch_files, bytes: bound.settings.batch_bytes },
     };
     let mut inputs = Vec::new();
-    let mut is_new = bound.streams.is_empty();
-    for stream in &bound.streams {
+    let streams = bound.streams();
+    // Where any output reads a stream, the streams say when there is something to do.
+    let mut is_new = streams.is_empty() || !held.is_empty();
+    for stream in streams {
+        let id = stream.object.id;
+        if let Some(input) = held.ranges.get(&id) {
+            inputs.push(RunInput { relation_id: id, relation: stream.object.full_name(), input: input.clone(), schema_version: None });
+            continue;
+        }
         let from = match from_the_start {
             true => None,
             false => engine.store().offset(pipeline, stream.object.id).map_err(catalog_error)?,
@@ -48,6 +62,43 @@ pub(super) async fn next(engine: &Arc<Engine>, pipeline: ObjectId, bound: &Bound
     if !is_new {
         return Ok(None);
     }
+    pin(bound, &mut inputs);
+    inputs.extend(held.done);
+    Ok(Some(inputs))
+}
+
+/// The input of a backfill: what each stream has from one point on, up to another that is not read any more, or to the newest. The pipeline's
+/// own positions are not looked at.
+///
+/// # Errors
+/// `InvalidParameter` when the pipeline reads no stream, or a source cannot tell what the points stand for.
+pub(super) async fn between(bound: &BoundPipeline, from: &str, until: Option<&str>) -> Result<Option<Vec<RunInput>>> {
+    let streams = bound.streams();
+    if streams.is_empty() {
+        return Err(Error::new(Code::InvalidParameter, "STARTING AT needs a pipeline that reads a stream"));
+    }
+    let mut inputs = Vec::new();
+    let mut is_new = false;
+    for stream in streams {
+        let from = stream.source.position_at(&StartPoint::At(from.to_owned())).await?;
+        let to = match until {
+            Some(until) => stream.source.position_at(&StartPoint::At(until.to_owned())).await?,
+            None => stream.source.next(from.as_ref(), &BatchLimit { files: usize::MAX, bytes: u64::MAX }).await?,
+        };
+        let Some(to) = to.filter(|to| from.as_ref() != Some(to)) else { continue };
+        is_new = true;
+        let (relation_id, relation) = (stream.object.id, stream.object.full_name());
+        inputs.push(RunInput { relation_id, relation, input: Input::Stream { from, to }, schema_version: None });
+    }
+    if !is_new {
+        return Ok(None);
+    }
+    pin(bound, &mut inputs);
+    Ok(Some(inputs))
+}
+
+/// Notes the versions of the tables that are read as they are now.
+fn pin(bound: &BoundPipeline, inputs: &mut Vec<RunInput>) {
     for used in bound.snapshots() {
         let input = match (used.relation.kind, used.version) {
             (Kind::Table, Some(version)) => Input::Version { version },
@@ -59,14 +110,13 @@ pub(super) async fn next(engine: &Arc<Engine>, pipeline: ObjectId, bound: &Bound
             inputs.push(RunInput { relation_id: used.relation.id, relation, input, schema_version: None });
         }
     }
-    Ok(Some(inputs))
 }
 
 /// Lets sources grow the columns that the rows of these inputs need, and notes which columns every attempt reads. Answers with what the
 /// streams leave out although they have it.
-pub(super) async fn settle_columns(engine: &Arc<Engine>, bound: &Bound, inputs: &mut [RunInput]) -> Result<Vec<String>> {
+pub(super) async fn settle_columns(engine: &Arc<Engine>, bound: &BoundPipeline, inputs: &mut [RunInput]) -> Result<Vec<String>> {
     let mut left_out = Vec::new();
-    for stream in &bound.streams {
+    for stream in bound.streams() {
         let Some(input) = inputs.iter_mut().find(|input| input.relation_id == stream.object.id) else { continue };
         let Input::Stream { from, to } = &input.input else { continue };
         if from.as_ref() != Some(to) {
@@ -82,14 +132,79 @@ pub(super) async fn settle_columns(engine: &Arc<Engine>, bound: &Bound, inputs: 
 }
 
 /// What the streams have left out so far.
-pub(super) async fn left_out(engine: &Arc<Engine>, pipeline: ObjectId, bound: &Bound) -> Result<Vec<String>> {
+pub(super) async fn left_out(engine: &Arc<Engine>, pipeline: ObjectId, bound: &BoundPipeline) -> Result<Vec<String>> {
     let mut left_out = Vec::new();
-    for stream in &bound.streams {
+    for stream in bound.streams() {
         if let Some(at) = engine.store().offset(pipeline, stream.object.id).map_err(catalog_error)? {
             left_out.extend(stream.source.left_out(&at).await?);
         }
     }
     Ok(left_out)
+}
+
+/// The targets that an earlier run has filled with what this one reads.
+pub(super) fn landed(run: &Run) -> impl Iterator<Item = (ObjectId, u64)> {
+    run.inputs.iter().filter_map(|input| match input.input {
+        Input::Landed { version, .. } => Some((input.relation_id, version)),
+        _ => None,
+    })
+}
+
+/// What a run that landed in part before it failed or was cancelled leaves to the next one.
+#[derive(Default)]
+pub(super) struct Held {
+    /// Ranges that some outputs have and others have not: they are read again as they were.
+    ranges: HashMap<ObjectId, Input>,
+    /// The targets that have them.
+    done: Vec<RunInput>,
+}
+
+impl Held {
+    /// Empty when the run landed nothing, or landed whole steps whose streams have moved on, or the streams were moved by hand since.
+    pub(super) fn by(engine: &Arc<Engine>, last: &Run, bound: &BoundPipeline, filled: &[(Output, Object)]) -> Result<Self> {
+        let mut held = Self::default();
+        if !matches!(last.status, RunStatus::Failed | RunStatus::Cancelled) {
+            return Ok(held);
+        }
+        let store = engine.store();
+        let mut landed: Vec<RunInput> = last.inputs.iter().filter(|input| matches!(input.input, Input::Landed { .. })).cloned().collect();
+        for output in store.run_outputs(Some(last.run_id)).map_err(catalog_error)? {
+            let Some(version) = output.table_version else { continue };
+            let input = Input::Landed { run_id: last.run_id, version };
+            landed.push(RunInput { relation_id: output.target_id, relation: output.target, input, schema_version: None });
+        }
+        let of = |bound: &Bound| {
+            let target = filled.iter().find(|(output, _)| output.target == bound.output.target).map(|(_, target)| target.id);
+            target.and_then(|target| landed.iter().find(|input| input.relation_id == target))
+        };
+        for output in bound.outputs.iter().filter(|output| of(output).is_some()) {
+            for stream in &output.streams {
+                let Some(input) = last.inputs.iter().find(|input| input.relation_id == stream.object.id) else { continue };
+                let Input::Stream { from, to } = &input.input else { continue };
+                let now = store.offset(last.pipeline_id, stream.object.id).map_err(catalog_error)?;
+                // A refresh reads from the start, wherever the pipeline stands.
+                let is_open = from.as_ref() != Some(to) && (now == *from || last.kind == RunKind::FullRefresh);
+                if is_open {
+                    held.ranges.insert(stream.object.id, input.input.clone());
+                }
+            }
+        }
+        for output in &bound.outputs {
+            let Some(input) = of(output) else { continue };
+            let is_held = output.streams.iter().any(|stream| held.ranges.contains_key(&stream.object.id));
+            // Without a stream only an APPEND would add its rows again.
+            let step_is_done = bound.outputs.iter().filter(|other| other.step == output.step).all(|other| of(other).is_some());
+            let adds_again = output.streams.is_empty() && matches!(output.mode, Mode::Append) && !step_is_done;
+            if is_held || adds_again {
+                held.done.push(input.clone());
+            }
+        }
+        Ok(held)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.done.is_empty()
+    }
 }
 
 /// Answers with what was frozen for a run.
@@ -114,24 +229,32 @@ impl Frozen {
             }
         }
         for stream in streams {
-            let request = ScanRequest { provenance: true, rejects: Some(rejects.clone()), ordered: partitions == 1, partitions };
-            let found = run.inputs.iter().find(|input| input.relation_id == stream.object.id).map(|input| &input.input);
-            let table: Arc<dyn TableProvider> = match found {
-                Some(Input::Stream { from, to }) if from.as_ref() == Some(to) => nothing(stream),
-                Some(Input::Stream { from, to }) => {
-                    let range = Range { from: from.clone(), to: to.clone() };
-                    stream.source.scan(Some(range), request).await?
-                }
-                _ => nothing(stream),
-            };
-            frozen.streams.insert(stream.object.id, StreamTable::new(table));
+            let table = range_of(run, stream, rejects, partitions).await?;
+            frozen.streams.insert(stream.object.id, StreamTable::of(stream.object.id, table));
         }
         Ok(frozen)
+    }
+
+    /// Tables are read as earlier steps have left them.
+    pub(super) fn read_after(&mut self, versions: &HashMap<ObjectId, u64>) {
+        self.versions.extend(versions);
     }
 
     /// Rows of dead letters in the place of a stream.
     pub(super) fn substitute(&mut self, stream: ObjectId, table: Arc<dyn TableProvider>) {
         self.streams.insert(stream, StreamTable::new(table));
+    }
+}
+
+/// The rows of a stream that were frozen for a run.
+pub(super) async fn range_of(run: &Run, stream: &StreamInput, rejects: &RejectSink, partitions: usize) -> Result<Arc<dyn TableProvider>> {
+    let found = run.inputs.iter().find(|input| input.relation_id == stream.object.id).map(|input| &input.input);
+    match found {
+        Some(Input::Stream { from, to }) if from.as_ref() != Some(to) => {
+            let request = ScanRequest { provenance: true, rejects: Some(rejects.clone()), ordered: partitions == 1, partitions };
+            stream.source.scan(Some(Range { from: from.clone(), to: to.clone() }), request).await
+        }
+        _ => Ok(nothing(stream)),
     }
 }
 
@@ -164,7 +287,7 @@ pub(super) fn offsets(run: &Run) -> Vec<(ObjectId, Position)> {
         .iter()
         .filter_map(|input| match &input.input {
             Input::Stream { to, .. } => Some((input.relation_id, to.clone())),
-            Input::Version { .. } | Input::DeadLetters { .. } | Input::Live => None,
+            Input::Version { .. } | Input::DeadLetters { .. } | Input::Live | Input::Landed { .. } => None,
         })
         .collect()
 }

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod assemble;
+mod attempt;
 mod bind;
 mod carry;
 mod check;
@@ -15,7 +16,9 @@ mod execute;
 mod explain;
 mod facts;
 pub mod fail_points;
+mod fan;
 mod forgetting;
+mod gate;
 mod in_turn;
 mod inputs;
 mod isolate;
@@ -30,8 +33,10 @@ mod replay;
 mod runner;
 mod schedule;
 mod sequence;
+mod step;
 mod stream_table;
 mod target;
+mod told;
 mod triggers;
 mod upkeep;
 
@@ -42,4 +47,4 @@ use arguments::Arguments;
 pub use fail_points::{FAIL_POINTS, SYNC_POINTS};
 pub use options::SPEC;
 pub use runner::{RunRequest, Runner, RunnerLimits, search_path};
-pub use target::target_of;
+pub use target::targets_of;

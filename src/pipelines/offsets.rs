@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use datafusion::common::{DFSchema, ScalarValue};
 use weir_catalog::Object;
 use weir_sql::Name;
 use weir_sql::statements::alter_pipeline::OffsetTarget;
 
+use super::arguments;
 use super::bind::bind;
 use super::runner::Runner;
 use crate::engine::{Engine, Scope, catalog_error, definition};
@@ -34,7 +34,7 @@ impl Runner {
                 object.name == name.name.value && name.schema.as_ref().is_none_or(|schema| schema.value == object.schema)
             })
         };
-        let streams: Vec<_> = bound.streams.iter().filter(|stream| wanted(&stream.object)).collect();
+        let streams: Vec<_> = bound.streams().into_iter().filter(|stream| wanted(&stream.object)).collect();
         if streams.is_empty() {
             let name = source.map_or_else(|| "any source".to_owned(), |name| format!("source \"{name}\""));
             return Err(Error::new(
@@ -51,11 +51,11 @@ impl Runner {
     }
 }
 
-async fn constant(engine: &Arc<Engine>, expr: &weir_sql::Expr, scope: &Scope) -> Result<String> {
-    let bound = engine.plan_expr(expr, &DFSchema::empty(), scope).await?;
-    match bound {
-        datafusion::logical_expr::Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), _) => Ok(text),
-        datafusion::logical_expr::Expr::Literal(value, _) => Ok(value.to_string()),
-        _ => Ok(expr.text.clone()),
+/// A time or a value that a user gave for a position, as text.
+pub(super) async fn constant(engine: &Arc<Engine>, expr: &weir_sql::Expr, scope: &Scope) -> Result<String> {
+    let value = arguments::constant(engine, expr, scope).await?;
+    match value.is_null() {
+        true => Err(Error::new(Code::InvalidParameter, "a position cannot be NULL").at(expr.position)),
+        false => Ok(arguments::text_of(&value)),
     }
 }

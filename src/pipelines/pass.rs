@@ -22,6 +22,8 @@ use weir_sql::statements::create_pipeline::RejectLimit;
 use super::assemble::{Assembled, DELETE_COLUMN};
 use super::carry::{CARRIED_POSITION, CARRIED_SOURCE};
 use super::dead_letters::{DeadLetter, DeadLetterWriter, Stage, record, records};
+use super::fan::Tap;
+use super::gate::Gates;
 use super::isolate::{accounts_for_all, provenances};
 use super::target::{INGESTED_COLUMN, RUN_COLUMN, Target};
 use crate::clock::Micros;
@@ -48,6 +50,10 @@ pub(super) struct Setting {
     pub(super) cancel: CancellationToken,
     pub(super) target: Target,
     pub(super) letters: Mutex<DeadLetterWriter>,
+    /// Where the outputs of its step wait for each other.
+    pub(super) gates: Arc<Gates>,
+    /// Of the stream that it may share with them.
+    pub(super) tap: Option<Arc<Tap>>,
 }
 
 /// Counts as they grow; shared by the workers of a pass.
@@ -245,6 +251,13 @@ impl Pass {
             let known = all.entry(at).or_insert_with(|| RuleCount { rule: rule.name.clone(), action, checked: 0, failed: 0 });
             known.checked += rules.checked();
             known.failed += failed;
+        }
+    }
+
+    /// Its rows have ended: the others need not wait for what it left unread.
+    pub(super) fn is_read(&self) {
+        if let Some(tap) = &self.setting.tap {
+            tap.close();
         }
     }
 

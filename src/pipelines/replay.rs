@@ -37,9 +37,12 @@ pub(super) struct Replayed {
 }
 
 /// The open letters of a pipeline that match a condition, as the frozen input of a run; None when there are none.
+///
+/// Of several outputs, only letters of those that there are: `outputs` names them.
 pub(super) async fn choose(
     engine: &Arc<Engine>,
     pipeline: &Object,
+    outputs: &[&str],
     condition: Option<&weir_sql::Expr>,
     scope: &Scope,
 ) -> Result<Option<Vec<RunInput>>> {
@@ -48,13 +51,16 @@ pub(super) async fn choose(
     let version = table.version().await?;
     let condition = condition.map_or_else(|| "true".to_owned(), |condition| format!("({})", condition.text));
     let text = format!(
-        "SELECT id FROM hub.dead_letters VERSION AS OF {version} WHERE pipeline = $weir_pipeline AND status = 'open' AND {condition} LIMIT {MOST}"
+        "SELECT id, output FROM hub.dead_letters VERSION AS OF {version} WHERE pipeline = $weir_pipeline AND status = 'open' AND {condition} LIMIT {MOST}"
     );
     let rows = query(engine, &text, scope, vec![("weir_pipeline".to_owned(), ScalarValue::from(pipeline.full_name()))]).await?;
     let mut ids = Vec::new();
     for batch in rows {
-        let column = cast(batch.column(0), &DataType::Utf8).map_err(odd)?;
-        ids.extend(column.as_string::<i32>().iter().flatten().map(str::to_owned));
+        let column = |at: usize| cast(batch.column(at), &DataType::Utf8).map_err(odd);
+        let (found, of) = (column(0)?, column(1)?);
+        let known = |output: Option<&str>| outputs.len() < 2 || output.is_some_and(|output| outputs.contains(&output));
+        let found = found.as_string::<i32>().iter().zip(of.as_string::<i32>()).filter(|(_, output)| known(*output));
+        ids.extend(found.filter_map(|(id, _)| id).map(str::to_owned));
     }
     if ids.is_empty() {
         return Ok(None);
@@ -81,7 +87,7 @@ async fn query(engine: &Arc<Engine>, text: &str, scope: &Scope, named: Vec<(Stri
 }
 
 impl Replayed {
-    /// The letters of this run; None when it is not a replay.
+    /// The letters of this output that a run brings back; None when it is not a replay.
     pub(super) async fn read(attempt: &Attempt) -> Result<Option<Self>> {
         if attempt.run.kind != RunKind::Replay {
             return Ok(None);
@@ -102,6 +108,7 @@ impl Replayed {
         let text = format!("SELECT * FROM hub.dead_letters VERSION AS OF {version} WHERE pipeline = $weir_pipeline");
         let named = vec![("weir_pipeline".to_owned(), ScalarValue::from(attempt.pipeline.full_name()))];
         let shape = schema();
+        let is_only = attempt.definition.outputs().len() < 2;
         let mut found = Vec::new();
         for batch in query(&attempt.engine, &text, &attempt.scope, named).await? {
             let columns = shape
@@ -110,7 +117,9 @@ impl Replayed {
                 .map(|field| cast(batch.column_by_name(field.name()).ok_or_else(|| lost(field.name()))?, field.data_type()).map_err(odd))
                 .collect::<Result<Vec<_>>>()?;
             let batch = RecordBatch::try_new(Arc::clone(&shape), columns).map_err(odd)?;
-            let keep = texts(&batch, "id")?.iter().map(|id| Some(id.is_some_and(|id| wanted.contains(id)))).collect();
+            let rows = texts(&batch, "id")?.iter().zip(texts(&batch, "output")?);
+            let is_own = |output: Option<&str>| is_only || output == Some(attempt.bound.label.as_str());
+            let keep = rows.map(|(id, output)| Some(id.is_some_and(|id| wanted.contains(id)) && is_own(output))).collect();
             found.push(filter_record_batch(&batch, &keep).map_err(odd)?);
         }
         Ok(Some(Self { letters: concat_batches(&shape, &found).map_err(odd)? }))

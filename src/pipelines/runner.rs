@@ -9,21 +9,21 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
-use weir_catalog::{
-    Change, Counts, Kind, Object, ObjectId, PipelineBody, RuleResult, Run, RunEnd, RunFilter, RunInput, RunKind, RunOutput, RunStatus,
-};
+use weir_catalog::{Change, Counts, Kind, Object, ObjectId, PipelineBody, Run, RunEnd, RunFilter, RunInput, RunKind, RunOutput, RunStatus};
 use weir_sql::Argument;
 use weir_sql::statements::create_pipeline::CreatePipeline;
 use weir_sql::statements::run_pipeline::RunHow;
 
 use super::arguments::{self, Arguments};
-use super::bind::{Bound, bind};
+use super::attempt::Landing;
+use super::bind::{BoundPipeline, bind};
 use super::dead_letters;
-use super::execute::{Attempt, Landed};
+use super::execute::{Landed, landed_in_part};
 use super::fail_points::reached;
-use super::inputs;
-use super::pinned::Pinned;
+use super::inputs::{self, Held};
+use super::told::{Reads, Told};
 use super::upkeep::Upkeep;
+use super::{offsets, target};
 use crate::clock::Clock;
 use crate::config::Maintenance;
 use crate::delta::Facts;
@@ -47,6 +47,8 @@ pub(super) struct Order {
     pub(super) pipeline: Object,
     pub(super) arguments: Arguments,
     pub(super) kind: RunKind,
+    /// Of a backfill, where it begins and ends.
+    pub(super) range: Option<(String, Option<String>)>,
     /// What set it off, in words.
     pub(super) trigger: String,
     pub(super) requested_by: String,
@@ -61,13 +63,6 @@ pub struct RunReport {
     pub run: Run,
     /// What whoever asked for the run should know.
     pub notices: Vec<String>,
-}
-
-/// What an attempt put into the lake, and what the catalog is told of it.
-struct Landing {
-    landed: Landed,
-    lineage: Vec<weir_catalog::Lineage>,
-    streams: Vec<super::bind::StreamInput>,
 }
 
 /// Between two attempts to write the catalog.
@@ -157,14 +152,21 @@ impl Runner {
     pub async fn run(self: &Arc<Self>, request: RunRequest) -> Result<RunReport> {
         let RunRequest { pipeline, arguments, how, wait, scope } = request;
         self.refuse_suspended(&pipeline)?;
-        let (kind, trigger) = match how {
-            RunHow::New => (RunKind::Manual, BY_HAND),
-            RunHow::FullRefresh => (RunKind::FullRefresh, "RUN PIPELINE .. FULL REFRESH"),
-            RunHow::Backfill { .. } => return Err(Error::new(Code::NotSupported, "RUN PIPELINE .. STARTING AT is not supported yet")),
+        let (kind, trigger, range) = match how {
+            RunHow::New => (RunKind::Manual, BY_HAND, None),
+            RunHow::FullRefresh => (RunKind::FullRefresh, "RUN PIPELINE .. FULL REFRESH", None),
+            RunHow::Backfill { from, until } => {
+                let from = offsets::constant(&self.engine, &from, &scope).await?;
+                let until = match until {
+                    Some(until) => Some(offsets::constant(&self.engine, &until, &scope).await?),
+                    None => None,
+                };
+                (RunKind::Backfill, "RUN PIPELINE .. STARTING AT", Some((from, until)))
+            }
             RunHow::Dry { .. } => return Err(Error::internal("a dry run is not a run")),
         };
         let arguments = Arguments { given: arguments, condition: None };
-        let order = Order { pipeline, arguments, kind, trigger: trigger.to_owned(), requested_by: scope.role };
+        let order = Order { pipeline, arguments, kind, range, trigger: trigger.to_owned(), requested_by: scope.role };
         if wait { self.order(order).await } else { self.order_later(order).await }
     }
 
@@ -188,7 +190,8 @@ impl Runner {
     pub async fn replay(self: &Arc<Self>, pipeline: &Object, condition: Option<&weir_sql::Expr>, scope: &Scope) -> Result<RunReport> {
         let arguments = Arguments { given: Vec::new(), condition: condition.cloned() };
         let (pipeline, requested_by) = (pipeline.clone(), scope.role.clone());
-        self.order(Order { pipeline, arguments, kind: RunKind::Replay, trigger: "REPLAY PIPELINE".to_owned(), requested_by }).await
+        self.order(Order { pipeline, arguments, kind: RunKind::Replay, range: None, trigger: "REPLAY PIPELINE".to_owned(), requested_by })
+            .await
     }
 
     /// Runs and waits. Whoever stops waiting stops the run: it ends as cancelled, in good order.
@@ -256,12 +259,11 @@ impl Runner {
         let scope = self.owner_scope(&pipeline);
         let values = arguments::values(&self.engine, &definition, &request.arguments, &scope).await?;
         let prepared = self.unless(&cancel, async { Ok(self.prepare(&pipeline, &definition, &scope, &values, &request).await) }).await?;
-        let (inputs, notices) = match prepared {
-            Ok((Some(inputs), notices)) => (inputs, notices),
+        let (run, notices) = match prepared {
+            Ok((Some(run), notices)) => (run, notices),
             Ok((None, notices)) => return Ok((RunReport { run: self.nothing_new(&pipeline, &request), notices }, None)),
             Err(error) => return self.failed_before(&pipeline, &request, error).await,
         };
-        let run = self.new_run(&pipeline, &request, arguments::json(&values), inputs);
         let run = self.engine.store().freeze_run(&run).map_err(catalog_error)?;
         reached("run.frozen");
         if let Some(frozen) = frozen {
@@ -273,7 +275,7 @@ impl Runner {
     }
 
     /// Work that leaves nothing behind, so that it may be dropped at any await.
-    async fn unless<T>(&self, cancel: &CancellationToken, work: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(super) async fn unless<T>(&self, cancel: &CancellationToken, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             biased;
             () = cancel.cancelled() => Err(match self.closing.is_cancelled() {
@@ -284,7 +286,7 @@ impl Runner {
         }
     }
 
-    /// Binds the pipeline and finds its next input, and what there is to say about it.
+    /// Binds the pipeline and makes its next run, and what there is to say about it; None when there is nothing new.
     async fn prepare(
         self: &Arc<Self>,
         pipeline: &Object,
@@ -292,27 +294,68 @@ impl Runner {
         scope: &Scope,
         values: &arguments::Values,
         request: &Order,
-    ) -> Result<(Option<Vec<RunInput>>, Vec<String>)> {
+    ) -> Result<(Option<Run>, Vec<String>)> {
         let store = Arc::clone(self.engine.store());
         let bound = bind(&self.engine, definition, scope, store.as_ref(), values.clone()).await?;
-        match &request.kind {
+        let (held, last) = self.held(pipeline, &bound, request)?;
+        let (kind, params) = match last {
+            Some(last) => (last.kind, last.params),
+            None => (request.kind, arguments::json(values)),
+        };
+        let goes_on = !held.is_empty();
+        let (inputs, mut said) = self.next_inputs(pipeline, &bound, request, kind, held, scope).await?;
+        if goes_on {
+            said.push("the last run had landed in part: this one goes on with what it left, and with its arguments".to_owned());
+        }
+        Ok((inputs.map(|inputs| Run { kind, ..self.new_run(pipeline, request, params, inputs) }), said))
+    }
+
+    /// What the last run could not land, and that run; nothing when it left nothing.
+    fn held(&self, pipeline: &Object, bound: &BoundPipeline, request: &Order) -> Result<(Held, Option<Run>)> {
+        // A refresh reads all of it again, and a replay reads nothing of it.
+        if !matches!(request.kind, RunKind::Manual | RunKind::Trigger) {
+            return Ok((Held::default(), None));
+        }
+        let store = self.engine.store();
+        let filter = RunFilter { pipeline_id: Some(pipeline.id), moves_offsets: true, limit: Some(1), ..RunFilter::default() };
+        let Some(last) = store.runs(&filter).map_err(catalog_error)?.into_iter().next() else { return Ok((Held::default(), None)) };
+        let filled = target::filled(pipeline, store.as_ref())?;
+        let held = Held::by(&self.engine, &last, bound, &filled)?;
+        let last = if held.is_empty() { None } else { Some(last) };
+        Ok((held, last))
+    }
+
+    async fn next_inputs(
+        self: &Arc<Self>,
+        pipeline: &Object,
+        bound: &BoundPipeline,
+        request: &Order,
+        kind: RunKind,
+        held: Held,
+        scope: &Scope,
+    ) -> Result<(Option<Vec<RunInput>>, Vec<String>)> {
+        match kind {
             RunKind::Replay => {
                 // The condition is not the owner's: whoever asks must not see more by it than he may.
                 let asked = Scope { rights_of: Some(request.requested_by.clone()), ..scope.clone() };
-                let found = super::replay::choose(&self.engine, pipeline, request.arguments.condition.as_ref(), &asked).await?;
+                let outputs: Vec<&str> = bound.outputs.iter().map(|output| output.label.as_str()).collect();
+                let found = super::replay::choose(&self.engine, pipeline, &outputs, request.arguments.condition.as_ref(), &asked).await?;
                 let found = found.map(|mut inputs| {
-                    inputs.extend(self.pinned(&bound));
+                    inputs.extend(self.pinned(bound));
                     inputs
                 });
                 Ok((found, Vec::new()))
             }
             kind => {
-                let mut found = inputs::next(&self.engine, pipeline.id, &bound, *kind == RunKind::FullRefresh).await?;
+                let mut found = match &request.range {
+                    Some((from, until)) => inputs::between(bound, from, until.as_deref()).await?,
+                    None => inputs::next(&self.engine, pipeline.id, bound, kind == RunKind::FullRefresh, held).await?,
+                };
                 let left_out = match &mut found {
-                    Some(inputs) => inputs::settle_columns(&self.engine, &bound, inputs).await?,
+                    Some(inputs) => inputs::settle_columns(&self.engine, bound, inputs).await?,
                     // A trigger that finds nothing asks nothing more of the source.
                     None if request.kind == RunKind::Manual && request.trigger == BY_HAND => {
-                        inputs::left_out(&self.engine, pipeline.id, &bound).await?
+                        inputs::left_out(&self.engine, pipeline.id, bound).await?
                     }
                     None => Vec::new(),
                 };
@@ -324,7 +367,7 @@ impl Runner {
         }
     }
 
-    fn pinned(&self, bound: &Bound) -> Vec<RunInput> {
+    fn pinned(&self, bound: &BoundPipeline) -> Vec<RunInput> {
         let pin = |used: &crate::engine::Used| {
             let relation = format!("{}.{}", used.relation.schema, used.relation.name);
             used.version.map(|version| RunInput {
@@ -371,7 +414,7 @@ impl Runner {
     async fn failed_before(&self, pipeline: &Object, request: &Order, error: Error) -> Result<(RunReport, Option<Error>)> {
         let run = self.new_run(pipeline, request, serde_json::Value::Null, Vec::new());
         let run = self.engine.store().freeze_run(&run).map_err(catalog_error)?;
-        self.fail(&run, 1, &error, RunStatus::Failed).await?;
+        self.fail(&run, 1, &error, RunStatus::Failed, Told::default()).await?;
         self.suspend_if_asked(pipeline)?;
         let run = self.stored(run.run_id)?.unwrap_or(run);
         Ok((RunReport { run, notices: Vec::new() }, Some(error)))
@@ -396,11 +439,15 @@ impl Runner {
     async fn tries(self: &Arc<Self>, pipeline: &Object, run: &Run, cancel: &CancellationToken) -> Result<Option<Error>> {
         let store = self.engine.store();
         let mut attempt = run.attempt;
+        let mut reads = Reads::default();
         loop {
+            let settings = definition::pipeline(pipeline).and_then(|definition| super::options::Settings::read(&definition.header.options));
+            let limit = settings.as_ref().map_or(0, |settings| i64::from(settings.retry_limit));
+            let is_tried_again = |error: &Error| error.code().is_passing() && attempt <= limit;
             let tried = {
                 let worker = async { self.workers.acquire().await.map_err(|_| Error::new(Code::ShuttingDown, "the hub is shutting down")) };
                 match self.unless(cancel, worker).await {
-                    Ok(_worker) => self.attempt(pipeline, run, cancel).await,
+                    Ok(_worker) => self.attempt(pipeline, run, cancel, &is_tried_again, &mut reads).await,
                     Err(error) => Err(error),
                 }
             };
@@ -418,14 +465,13 @@ impl Runner {
                 return Ok(Some(Error::new(Code::ShuttingDown, "the hub is shutting down; the run goes on at the next start")));
             }
             if error.code() == Code::Cancelled {
-                self.give_up(pipeline, run, attempt, &error, RunStatus::Cancelled).await?;
+                self.give_up(pipeline, run, attempt, &error, RunStatus::Cancelled, &reads).await?;
                 return Ok(Some(error));
             }
-            let settings = definition::pipeline(pipeline).and_then(|definition| super::options::Settings::read(&definition.header.options));
-            let retry = settings.ok().filter(|settings| error.code().is_passing() && attempt <= i64::from(settings.retry_limit));
+            let retry = settings.ok().filter(|_| is_tried_again(&error));
             let Some(settings) = retry else {
                 tracing::error!(pipeline = %run.pipeline, run = %run.run_id, attempt, error = %error.chain(), "run failed");
-                self.give_up(pipeline, run, attempt, &error, RunStatus::Failed).await?;
+                self.give_up(pipeline, run, attempt, &error, RunStatus::Failed, &reads).await?;
                 self.suspend_if_asked(pipeline)?;
                 return Ok(Some(error));
             };
@@ -442,36 +488,8 @@ impl Runner {
         }
     }
 
-    async fn attempt(self: &Arc<Self>, pipeline: &Object, run: &Run, cancel: &CancellationToken) -> Result<Landing> {
-        let pipeline_then = self.as_of_run(pipeline, run)?;
-        let definition = definition::pipeline(&pipeline_then)?;
-        let scope = self.owner_scope(pipeline);
-        let values = arguments::from_json(&self.engine, &definition, &run.params, &scope).await?;
-        let scope = Scope { now: run.created_at, named: values.clone(), ..scope };
-        let then = Pinned::new(Arc::clone(self.engine.store()), run)?;
-        let bound = self.unless(cancel, bind(&self.engine, &definition, &scope, &then, values)).await?;
-        let lineage = super::facts::lineage(&self.engine, pipeline, &bound);
-        let streams = bound.streams.clone();
-        let attempt = Arc::new(Attempt {
-            engine: Arc::clone(&self.engine),
-            pipeline: pipeline.clone(),
-            definition,
-            scope,
-            run: run.clone(),
-            bound,
-            cancel: cancel.clone(),
-        });
-        // A task of its own: a panic in it fails the run, not the scheduler.
-        let landed = match self.engine.work().spawn(attempt.execute()).await {
-            Ok(landed) => landed?,
-            Err(panic) => return Err(Error::internal("the run ended in a panic").caused_by(panic)),
-        };
-        let lineage = super::facts::edges(&landed.target, lineage);
-        Ok(Landing { landed, lineage, streams })
-    }
-
     /// The pipeline as it was when the run was frozen.
-    fn as_of_run(&self, pipeline: &Object, run: &Run) -> Result<Object> {
+    pub(super) fn as_of_run(&self, pipeline: &Object, run: &Run) -> Result<Object> {
         if pipeline.version == run.pipeline_version {
             return Ok(pipeline.clone());
         }
@@ -484,54 +502,32 @@ impl Runner {
     }
 
     async fn finish(&self, run: &Run, landing: Landing) -> Result<()> {
-        let Landing { landed, lineage, streams } = landing;
-        let output = landed.target.name.clone();
+        let Landing { landed, streams } = landing;
         let offsets = match run.kind {
             RunKind::Replay | RunKind::Backfill => Vec::new(),
             _ => inputs::offsets(run),
         };
-        let rules = landed
-            .rules
-            .into_iter()
-            .map(|rule| RuleResult {
-                run_id: run.run_id,
-                output: output.clone(),
-                rule: rule.rule,
-                action: rule.action,
-                checked: rule.checked,
-                failed: rule.failed,
-            })
-            .collect();
-        let outputs = vec![RunOutput {
-            run_id: run.run_id,
-            step: String::new(),
-            output,
-            target_id: landed.target.id,
-            target: landed.target.full_name(),
-            mode: landed.mode.to_owned(),
-            rows: landed.counts.written,
-            table_version_before: landed.before,
-            table_version: Some(landed.version),
-        }];
+        let told = Told::of(run, landed);
+        let counts = told.counts;
         let end = RunEnd {
             run_id: run.run_id,
             status: RunStatus::Succeeded,
             ended_at: self.clock.now(),
-            counts: landed.counts,
+            counts,
             error: None,
             sqlstate: None,
-            outputs,
-            rules,
+            outputs: told.outputs,
+            rules: told.rules,
             offsets: offsets.clone(),
-            file_rows: landed.file_rows,
-            table_commits: landed.commits,
+            file_rows: told.file_rows.into_iter().map(|((source, number), records)| (source, number, records)).collect(),
+            table_commits: told.commits,
             schema_versions: Vec::new(),
-            lineage,
+            lineage: told.lineage,
             changes: Vec::new(),
         };
         self.end(&end).await?;
-        tracing::info!(pipeline = %run.pipeline, run = %run.run_id, read = landed.counts.read, written = landed.counts.written,
-            quarantined = landed.counts.quarantined, dropped = landed.counts.dropped, "run landed");
+        tracing::info!(pipeline = %run.pipeline, run = %run.run_id, read = counts.read, written = counts.written,
+            quarantined = counts.quarantined, dropped = counts.dropped, "run landed");
         reached("run.finished");
         for stream in streams {
             if let Some((_, to)) = offsets.iter().find(|(id, _)| *id == stream.object.id)
@@ -543,7 +539,7 @@ impl Runner {
         Ok(())
     }
 
-    async fn fail(&self, run: &Run, attempt: i64, error: &Error, status: RunStatus) -> Result<()> {
+    async fn fail(&self, run: &Run, attempt: i64, error: &Error, status: RunStatus, told: Told) -> Result<()> {
         let now = self.clock.now();
         let noted =
             self.engine.store().mark_run(run.run_id, RunStatus::Running, attempt, now, Some(&error.chain()), Some(error.code().sqlstate()));
@@ -554,41 +550,78 @@ impl Runner {
             run_id: run.run_id,
             status,
             ended_at: now,
-            counts: Counts::default(),
-            error: Some(explained(error)),
+            counts: told.counts,
+            error: Some(explained(error, run.kind, &told.outputs)),
             sqlstate: Some(error.code().sqlstate().to_owned()),
-            outputs: Vec::new(),
-            rules: Vec::new(),
-            offsets: Vec::new(),
+            outputs: told.outputs,
+            rules: told.rules,
+            offsets: told.offsets,
             file_rows: Vec::new(),
-            table_commits: Vec::new(),
+            table_commits: told.commits,
             schema_versions: Vec::new(),
-            lineage: Vec::new(),
+            lineage: told.lineage,
             changes: Vec::new(),
         };
         self.end(&end).await
     }
 
-    /// Ends a run that will not land. Dead letters that an attempt committed before it failed are void: the next run reads their records
-    /// again.
-    async fn give_up(&self, pipeline: &Object, run: &Run, attempt: i64, error: &Error, status: RunStatus) -> Result<()> {
-        if let Err(error) = self.void_letters(pipeline, run).await {
+    /// Ends a run that will not land. What it has landed nevertheless is told, so that the next run does not land it again. Dead letters that
+    /// an attempt committed for an output that did not land are void: the next run reads their records again.
+    async fn give_up(&self, pipeline: &Object, run: &Run, attempt: i64, error: &Error, status: RunStatus, reads: &Reads) -> Result<()> {
+        let landed = self.landed_in_part(pipeline, run).await?;
+        let mut told = Told::of(run, landed);
+        if !matches!(run.kind, RunKind::Replay | RunKind::Backfill) && !told.outputs.is_empty() {
+            let moved = reads.to_the_end(&told.outputs);
+            told.offsets = inputs::offsets(run).into_iter().filter(|(stream, _)| moved.contains(stream)).collect();
+        }
+        if let Err(error) = self.void_letters(pipeline, run, &told).await {
             tracing::warn!(run = %run.run_id, error = %error.chain(), "the dead letters of a failed run could not be made void");
         }
-        self.fail(run, attempt, error, status).await
+        self.fail(run, attempt, error, status, told).await
     }
 
-    async fn void_letters(&self, pipeline: &Object, run: &Run) -> Result<()> {
+    /// As long as the lake cannot say for a passing reason what has landed, the run does not end: to guess might double its rows.
+    async fn landed_in_part(&self, pipeline: &Object, run: &Run) -> Result<Vec<Landed>> {
+        if run.kind == RunKind::Replay {
+            return Ok(Vec::new());
+        }
+        let then = self.as_of_run(pipeline, run)?;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match landed_in_part(&self.engine, &then, run).await {
+                Ok(landed) => return Ok(landed),
+                Err(error) => error,
+            };
+            if self.closing.is_cancelled() {
+                return Err(error);
+            }
+            tracing::error!(run = %run.run_id, error = %error.chain(), "it cannot be told what a failed run has landed");
+            if !error.code().is_passing() {
+                return Ok(Vec::new());
+            }
+            tokio::select! {
+                () = self.clock.sleep(pause) => {}
+                () = self.closing.cancelled() => {}
+            }
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn void_letters(&self, pipeline: &Object, run: &Run, told: &Told) -> Result<()> {
         if run.kind == RunKind::Replay {
             return Ok(());
         }
         let table = self.engine.lake().table(dead_letters::LOCATION).await?;
-        let written = table.applied(&dead_letters::app_id(pipeline.id)).await?;
-        if written.is_none_or(|batch| batch < run.batch) {
+        let mut written = false;
+        for target in target::targets_of(pipeline, self.engine.store().as_ref())? {
+            written = written || dead_letters::are_written(&table, pipeline.id, target.id, run.batch).await?;
+        }
+        if !written {
             return Ok(());
         }
         let facts = Facts { run_id: Some(run.run_id), user: pipeline.owner.clone(), extra: BTreeMap::new() };
-        dead_letters::void(&self.engine, &self.owner_scope(pipeline), run.run_id, &facts).await
+        let landed: Vec<&str> = told.outputs.iter().map(|output| output.output.as_str()).collect();
+        dead_letters::void(&self.engine, &self.owner_scope(pipeline), run.run_id, &landed, &facts).await
     }
 
     /// Tells the catalog how a run ended. The lake may hold its rows already, so while the catalog cannot be written (a full disk) nothing
@@ -656,7 +689,7 @@ impl Runner {
                     }
                     Ok(_) => {
                         let error = Error::new(Code::UndefinedObject, "the pipeline was dropped");
-                        runner.fail(&run, run.attempt, &error, RunStatus::Failed).await
+                        runner.fail(&run, run.attempt, &error, RunStatus::Failed, Told::default()).await
                     }
                     Err(error) => Err(catalog_error(error)),
                 };
@@ -700,8 +733,13 @@ pub(super) fn owner_scope(clock: &Clock, pipeline: &Object) -> Scope {
 }
 
 /// The error as `hub.runs` keeps it: cause, detail and hint in one text.
-fn explained(error: &Error) -> String {
+fn explained(error: &Error, kind: RunKind, landed: &[RunOutput]) -> String {
     let mut text = error.chain();
+    if !landed.is_empty() {
+        let names: Vec<&str> = landed.iter().map(|output| output.output.as_str()).collect();
+        let next = if kind == RunKind::Backfill { "" } else { ": the next run goes on with what is left" };
+        text.push_str(&format!(" ({} had landed{next})", names.join(", ")));
+    }
     for (word, more) in [("DETAIL", error.detail_text()), ("HINT", error.hint_text())] {
         if let Some(more) = more {
             text.push_str(&format!(" {word}: {more}"));

@@ -21,8 +21,10 @@ use datafusion::physical_plan::{
     Statistics,
 };
 use futures::StreamExt;
+use weir_catalog::ObjectId;
 
 use super::carry::{CARRIED_POSITION, CARRIED_SOURCE};
+use super::fan::Tap;
 
 /// A scan whose last two columns, source and position of each row, are not shown.
 #[derive(Debug)]
@@ -33,10 +35,19 @@ pub(super) struct StreamTable {
 
 impl StreamTable {
     pub(super) fn new(whole: Arc<dyn TableProvider>) -> Arc<Self> {
+        Self::build(None, whole)
+    }
+
+    /// Of this stream, which several outputs may read at once.
+    pub(super) fn of(stream: ObjectId, whole: Arc<dyn TableProvider>) -> Arc<Self> {
+        Self::build(Some(stream), whole)
+    }
+
+    fn build(stream: Option<ObjectId>, whole: Arc<dyn TableProvider>) -> Arc<Self> {
         let schema = carried_names(&whole.schema());
         let shown = schema.fields().len().saturating_sub(2);
         let visible = Arc::new(Schema::new(schema.fields().iter().take(shown).cloned().collect::<Vec<_>>()));
-        Arc::new(Self { whole: Arc::new(Large { table: whole, schema }), visible })
+        Arc::new(Self { whole: Arc::new(Large { stream, table: whole, schema }), visible })
     }
 
     /// The scan with its provenance columns, named [`CARRIED_SOURCE`] and [`CARRIED_POSITION`].
@@ -85,6 +96,7 @@ pub(super) const STREAM_SCAN: &str = "StreamScanExec";
 /// is never held in memory.
 #[derive(Debug)]
 struct Large {
+    stream: Option<ObjectId>,
     table: Arc<dyn TableProvider>,
     schema: SchemaRef,
 }
@@ -110,26 +122,34 @@ impl TableProvider for Large {
             Some(projection) => Arc::new(self.schema.project(projection)?),
             None => Arc::clone(&self.schema),
         };
-        Ok(StreamScanExec::build(self.table.scan(state, projection, filters, limit).await?, schema))
+        let columns = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let tap = self.stream.map(|stream| Tap::new(stream, columns));
+        Ok(StreamScanExec::build(self.table.scan(state, projection, filters, limit).await?, schema, tap))
     }
 }
 
 #[derive(Debug)]
-struct StreamScanExec {
+pub(super) struct StreamScanExec {
     input: Arc<dyn ExecutionPlan>,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
+    /// Where its rows come from when several outputs share one reading of the stream.
+    tap: Option<Arc<Tap>>,
 }
 
 impl StreamScanExec {
-    fn build(input: Arc<dyn ExecutionPlan>, schema: SchemaRef) -> Arc<dyn ExecutionPlan> {
+    pub(super) fn tap(&self) -> Option<&Arc<Tap>> {
+        self.tap.as_ref()
+    }
+
+    fn build(input: Arc<dyn ExecutionPlan>, schema: SchemaRef, tap: Option<Arc<Tap>>) -> Arc<dyn ExecutionPlan> {
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&schema)),
             Partitioning::UnknownPartitioning(input.output_partitioning().partition_count()),
             input.pipeline_behavior(),
             input.boundedness(),
         ));
-        Arc::new(Self { input, schema, properties })
+        Arc::new(Self { input, schema, properties, tap })
     }
 }
 
@@ -171,7 +191,8 @@ impl ExecutionPlan for StreamScanExec {
         children: Vec<Arc<dyn ExecutionPlan>>,
         _: ReplaceChildrenOptions,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        Ok(Self::build(children.into_iter().next().unwrap_or_else(|| Arc::clone(&self.input)), Arc::clone(&self.schema)))
+        let input = children.into_iter().next().unwrap_or_else(|| Arc::clone(&self.input));
+        Ok(Self::build(input, Arc::clone(&self.schema), self.tap.clone()))
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> DfResult<Arc<dyn ExecutionPlan>> {
@@ -181,7 +202,11 @@ impl ExecutionPlan for StreamScanExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
         let schema = Arc::clone(&self.schema);
         let named = Arc::clone(&schema);
-        let rows = self.input.execute(partition, context)?.map(move |batch| renamed(&batch?, &named));
+        let input = match self.tap.as_ref().and_then(|tap| tap.rows(partition)) {
+            Some(shared) => shared?,
+            None => self.input.execute(partition, context)?.boxed(),
+        };
+        let rows = input.map(move |batch| renamed(&batch?, &named));
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
 

@@ -9,7 +9,7 @@ use weir_sql::Privilege;
 use weir_sql::statements::create_pipeline::{Mode, Output};
 use weir_sql::statements::create_source::SchemaChange;
 
-use super::bind::{Bound, single_output};
+use super::bind::Bound;
 use super::runner::search_path;
 use super::sequence::{self, SEQUENCE_COLUMN, Sequence};
 use crate::delta::{self, Facts, Table};
@@ -76,24 +76,31 @@ pub(super) fn find(engine: &Engine, output: &Output, scope: &Scope) -> Result<Op
     Ok(None)
 }
 
-/// The table that a pipeline fills, if it exists: its definition says, by name.
+/// The tables that a pipeline fills, as far as they exist: its definition says, by name.
 ///
 /// # Errors
 /// When the definitions cannot be read.
-pub fn target_of(pipeline: &Object, definitions: &dyn Definitions) -> Result<Option<Object>> {
+pub fn targets_of(pipeline: &Object, definitions: &dyn Definitions) -> Result<Vec<Object>> {
+    Ok(filled(pipeline, definitions)?.into_iter().map(|(_, target)| target).collect())
+}
+
+/// The outputs of a pipeline whose targets exist, with them.
+pub(super) fn filled(pipeline: &Object, definitions: &dyn Definitions) -> Result<Vec<(Output, Object)>> {
     let definition = definition::pipeline(pipeline)?;
-    // Forms that are not built yet have no target.
-    let Ok(output) = single_output(&definition) else { return Ok(None) };
-    let schemas = match &output.target.schema {
-        Some(schema) => vec![schema.value.clone()],
-        None => search_path(&pipeline.schema),
-    };
-    for schema in schemas {
-        if let Some(object) = definitions.relation(&schema, &output.target.name.value).map_err(catalog_error)? {
-            return Ok(Some(object).filter(|object| object.kind == Kind::Table));
+    let mut targets = Vec::new();
+    for output in definition.outputs() {
+        let schemas = match &output.target.schema {
+            Some(schema) => vec![schema.value.clone()],
+            None => search_path(&pipeline.schema),
+        };
+        for schema in schemas {
+            if let Some(object) = definitions.relation(&schema, &output.target.name.value).map_err(catalog_error)? {
+                targets.extend(Some((output.clone(), object)).filter(|(_, object)| object.kind == Kind::Table));
+                break;
+            }
         }
     }
-    Ok(None)
+    Ok(targets)
 }
 
 /// Schema and name that a new target gets.

@@ -191,6 +191,7 @@ impl Runner {
                 pipeline: pipeline.clone(),
                 arguments: Arguments::default(),
                 kind: RunKind::Trigger,
+                range: None,
                 trigger: trigger.to_owned(),
                 requested_by: pipeline.owner.clone(),
             };

@@ -189,6 +189,19 @@ impl RejectSink {
         std::mem::take(&mut *self.waiting.lock())
     }
 
+    /// Gives what has come since the last call to all of the others, whole to each, and forgets it: they have read the same records.
+    pub fn pour(&self, into: &[RejectSink]) {
+        let (waiting, files) = (self.drain(), std::mem::take(&mut *self.files.lock()));
+        let read = self.read.swap(0, std::sync::atomic::Ordering::Relaxed);
+        for sink in into {
+            sink.read.fetch_add(read, std::sync::atomic::Ordering::Relaxed);
+            let mut known = sink.files.lock();
+            files.iter().for_each(|(file, records)| *known.entry(*file).or_insert(0) += records);
+            drop(known);
+            sink.waiting.lock().extend(waiting.iter().cloned());
+        }
+    }
+
     /// Every source counts each record here exactly once, as a row or as a reject, when it leaves the decoder.
     pub fn count_read(&self, records: usize) {
         let records = i64::try_from(records).unwrap_or(i64::MAX);

@@ -8,8 +8,8 @@ mod watched;
 
 pub use columns::rescued_field;
 pub use contract::{
-    BatchLimit, Check, Connector, OpenRequest, Position, Range, RawRecord, RejectSink, RemoteRelation, ScanRequest, Source, SourceReject,
-    StartPoint,
+    BatchLimit, Check, Connector, FileKey, OpenRequest, Position, Range, RawRecord, RejectSink, RemoteRelation, ScanRequest, Source,
+    SourceReject, StartPoint,
 };
 pub use watched::{Watch, watched};
 

@@ -172,7 +172,7 @@ fn fillers(definitions: &dyn Definitions, table: ObjectId) -> Result<Vec<Object>
     let mut fillers = Vec::new();
     for pipeline in definitions.objects(Some(Kind::Pipeline), None)? {
         let body: PipelineBody = columns::read_body(&pipeline)?;
-        if body.target == Some(table) {
+        if body.targets().any(|target| target == table) {
             fillers.push(pipeline);
         }
     }

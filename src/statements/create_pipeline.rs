@@ -59,7 +59,7 @@ pub(super) async fn execute(session: &Session, statement: &CreatePipeline, text:
             .hint("Run it outside BEGIN.".to_owned())
             .at(name.position()));
     }
-    let body = old.as_ref().map_or_else(|| json!({"suspended": false, "target": null}), |old| old.body.clone());
+    let body = old.as_ref().map_or_else(|| json!({"suspended": false, "target": null, "more_targets": []}), |old| old.body.clone());
     let comment = statement.header.comment.clone();
     let new = New { kind: Kind::Pipeline, place, definition: text, body, comment, depends_on: checked.depends_on };
     let (id, change) = definition::put(session, &*definitions, new, old)?;
@@ -70,8 +70,8 @@ pub(super) async fn execute(session: &Session, statement: &CreatePipeline, text:
     if !session.in_block()
         && let Some(pipeline) = session.hub().store().object_by_id(id)?
     {
-        // The pipeline stands; its first run makes the target if this cannot.
-        if let Err(error) = session.hub().runner().prepare_target(&pipeline).await {
+        // The pipeline stands; its first run makes the targets if this cannot.
+        if let Err(error) = session.hub().runner().prepare_targets(&pipeline).await {
             session.notice(Notice::new("00000", format!("the target is made by the first run: {}", error.message())));
         }
     }

@@ -83,8 +83,8 @@ fn with_writers(definitions: &dyn Definitions, dependents: Vec<Object>, object: 
     }
     let mut writers = Vec::new();
     for pipeline in definitions.objects(Some(Kind::Pipeline), None)? {
-        let target = pipelines::target_of(&pipeline, definitions)?;
-        let fills = target.is_some_and(|target| tables.iter().any(|table| table.id == target.id));
+        let targets = pipelines::targets_of(&pipeline, definitions)?;
+        let fills = targets.iter().any(|target| tables.iter().any(|table| table.id == target.id));
         if fills && !dependents.iter().any(|known| known.id == pipeline.id) {
             writers.push(pipeline);
         }

@@ -15,12 +15,13 @@ from deltalake import DeltaTable
 
 import ledger
 
-# pipeline -> what it reads, where it writes and how.
+# pipeline -> what it reads, and its outputs: the table in the folder "crash" that each writes, and how.
 PIPELINES = {
-    "crash.load_all_csv": ("csv", "crash/all_csv", "append"),
-    "crash.load_last_csv": ("csv", "crash/last_csv", "upsert"),
-    "crash.load_kept_csv": ("csv", "crash/kept_csv", "delete"),
-    "crash.load_all_ndjson": ("ndjson", "crash/all_ndjson", "append"),
+    "crash.load_all_csv": ("csv", {"all_csv": "append"}),
+    "crash.load_last_csv": ("csv", {"last_csv": "upsert"}),
+    "crash.load_kept_csv": ("csv", {"kept_csv": "delete"}),
+    "crash.load_all_ndjson": ("ndjson", {"all_ndjson": "append"}),
+    "crash.load_both_csv": ("csv", {"both_all_csv": "append", "both_last_csv": "upsert"}),
 }
 DEAD_LETTERS = "hub/dead_letters"
 
@@ -33,20 +34,29 @@ def main():
     runs = json.loads(pathlib.Path(runs_path).read_text())
     faults = []
     dead = read(lake, DEAD_LETTERS)
-    for pipeline, (source, target, mode) in PIPELINES.items():
+    for pipeline, (source, outputs) in PIPELINES.items():
         sent = [record for record in records if record.source == source]
-        rows = read(lake, target)
-        faults += [f"{pipeline}: {fault}" for fault in CHECKS[mode](sent, rows)]
         letters = [letter for letter in dead if letter["pipeline"] == pipeline]
-        faults += [f"{pipeline}: {fault}" for fault in check_dead_letters(sent, letters)]
+        written = []
+        for output, mode in outputs.items():
+            rows = read(lake, target(output))
+            own = [letter for letter in letters if letter["output"] == output]
+            faults += [f"{pipeline} {output}: {fault}" for fault in CHECKS[mode](sent, rows)]
+            faults += [f"{pipeline} {output}: {fault}" for fault in check_dead_letters(sent, own)]
+            faults += [f"{pipeline} {output}: {fault}" for fault in check_tokens(folder(lake, target(output)))]
+            written.append((mode, rows))
+        faults += [f"{pipeline}: dead letter of an unknown output: {name}" for name in {letter["output"] for letter in letters} - set(outputs)]
         own = [run for run in runs if run["pipeline"] == pipeline]
-        faults += [f"{pipeline}: {fault}" for fault in check_runs(sent, own, rows, letters, mode)]
-        faults += [f"{pipeline}: {fault}" for fault in check_tokens(folder(lake, target))]
+        faults += [f"{pipeline}: {fault}" for fault in check_runs(sent, own, written, letters)]
     faults += [f"dead letters of an unknown pipeline: {name}" for name in {letter["pipeline"] for letter in dead} - set(PIPELINES)]
     for fault in faults[:200]:
         print(fault)
     print(f"{len(records)} records, {len(runs)} runs, {len(dead)} dead letters, {len(faults)} faults")
     return 1 if faults else 0
+
+
+def target(output):
+    return f"crash/{output}"
 
 
 def folder(lake, table):
@@ -161,8 +171,8 @@ def check_dead_letters(sent, letters):
             yield f"{count} dead letters share the id {key}"
 
 
-def check_runs(sent, runs, rows, letters, mode):
-    """Each run accounts for what it read, and all runs together read what was sent."""
+def check_runs(sent, runs, written, letters):
+    """Each run accounts for what it read, and all runs together gave each output what was sent."""
     done = {run["run_id"]: run for run in runs if run["status"] == "succeeded"}
     for run in runs:
         if run["status"] not in ("succeeded", "skipped"):
@@ -176,11 +186,12 @@ def check_runs(sent, runs, rows, letters, mode):
     verdicts = collections.Counter(record.verdict for record in sent)
     expected = {"read": len(sent), "quarantined": verdicts["bad"], "dropped": verdicts["dropped"], "filtered": verdicts["filtered"]}
     for name, count in expected.items():
-        if total[name] != count:
-            yield f"all runs together: {name} is {total[name]}, should be {count}"
-    if total["out"] + total["duplicate"] != verdicts["good"]:
-        yield f"all runs together: written and duplicates are {total['out']} and {total['duplicate']}, should add up to {verdicts['good']}"
-    by_run = collections.Counter(row["_run_id"] for row in rows)
+        if total[name] != count * len(written):
+            yield f"all runs together: {name} is {total[name]}, should be {count} for each of {len(written)}"
+    if total["out"] + total["duplicate"] != verdicts["good"] * len(written):
+        yield f"all runs together: written and duplicates are {total['out']} and {total['duplicate']}, not {verdicts['good']} for each output"
+    mode = written[0][0] if len(written) == 1 else "several"
+    by_run = collections.Counter(row["_run_id"] for _, rows in written for row in rows)
     for run_id, count in by_run.items():
         if run_id not in done:
             yield f"{count} rows name the run {run_id}, which did not succeed"

@@ -4,6 +4,7 @@
     doctor.py FAULT  LEDGER LAKE RUNS     one of FAULTS below, done to a lake that exists
 """
 
+import collections
 import datetime
 import json
 import pathlib
@@ -32,6 +33,7 @@ LETTER = pyarrow.schema(
     [
         ("id", pyarrow.string()),
         ("pipeline", pyarrow.string()),
+        ("output", pyarrow.string()),
         ("run_id", pyarrow.string()),
         ("error", pyarrow.string()),
         ("record", pyarrow.string()),
@@ -47,23 +49,25 @@ LETTER = pyarrow.schema(
 def make(db, lake, runs_path):
     records = [check.Record(*row) for row in db.execute("SELECT * FROM records ORDER BY number")]
     runs, letters = [], []
-    for pipeline, (source, target, mode) in check.PIPELINES.items():
+    for pipeline, (source, outputs) in check.PIPELINES.items():
         sent = [record for record in records if record.source == source]
         good = [record for record in sent if record.verdict == "good"]
         bad = [record for record in sent if record.verdict == "bad"]
-        if mode == "append":
-            kept = good
-        else:
-            kept = list({record.key: record for record in sorted(good, key=lambda record: record.seq)}.values())
-        if mode == "delete":
-            kept = [record for record in kept if not check.deletes(record)]
         run = f"run of {pipeline}"
         count = lambda verdict: sum(record.verdict == verdict for record in sent)
-        counts = {"out": len(kept), "duplicate": len(good) - len(kept), "quarantined": len(bad)}
-        counts |= {"in": len(sent), "dropped": count("dropped"), "filtered": count("filtered")}
-        runs.append({"run_id": run, "pipeline": pipeline, "status": "succeeded", "error": None} | {f"rows_{k}": v for k, v in counts.items()})
-        letters += [letter(record, pipeline, run) for record in bad]
-        write(lake, target, [row(record, run) for record in kept], SCHEMA, token=(f"{pipeline}/0", 1))
+        total = collections.Counter()
+        for output, mode in outputs.items():
+            if mode == "append":
+                kept = good
+            else:
+                kept = list({record.key: record for record in sorted(good, key=lambda record: record.seq)}.values())
+            if mode == "delete":
+                kept = [record for record in kept if not check.deletes(record)]
+            total.update({"out": len(kept), "duplicate": len(good) - len(kept), "quarantined": len(bad)})
+            total.update({"in": len(sent), "dropped": count("dropped"), "filtered": count("filtered")})
+            letters += [letter(record, pipeline, output, run) for record in bad]
+            write(lake, check.target(output), [row(record, run) for record in kept], SCHEMA, token=(f"{pipeline}/0", 1))
+        runs.append({"run_id": run, "pipeline": pipeline, "status": "succeeded", "error": None} | {f"rows_{k}": v for k, v in total.items()})
     write(lake, check.DEAD_LETTERS, letters, LETTER)
     pathlib.Path(runs_path).write_text(json.dumps(runs))
 
@@ -73,10 +77,10 @@ def row(record, run):
     return {"uid": f"u{record.number}", "key": record.key, "seq": record.seq, "amount": record.amount, "note": record.note} | place
 
 
-def letter(record, pipeline, run):
+def letter(record, pipeline, output, run):
     raw = f"u{record.number},{record.key}".encode()
     place = {"source": record.file, "source_position": record.line, "first_seen": datetime.datetime.now(datetime.timezone.utc)}
-    own = {"id": f"{pipeline} {record.number}", "pipeline": pipeline, "run_id": run, "raw": raw, "status": "open", "error": "bad"}
+    own = {"id": f"{pipeline} {output} {record.number}", "pipeline": pipeline, "output": output, "run_id": run, "raw": raw, "status": "open", "error": "bad"}
     return own | place | {"record": None}
 
 

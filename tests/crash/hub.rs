@@ -193,10 +193,10 @@ impl Hub {
                     FROM hub.runs GROUP BY pipeline";
         until(LIMIT, async || {
             let rows = self.rows(read).await;
-            PIPELINES.iter().all(|(pipeline, source)| {
+            PIPELINES.iter().all(|(pipeline, source, outputs)| {
                 rows.iter().any(|row| {
                     let total: u64 = row.get(1).and_then(|total| total.parse().ok()).unwrap_or_default();
-                    row.get(0) == Some(pipeline) && Some(&total) >= sent.get(*source) && row.get(2) == Some("0")
+                    row.get(0) == Some(pipeline) && Some(total) >= sent.get(*source).map(|sent| sent * outputs) && row.get(2) == Some("0")
                 })
             })
         })

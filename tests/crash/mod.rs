@@ -10,6 +10,7 @@
 mod disk;
 mod frozen;
 mod hub;
+mod outputs;
 mod python;
 
 use std::process::Child;
@@ -32,9 +33,14 @@ const LIFE_MS: u64 = 2500;
 /// Longest wait for a hub to come to a fail point, and for it to catch up at the end; the machine may be busy.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// Pipelines with the source they read; `check.py` knows where they write.
-const PIPELINES: &[(&str, &str)] =
-    &[("crash.load_all_csv", "csv"), ("crash.load_last_csv", "csv"), ("crash.load_kept_csv", "csv"), ("crash.load_all_ndjson", "ndjson")];
+/// Pipelines with the source they read, and to how many outputs they give each record; `check.py` knows where they write.
+const PIPELINES: &[(&str, &str, u64)] = &[
+    ("crash.load_all_csv", "csv", 1),
+    ("crash.load_last_csv", "csv", 1),
+    ("crash.load_kept_csv", "csv", 1),
+    ("crash.load_all_ndjson", "ndjson", 1),
+    ("crash.load_both_csv", "csv", 2),
+];
 
 const COLUMNS: &str = "(uid text NOT NULL, key bigint, seq bigint, amount bigint, note text)";
 
@@ -65,6 +71,12 @@ fn script(inbox: &str) -> String {
         // Late events of deleted keys, in an order that is only stored for it.
         pipeline("kept_csv", "csv", "UPSERT KEY (key) SEQUENCE BY seq + 1 DELETE WHEN (amount % 3 = 0)"),
         pipeline("all_ndjson", "ndjson", "APPEND"),
+        format!(
+            "CREATE PIPELINE crash.load_both_csv TRIGGER ON UPDATE AT MOST EVERY '100 ms' AS
+             WITH wanted AS (SELECT uid, key, seq, amount, note FROM STREAM(crash.csv) WHERE note IS DISTINCT FROM 'skip')
+             INTO crash.both_all_csv APPEND {RULES} AS (SELECT * FROM wanted)
+             INTO crash.both_last_csv UPSERT KEY (key) SEQUENCE BY seq {RULES} AS (SELECT * FROM wanted);"
+        ),
     ]
     .join("\n")
 }

@@ -72,19 +72,21 @@ pub(super) fn schemas(db: &Connection, relation: Option<ObjectId>) -> Result<Vec
     all(db, &sql, [relation.map(|id| id.0)], schema)
 }
 
-/// The edges become the whole lineage of each pipeline version they speak of. Nothing is written when they already are.
+/// The edges become the whole lineage of each pipeline version and target they speak of. Nothing is written when they already are.
 pub(super) fn replace_lineage(db: &Connection, edges: &[Lineage]) -> Result<()> {
-    let mut by_version: BTreeMap<(ObjectId, i64), HashSet<&Lineage>> = BTreeMap::new();
+    let mut by_version: BTreeMap<(ObjectId, i64, &str), HashSet<&Lineage>> = BTreeMap::new();
     for edge in edges {
-        by_version.entry((edge.pipeline_id, edge.pipeline_version)).or_default().insert(edge);
+        by_version.entry((edge.pipeline_id, edge.pipeline_version, &edge.to_relation)).or_default().insert(edge);
     }
-    for ((pipeline, version), wanted) in by_version {
-        let key = [pipeline.0, version];
-        let stored = all(db, &format!("SELECT {LINEAGE} FROM lineage WHERE pipeline_id = ?1 AND pipeline_version = ?2"), key, edge)?;
+    for ((pipeline, version, target), wanted) in by_version {
+        let key = params![pipeline.0, version, target];
+        // A run that lands only some of the outputs says nothing of the others.
+        let of_target = "pipeline_id = ?1 AND pipeline_version = ?2 AND to_relation = ?3";
+        let stored = all(db, &format!("SELECT {LINEAGE} FROM lineage WHERE {of_target}"), key, edge)?;
         if stored.iter().collect::<HashSet<_>>() == wanted {
             continue;
         }
-        run(db, "DELETE FROM lineage WHERE pipeline_id = ?1 AND pipeline_version = ?2", key)?;
+        run(db, &format!("DELETE FROM lineage WHERE {of_target}"), key)?;
         let mut left = wanted;
         // In the order given, which is the query's own, each once.
         for edge in edges {

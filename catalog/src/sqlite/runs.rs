@@ -168,7 +168,7 @@ pub(super) fn end(db: &Connection, key: &SecretKey, end: &RunEnd) -> Result<bool
 }
 
 pub(super) fn list(db: &Connection, filter: &RunFilter) -> Result<Vec<Run>> {
-    let RunFilter { pipeline_id, run_id, unfinished, limit } = filter;
+    let RunFilter { pipeline_id, run_id, unfinished, moves_offsets, limit } = filter;
     let mut sql = format!("SELECT {COLUMNS} FROM runs WHERE true");
     let mut values = Vec::new();
     if let Some(id) = pipeline_id {
@@ -182,6 +182,13 @@ pub(super) fn list(db: &Connection, filter: &RunFilter) -> Result<Vec<Run>> {
     if *unfinished {
         sql.push_str(" AND ");
         sql.push_str(UNFINISHED);
+    }
+    if *moves_offsets {
+        // One that failed before it had an input is none of these.
+        sql.push_str(
+            " AND kind IN ('trigger', 'manual', 'copy', 'full_refresh')
+            AND (inputs <> '[]' OR EXISTS (SELECT 1 FROM run_outputs o WHERE o.run_id = runs.run_id))",
+        );
     }
     sql.push_str(" ORDER BY seq DESC");
     if let Some(limit) = limit {

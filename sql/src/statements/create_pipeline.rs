@@ -3,6 +3,7 @@
 use sqlparser::tokenizer::Token;
 
 use super::Create;
+use super::shared_with::{self, Shared};
 use crate::cursor::Cursor;
 use crate::error::{Result, SyntaxError};
 use crate::rule::once;
@@ -111,7 +112,7 @@ pub enum Body {
 /// Outputs that read the same input once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outputs {
-    /// The shared `WITH name AS (query)` list.
+    /// The shared `WITH name AS (query)` list. The query of each output has those it names before its own.
     pub shared: Vec<(Ident, Query)>,
     pub outputs: Vec<Output>,
 }
@@ -367,19 +368,44 @@ impl Step {
 
 impl Outputs {
     fn parse(p: &mut Cursor<'_>) -> Result<Self> {
-        let mut shared = Vec::new();
+        let mut shared: Vec<Shared> = Vec::new();
         if p.word("WITH") {
             shared = p.list(|p| {
                 let name = p.ident()?;
                 p.expect(&["AS"])?;
-                Ok((name, p.query_in_brackets()?))
+                let start = p.index() + 1;
+                Ok(Shared { name, query: p.query_in_brackets()?, start })
             })?;
+        }
+        for (index, member) in shared.iter().enumerate() {
+            if shared.iter().take(index).any(|earlier| earlier.name == member.name) {
+                let message = format!("WITH query name {} is specified more than once", member.name);
+                return Err(SyntaxError::syntax(message).at(member.name.position));
+            }
         }
         let mut outputs = Vec::new();
         while outputs.is_empty() || p.sees(&["INTO"]) {
-            outputs.push(Output::parse(p, false)?);
+            let mut output = Output::parse(p, false)?;
+            if let Some((query, start)) = shared_with::before(&shared, &output.query)? {
+                let text = p.text_since(start);
+                output.query = Query { text: text.strip_suffix(')').unwrap_or(&text).trim_end().to_owned(), ..query };
+            }
+            outputs.push(output);
         }
+        let shared = shared.into_iter().map(|member| (member.name, member.query)).collect();
         Ok(Self { shared, outputs })
+    }
+}
+
+impl CreatePipeline {
+    /// Every output, step after step; none of a pipeline made from a template.
+    pub fn outputs(&self) -> Vec<&Output> {
+        match &self.body {
+            Body::Single(output) => vec![output],
+            Body::Outputs(outputs) => outputs.outputs.iter().collect(),
+            Body::Steps(steps) => steps.iter().flat_map(|step| &step.outputs.outputs).collect(),
+            Body::Template { .. } => Vec::new(),
+        }
     }
 }
 

@@ -31,6 +31,7 @@ pub mod restore_table;
 pub mod roles;
 pub mod run_pipeline;
 pub mod set_variable;
+mod shared_with;
 pub mod show_create;
 pub mod show_objects;
 pub mod show_runs;

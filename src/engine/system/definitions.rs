@@ -167,10 +167,10 @@ fn used_by(asked: &Asked<'_>, object: &Object) -> Result<Cell> {
 fn pipelines(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let row = |object: Object| {
         let body: PipelineBody = serde_json::from_value(object.body.clone()).unwrap_or_default();
-        let target = match body.target {
-            Some(id) => asked.engine.store().object_by_id(id).map_err(catalog_error)?,
-            None => None,
-        };
+        let mut targets = Vec::new();
+        for id in body.targets() {
+            targets.extend(asked.engine.store().object_by_id(id).map_err(catalog_error)?.map(|target| target.full_name()));
+        }
         // A definition that this version of the hub cannot read is still listed.
         let triggers = definition::pipeline(&object)
             .map(|pipeline| json!(pipeline.header.triggers.iter().map(|trigger| &trigger.text).collect::<Vec<_>>()).to_string());
@@ -182,7 +182,7 @@ fn pipelines(asked: &Asked<'_>) -> Result<Vec<Row>> {
             alters(&object.alters),
             object.version.into(),
             if body.suspended { "suspended" } else { "enabled" }.into(),
-            target.map(|target| target.full_name()).into(),
+            Some(targets.join(", ")).filter(|targets| !targets.is_empty()).into(),
             triggers.ok().into(),
             body.template.as_ref().map(|usage| usage.name.clone()).into(),
             body.template.as_ref().map(|usage| usage.version).into(),

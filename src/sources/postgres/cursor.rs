@@ -135,10 +135,13 @@ impl Placed {
 
     /// The rows of a range.
     pub(super) fn within(&self, range: &Range, binder: &mut Binder) -> Result<String> {
-        let to = binder.bind(&Point::read(&range.to)?.value, self.cast);
+        let end = Point::read(&range.to)?;
+        let to = binder.bind(&end.value, self.cast);
+        // What a user named is where reading begins the next time, so it is not read now.
+        let (upto, beyond) = if end.is_inclusive { ("<", ">=") } else { ("<=", ">") };
         let from = range.from.as_ref().map(Point::read).transpose()?;
         let Some(from) = from.or_else(|| self.cursor.start()) else {
-            return Ok(format!("({} > {to} AND {}) IS NOT TRUE", self.column, self.in_order()));
+            return Ok(format!("({} {beyond} {to} AND {}) IS NOT TRUE", self.column, self.in_order()));
         };
         let low = match self.cursor.lookback {
             // What a user named is where reading begins, not where it ended.
@@ -148,7 +151,7 @@ impl Placed {
             }
             _ => self.after(&from, binder),
         };
-        Ok(format!("{low} AND {} <= {to}", self.column))
+        Ok(format!("{low} AND {} {upto} {to}", self.column))
     }
 }
 
