@@ -21,6 +21,7 @@ mod stats;
 mod table;
 mod tombstones;
 mod upsert;
+mod widen;
 mod writer;
 
 #[cfg(test)]

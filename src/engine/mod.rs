@@ -53,6 +53,7 @@ pub use contract::{Planned, RelationKey, Relations, Scope, Used, Wanted};
 pub use dml::DmlDone;
 pub use dml::{DmlKind, line_behind};
 pub use engine::Engine;
+pub use found_columns::Verdict;
 pub use errors::catalog_error;
 pub use functions::texts_of;
 pub use letters::are as is_dead_letters;

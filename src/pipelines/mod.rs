@@ -10,6 +10,7 @@ mod carry;
 mod check;
 mod cron;
 pub mod dead_letters;
+mod drift;
 mod dry_run;
 mod execute;
 mod explain;

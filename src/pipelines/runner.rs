@@ -19,6 +19,7 @@ use weir_sql::statements::run_pipeline::RunHow;
 use super::arguments::{self, Arguments};
 use super::bind::{Bound, bind};
 use super::dead_letters;
+use super::drift;
 use super::execute::{Attempt, Landed};
 use super::fail_points::reached;
 use super::inputs;
@@ -291,7 +292,11 @@ impl Runner {
                 Ok((found, Vec::new()))
             }
             kind => {
-                let mut found = inputs::next(&self.engine, pipeline.id, &bound, *kind == RunKind::FullRefresh).await?;
+                let found = inputs::next(&self.engine, pipeline.id, &bound, *kind == RunKind::FullRefresh).await;
+                let mut found = match found {
+                    Ok(found) => found,
+                    Err(error) => return Err(drift::reason(&self.engine, &bound.streams, error).await),
+                };
                 let left_out = match &mut found {
                     Some(inputs) => inputs::settle_columns(&self.engine, &bound, inputs).await?,
                     // A trigger that finds nothing asks nothing more of the source.
@@ -467,6 +472,7 @@ impl Runner {
 
     async fn finish(&self, run: &Run, landing: Landing) -> Result<()> {
         let Landing { landed, lineage, streams } = landing;
+        let misfits = landed.misfits;
         let output = landed.target.name.clone();
         let offsets = match run.kind {
             RunKind::Replay | RunKind::Backfill => Vec::new(),
@@ -515,6 +521,7 @@ impl Runner {
         tracing::info!(pipeline = %run.pipeline, run = %run.run_id, read = landed.counts.read, written = landed.counts.written,
             quarantined = landed.counts.quarantined, dropped = landed.counts.dropped, "run landed");
         reached("run.finished");
+        drift::enter_misfits(&self.engine, &streams, &misfits, run.run_id).await;
         for stream in streams {
             if let Some((_, to)) = offsets.iter().find(|(id, _)| *id == stream.object.id)
                 && let Err(error) = stream.source.release(to).await

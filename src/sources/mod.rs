@@ -2,14 +2,15 @@
 
 mod columns;
 mod contract;
+mod drift;
 mod local;
 mod postgres;
 mod watched;
 
-pub use columns::rescued_field;
+pub use columns::{amended, rescued_field};
 pub use contract::{
-    BatchLimit, Check, Connector, OpenRequest, Position, Range, RawRecord, RejectSink, RemoteRelation, ScanRequest, Source, SourceReject,
-    StartPoint,
+    BatchLimit, Check, Connector, OpenRequest, Position, Range, RawRecord, RejectSink, RemoteRelation, ScanRequest, Seen, Source,
+    SourceReject, StartPoint,
 };
 pub use watched::{Watch, watched};
 

@@ -6,4 +6,5 @@ mod draft;
 mod fixture;
 mod ledger;
 mod runs;
+mod schema_changes;
 mod secrets;

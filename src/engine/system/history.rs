@@ -6,7 +6,7 @@ use weir_catalog::{Kind as Noun, Lineage, ObjectId, RunStatus};
 
 use super::super::errors::catalog_error;
 use super::super::schema_json;
-use super::runs::name_of;
+use super::runs::{name_of, word};
 use super::table::{Asked, Kind, Row, Rows, SystemTable, time};
 use crate::error::Result;
 
@@ -23,6 +23,24 @@ pub(super) const TABLES: &[SystemTable] = &[
             ("run_id", Kind::Uuid),
         ],
         rows: Rows::Now(schema_versions),
+    },
+    SystemTable {
+        schema: "hub",
+        name: "schema_changes",
+        comment: "What sources were seen to have become: open ones wait for ALTER SOURCE .. ACCEPT or REJECT SCHEMA CHANGE.",
+        columns: &[
+            ("id", Kind::Big),
+            ("relation", Kind::Text),
+            ("kind", Kind::Text),
+            ("column_name", Kind::Text),
+            ("proposal", Kind::Json),
+            ("status", Kind::Text),
+            ("seen_at", Kind::Time),
+            ("run_id", Kind::Uuid),
+            ("decided_at", Kind::Time),
+            ("decided_by", Kind::Text),
+        ],
+        rows: Rows::Now(schema_changes),
     },
     SystemTable {
         schema: "hub",
@@ -75,6 +93,28 @@ fn schema_versions(asked: &Asked<'_>) -> Result<Vec<Row>> {
     };
     let may = |version: &weir_catalog::SchemaVersion| asked.sees_id(version.relation_id);
     Asked::keep(store.schema_versions(None).map_err(catalog_error)?, may)?.into_iter().map(row).collect()
+}
+
+fn schema_changes(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let store = asked.engine.store();
+    let row = |change: weir_catalog::SchemaChange| {
+        let proposal =
+            serde_json::json!({"column": change.column, "from": change.before, "to": change.after, "seen_in": change.seen_in});
+        Ok(vec![
+            change.id.into(),
+            name_of(store.as_ref(), change.relation_id)?.into(),
+            word(change.kind),
+            change.column.into(),
+            proposal.to_string().into(),
+            word(change.status),
+            time(change.seen_at),
+            change.run_id.into(),
+            time(change.decided_at),
+            change.decided_by.into(),
+        ])
+    };
+    let may = |change: &weir_catalog::SchemaChange| asked.sees_id(change.relation_id);
+    Asked::keep(store.schema_changes(None).map_err(catalog_error)?, may)?.into_iter().map(row).collect()
 }
 
 fn table_history(asked: &Asked<'_>) -> Result<Vec<Row>> {
