@@ -435,6 +435,7 @@ async fn the_systems_own_tables_show_what_the_role_may_know() {
         "table_history",
         "lineage",
         "column_lineage",
+        "lineage_history",
         "dead_letters",
     ];
     for table in tables {

@@ -58,6 +58,7 @@ scripts! {
     runs: "pipelines/runs.slt",
     sequence: "pipelines/sequence.slt",
     schema_change: "pipelines/schema_change.slt",
+    trace: "pipelines/trace.slt",
     triggers: "pipelines/triggers.slt",
     arithmetic: "rows/arithmetic.slt",
     dml: "rows/dml.slt",

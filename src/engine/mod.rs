@@ -39,6 +39,7 @@ mod streams;
 mod subqueries;
 mod system;
 mod temporary;
+mod trace;
 mod types;
 mod typing;
 mod version;

@@ -60,7 +60,13 @@ pub(super) const TABLES: &[SystemTable] = &[
         schema: "hub",
         name: "lineage",
         comment: "Which relation feeds which, and through which pipeline.",
-        columns: &[("from_relation", Kind::Text), ("to_relation", Kind::Text), ("pipeline", Kind::Text), ("last_run", Kind::Uuid)],
+        columns: &[
+            ("from_relation", Kind::Text),
+            ("to_relation", Kind::Text),
+            ("pipeline", Kind::Text),
+            ("last_run", Kind::Uuid),
+            ("pipeline_version", Kind::Big),
+        ],
         rows: Rows::Now(lineage),
     },
     SystemTable {
@@ -75,8 +81,25 @@ pub(super) const TABLES: &[SystemTable] = &[
             ("pipeline", Kind::Text),
             ("transformation", Kind::Text),
             ("direct", Kind::Bool),
+            ("pipeline_version", Kind::Big),
         ],
         rows: Rows::Now(column_lineage),
+    },
+    SystemTable {
+        schema: "hub",
+        name: "lineage_history",
+        comment: "Lineage by table and by column of every version of a pipeline that has run.",
+        columns: &[
+            ("pipeline", Kind::Text),
+            ("pipeline_version", Kind::Big),
+            ("from_relation", Kind::Text),
+            ("from_column", Kind::Text),
+            ("to_relation", Kind::Text),
+            ("to_column", Kind::Text),
+            ("transformation", Kind::Text),
+            ("direct", Kind::Bool),
+        ],
+        rows: Rows::Now(lineage_history),
     },
 ];
 
@@ -165,6 +188,7 @@ fn lineage(asked: &Asked<'_>) -> Result<Vec<Row>> {
             edge.to_relation.into(),
             name_of(store.as_ref(), edge.pipeline_id)?.into(),
             last_run.into(),
+            edge.pipeline_version.into(),
         ]);
     }
     Ok(rows)
@@ -182,7 +206,26 @@ fn column_lineage(asked: &Asked<'_>) -> Result<Vec<Row>> {
             name_of(store.as_ref(), edge.pipeline_id)?.into(),
             edge.transformation.into(),
             edge.direct.into(),
+            edge.pipeline_version.into(),
         ]);
     }
     Ok(rows)
+}
+
+fn lineage_history(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let store = asked.engine.store();
+    let row = |edge: Lineage| {
+        Ok(vec![
+            name_of(store.as_ref(), edge.pipeline_id)?.into(),
+            edge.pipeline_version.into(),
+            edge.from_relation.into(),
+            edge.from_column.into(),
+            edge.to_relation.into(),
+            edge.to_column.into(),
+            edge.transformation.into(),
+            edge.direct.into(),
+        ])
+    };
+    let may = |edge: &Lineage| asked.sees_id(edge.pipeline_id);
+    Asked::keep(store.lineage().map_err(catalog_error)?, may)?.into_iter().map(row).collect()
 }
