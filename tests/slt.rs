@@ -47,6 +47,7 @@ scripts! {
     dead_letters: "pipelines/dead_letters.slt",
     definitions: "pipelines/definitions.slt",
     deletions: "pipelines/deletions.slt",
+    dry_run: "pipelines/dry_run.slt",
     isolation: "pipelines/isolation.slt",
     lifecycle: "pipelines/lifecycle.slt",
     limits: "pipelines/limits.slt",

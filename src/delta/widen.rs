@@ -62,7 +62,8 @@ impl Table {
         let State { metadata, .. } = self.refresh().await?;
         let remembered = self.tombstones().await?.filter(|tombstones| !tombstones.is_empty());
         let is_fixed = |column: &&str| {
-            let by_key = remembered.as_ref().is_some_and(|dead| dead.list.sequence == *column || dead.list.key.iter().any(|key| key == column));
+            let by_key =
+                remembered.as_ref().is_some_and(|dead| dead.list.sequence == *column || dead.list.key.iter().any(|key| key == column));
             by_key || metadata.partition_columns.iter().any(|partition| partition == column)
         };
         Ok(!columns.iter().any(is_fixed))

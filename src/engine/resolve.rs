@@ -19,8 +19,8 @@ use super::errors::{Spot, catalog_error, did_you_mean};
 use super::privileges;
 use super::rewrite::TRACE;
 use super::state::database;
-use super::trace::Given;
 use super::system::{self, SystemTable};
+use super::trace::Given;
 use crate::error::{Code, Error, Result};
 
 /// Schema of the tables that stand in for a version, a stream or changes.
@@ -393,7 +393,10 @@ impl Walker<'_> {
     ) -> Result<(), Box<Misplaced>> {
         let usage = || {
             let error = Error::new(Code::Syntax, "hub.trace takes a table's name and the values of its key");
-            Misplaced::at(span, error.hint("Write hub.trace('schema.table', key, ..) or hub.trace('schema.table', column => value).".to_owned()))
+            Misplaced::at(
+                span,
+                error.hint("Write hub.trace('schema.table', key, ..) or hub.trace('schema.table', column => value).".to_owned()),
+            )
         };
         let mut args = args.into_iter();
         let table = match args.next() {
@@ -406,7 +409,9 @@ impl Walker<'_> {
             given.push(match arg {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => (None, expr),
                 FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. } => (Some(folded(&name)), expr),
-                FunctionArg::ExprNamed { name: Expr::Identifier(name), arg: FunctionArgExpr::Expr(expr), .. } => (Some(folded(&name)), expr),
+                FunctionArg::ExprNamed { name: Expr::Identifier(name), arg: FunctionArgExpr::Expr(expr), .. } => {
+                    (Some(folded(&name)), expr)
+                }
                 _ => return Err(usage()),
             });
         }

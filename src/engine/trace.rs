@@ -229,7 +229,9 @@ fn conditions(
             [] => format!("table \"{}\" has no key", table.full_name()),
             key => format!("the key of table \"{}\" has {} columns: {}", table.full_name(), key.len(), key.join(", ")),
         };
-        return Err(Error::new(Code::InvalidParameter, message).hint("Columns can be named: hub.trace('table', column => value).".to_owned()));
+        return Err(
+            Error::new(Code::InvalidParameter, message).hint("Columns can be named: hub.trace('table', column => value).".to_owned())
+        );
     }
     let mut places = key.iter();
     let mut wanted = Vec::with_capacity(given.len());
@@ -252,9 +254,9 @@ fn conditions(
 }
 
 fn as_column(value: &ScalarValue, field: &Field) -> Result<ScalarValue> {
-    value.cast_to(field.data_type()).map_err(|_| {
-        Error::new(Code::InvalidParameter, format!("\"{value}\" is not a value of column \"{}\"", field.name()))
-    })
+    value
+        .cast_to(field.data_type())
+        .map_err(|_| Error::new(Code::InvalidParameter, format!("\"{value}\" is not a value of column \"{}\"", field.name())))
 }
 
 fn batch(rows: &[Traced]) -> Result<RecordBatch> {

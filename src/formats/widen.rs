@@ -124,7 +124,9 @@ fn fits(data_type: &DataType, text: &str) -> bool {
     match data_type {
         T::Int16 | T::Int32 | T::Int64 => convert::integer(text.trim_ascii()).is_ok(),
         T::Float32 | T::Float64 => convert::double(text.trim_ascii()).is_ok(),
-        T::Date32 | T::Timestamp(..) => convert::timestamp(text.trim_ascii(), None).is_ok() || convert::date(text.trim_ascii(), None).is_ok(),
+        T::Date32 | T::Timestamp(..) => {
+            convert::timestamp(text.trim_ascii(), None).is_ok() || convert::date(text.trim_ascii(), None).is_ok()
+        }
         T::Decimal128(..) => digits(text.trim_ascii()).is_some(),
         _ => false,
     }

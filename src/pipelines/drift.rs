@@ -44,7 +44,9 @@ pub(super) async fn reason(engine: &Arc<Engine>, streams: &[StreamInput], error:
         let Some(refused) = drift.refused else { continue };
         match enter(engine, &stream.object, &drift.seen, None) {
             Ok(ids) => return decidable(refused, &stream.object, &ids),
-            Err(failed) => tracing::warn!(source = %stream.object.full_name(), error = %failed.chain(), "a schema change could not be stored"),
+            Err(failed) => {
+                tracing::warn!(source = %stream.object.full_name(), error = %failed.chain(), "a schema change could not be stored")
+            }
         }
     }
     error
@@ -121,7 +123,8 @@ async fn misfit(engine: &Arc<Engine>, stream: &StreamInput, what: &str, column: 
 fn is_explained(engine: &Engine, source: &Object, column: &str) -> Result<bool> {
     let known = engine.store().schema_changes(Some(source.id)).map_err(catalog_error)?;
     let explains = |change: &SchemaChange| {
-        let is_gone = matches!(change.kind, ChangeKind::Drop | ChangeKind::Rename) || (change.kind == ChangeKind::Nested && change.field.is_none());
+        let is_gone =
+            matches!(change.kind, ChangeKind::Drop | ChangeKind::Rename) || (change.kind == ChangeKind::Nested && change.field.is_none());
         change.status == ChangeStatus::Open && change.column == column && is_gone
     };
     Ok(known.iter().any(explains))

@@ -1,4 +1,4 @@
-//! DRY RUN: what the next run would do with each row. Writes nothing, moves no offset, makes no table.
+//! DRY RUN: what the next run would do with each row, and to the table with it. Writes nothing, moves no offset, makes no table.
 
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use weir_sql::Argument;
 use super::Arguments;
 use super::assemble::{Fixed, Width, assemble};
 use super::bind::bind;
+use super::effect::Effects;
 use super::inputs::{self, Frozen};
 use super::runner::Runner;
 use super::sequence;
@@ -28,8 +29,8 @@ use crate::sources::RejectSink;
 const DEFAULT_LIMIT: u64 = 100;
 
 impl Runner {
-    /// The first rows of the next run with `_verdict` (keep, quarantine, drop, fail, warn) and `_failed_rules`; records that cannot be read or computed come
-    /// last, with their error.
+    /// The first rows of the next run with `_verdict` (keep, quarantine, drop, fail, warn), `_failed_rules` and `_effect` on the table (insert,
+    /// update, delete, no-op; NULL for a row that does not get there); records that cannot be read or computed come last, with their error.
     ///
     /// # Errors
     /// As a run would, before its first row.
@@ -60,7 +61,7 @@ impl Runner {
         debug_assert!(assembled.physical.output_partitioning().partition_count() >= 1);
         let mut rules = assembled.rules()?;
         let mut rows = execute_stream(Arc::clone(&assembled.physical), Arc::clone(&assembled.context)).map_err(Engine::error)?;
-        let (mut batches, mut left) = (Vec::new(), limit);
+        let (mut judgements, mut left) = (Vec::new(), limit);
         while left > 0 {
             let Some(batch) = rows.next().await else { break };
             let batch = batch.map_err(Engine::error)?;
@@ -69,8 +70,16 @@ impl Runner {
             let verdict = rules.evaluate(&batch).map_err(Engine::error)?;
             let (verdicts, failed) =
                 judged(&verdict, batch.num_rows(), |rule| rules.get(rule).map_or_else(String::new, |rule| rule.name.clone()));
+            judgements.push((batch, verdicts, failed));
+        }
+        let seen: Vec<RecordBatch> = judgements.iter().map(|(batch, ..)| batch.clone()).collect();
+        let mut effects = Effects::of(&bound, &target, &seen, &bound.planned.state).await?;
+        let mut batches = Vec::new();
+        for (batch, verdicts, failed) in judgements {
+            let lands: Vec<bool> = verdicts.iter().map(|verdict| matches!(*verdict, "keep" | "warn")).collect();
+            let effects = effects.predict(&batch, &lands)?;
             let columns: Vec<ArrayRef> = batch.columns().iter().take(target.columns.len()).cloned().collect();
-            batches.push(labelled(&schema, columns, verdicts, failed)?);
+            batches.push(labelled(&schema, columns, verdicts, failed, effects)?);
         }
         let refused: Vec<String> = rejects
             .drain()
@@ -85,7 +94,8 @@ impl Runner {
         if !refused.is_empty() {
             let nulls = target.columns.iter().map(|column| arrow::array::new_null_array(column.data_type(), refused.len())).collect();
             let failed = refused.into_iter().map(|text| vec![text]).collect::<Vec<_>>();
-            batches.push(labelled(&schema, nulls, vec!["quarantine"; failed.len()], failed)?);
+            let (verdicts, effects) = (vec!["quarantine"; failed.len()], vec![None; failed.len()]);
+            batches.push(labelled(&schema, nulls, verdicts, failed, effects)?);
         }
         let stream = MemoryStream::try_new(batches, Arc::clone(&schema), None).map_err(Engine::error)?;
         Ok((schema, Box::pin(stream)))
@@ -137,6 +147,7 @@ fn shown(columns: &[FieldRef]) -> SchemaRef {
     let mut fields: Vec<FieldRef> = columns.iter().map(|column| Arc::new(column.as_ref().clone().with_nullable(true))).collect();
     fields.push(Arc::new(Field::new("_verdict", DataType::Utf8, false)));
     fields.push(Arc::new(Field::new("_failed_rules", DataType::List(Arc::new(Field::new("element", DataType::Utf8, true))), false)));
+    fields.push(Arc::new(Field::new("_effect", DataType::Utf8, true)));
     Arc::new(Schema::new(fields))
 }
 
@@ -160,7 +171,13 @@ fn judged(verdict: &Verdict, rows: usize, name: impl Fn(usize) -> String) -> (Ve
     (words, failed)
 }
 
-fn labelled(schema: &SchemaRef, mut columns: Vec<ArrayRef>, verdicts: Vec<&'static str>, failed: Vec<Vec<String>>) -> Result<RecordBatch> {
+fn labelled(
+    schema: &SchemaRef,
+    mut columns: Vec<ArrayRef>,
+    verdicts: Vec<&'static str>,
+    failed: Vec<Vec<String>>,
+    effects: Vec<Option<&'static str>>,
+) -> Result<RecordBatch> {
     let mut lists = ListBuilder::new(StringBuilder::new()).with_field(Arc::new(Field::new("element", DataType::Utf8, true)));
     for names in failed {
         names.iter().for_each(|name| lists.values().append_value(name));
@@ -168,5 +185,6 @@ fn labelled(schema: &SchemaRef, mut columns: Vec<ArrayRef>, verdicts: Vec<&'stat
     }
     columns.push(Arc::new(StringArray::from(verdicts)));
     columns.push(Arc::new(lists.finish()));
+    columns.push(Arc::new(StringArray::from(effects)));
     RecordBatch::try_new(Arc::clone(schema), columns).map_err(|error| Error::internal("a dry run's rows do not fit").caused_by(error))
 }

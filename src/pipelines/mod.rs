@@ -12,6 +12,7 @@ mod cron;
 pub mod dead_letters;
 mod drift;
 mod dry_run;
+mod effect;
 mod execute;
 mod explain;
 mod facts;

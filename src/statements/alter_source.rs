@@ -47,7 +47,9 @@ fn open_change(session: &Session, source: &Object, number: u64) -> Result<Schema
     let mut open = known.iter().filter(|change| change.status == ChangeStatus::Open).map(|change| change.id.to_string());
     match known.iter().find(|change| u64::try_from(change.id) == Ok(number)) {
         Some(change) if change.status == ChangeStatus::Open => Ok(change.clone()),
-        Some(_) => Err(Error::new(Code::WrongState, format!("schema change {number} of source \"{}\" is decided already", source.full_name()))),
+        Some(_) => {
+            Err(Error::new(Code::WrongState, format!("schema change {number} of source \"{}\" is decided already", source.full_name())))
+        }
         None => {
             let hint = match open.next() {
                 Some(first) => format!("Open: {}.", open.fold(first, |all, next| format!("{all}, {next}"))),

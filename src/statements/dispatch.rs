@@ -11,10 +11,11 @@ use weir_sql::{Statement, StatementKind};
 
 use super::effect::{Effect, alter_command, effect};
 use super::{
-    alter_object, alter_pipeline, alter_secret, alter_source, alter_table, cancel_run, comment_on, copy, create_connection, create_pipeline,
-    create_schema, create_secret, create_source, create_table, create_view, cursor, describe_history, describe_object, dml, drop_object,
-    explain, explain_pipeline, grant, grant_role, import_foreign_schema, names, notify, prepared, query, redact, replay_pipeline,
-    restore_table, roles, run_pipeline, set_variable, show_create, show_objects, show_runs, transaction, truncate, validate_connection,
+    alter_object, alter_pipeline, alter_secret, alter_source, alter_table, cancel_run, comment_on, copy, create_connection,
+    create_pipeline, create_schema, create_secret, create_source, create_table, create_view, cursor, describe_history, describe_object,
+    dml, drop_object, explain, explain_pipeline, grant, grant_role, import_foreign_schema, names, notify, prepared, query, redact,
+    replay_pipeline, restore_table, roles, run_pipeline, set_variable, show_create, show_objects, show_runs, transaction, truncate,
+    validate_connection,
 };
 use crate::error::{Code, Error, Result};
 use crate::session::{CopyIn, Description, Outcome, Session, TransactionStatus};

@@ -94,8 +94,12 @@ async fn what_was_decided_is_not_asked_again() {
     let (hub, client) = files_hub().await;
     let folder = hub.files();
     let files = Files { client: &client, folder: &folder, format: "csv" };
-    let open = async |relation: &str| number(&client, &format!("SELECT count(*) FROM hub.schema_changes WHERE status = 'open' AND relation = '{relation}'")).await;
-    let first = async |relation: &str| number(&client, &format!("SELECT min(id) FROM hub.schema_changes WHERE status = 'open' AND relation = '{relation}'")).await;
+    let open = async |relation: &str| {
+        number(&client, &format!("SELECT count(*) FROM hub.schema_changes WHERE status = 'open' AND relation = '{relation}'")).await
+    };
+    let first = async |relation: &str| {
+        number(&client, &format!("SELECT min(id) FROM hub.schema_changes WHERE status = 'open' AND relation = '{relation}'")).await
+    };
     for (name, policy) in [("a", "IGNORE"), ("b", "IGNORE"), ("c", "FAIL"), ("d", "IGNORE")] {
         files.write(name, 1, "id,total,name\n1,10,ana\n");
         files.make(name, COLUMNS, policy).await;
@@ -160,15 +164,24 @@ async fn only_the_owner_decides_and_only_once() {
     assert_eq!(run(&client, "m.p_o").await, None);
     files.write("o", 2, "id,total\n2,20\n");
     assert_eq!(run(&client, "m.p_o").await, None);
-    client.batch_execute("CREATE ROLE bob LOGIN PASSWORD 'long enough'; GRANT USAGE ON SCHEMA m TO bob; GRANT SELECT ON SOURCE m.s_o TO bob").await.expect("a role");
+    client
+        .batch_execute("CREATE ROLE bob LOGIN PASSWORD 'long enough'; GRANT USAGE ON SCHEMA m TO bob; GRANT SELECT ON SOURCE m.s_o TO bob")
+        .await
+        .expect("a role");
     let bob = hub.connect_as("bob", "long enough").await.expect("bob");
     assert_eq!(rows(&bob, "SELECT kind FROM hub.schema_changes", false).await, ["drop"]);
     assert!(fails(&bob, "ALTER SOURCE m.s_o ACCEPT SCHEMA CHANGE 1").await.starts_with("42501"));
-    assert_eq!(fails(&client, "ALTER SOURCE m.s_o ACCEPT SCHEMA CHANGE 7").await, "42704 source \"m.s_o\" has no schema change 7 (Open: 1.)");
+    assert_eq!(
+        fails(&client, "ALTER SOURCE m.s_o ACCEPT SCHEMA CHANGE 7").await,
+        "42704 source \"m.s_o\" has no schema change 7 (Open: 1.)"
+    );
     assert!(fails(&client, "BEGIN; ALTER SOURCE m.s_o ACCEPT SCHEMA CHANGE 1; COMMIT").await.starts_with("0A000"));
     client.batch_execute("ROLLBACK").await.expect("it ends");
     client.batch_execute("ALTER SOURCE m.s_o REJECT SCHEMA CHANGE 1").await.expect("the owner decides");
-    assert_eq!(fails(&client, "ALTER SOURCE m.s_o ACCEPT SCHEMA CHANGE 1").await, "55000 schema change 1 of source \"m.s_o\" is decided already");
+    assert_eq!(
+        fails(&client, "ALTER SOURCE m.s_o ACCEPT SCHEMA CHANGE 1").await,
+        "55000 schema change 1 of source \"m.s_o\" is decided already"
+    );
     assert!(fails(&client, "ALTER SOURCE m.nobody REJECT SCHEMA CHANGE 1").await.starts_with("42"));
     client.batch_execute("ALTER SOURCE IF EXISTS m.nobody REJECT SCHEMA CHANGE 1").await.expect("nothing to do");
 }

@@ -64,7 +64,9 @@ async fn outcome(client: &Client, name: &str, failure: Option<String>) -> String
     for line in rows(client, &format!("SELECT * FROM m.{name} ORDER BY 1 NULLS LAST"), true).await {
         let _ = writeln!(text, "{line}");
     }
-    let letters = format!("SELECT 'quarantined ' || rule || ' x' || count(*) FROM hub.dead_letters WHERE pipeline = 'm.p_{name}' GROUP BY rule ORDER BY 1");
+    let letters = format!(
+        "SELECT 'quarantined ' || rule || ' x' || count(*) FROM hub.dead_letters WHERE pipeline = 'm.p_{name}' GROUP BY rule ORDER BY 1"
+    );
     for line in rows(client, &letters, false).await {
         let _ = writeln!(text, "{line}");
     }
@@ -80,7 +82,8 @@ async fn outcome(client: &Client, name: &str, failure: Option<String>) -> String
 /// What was handed in is in the table or among the letters; each run that landed adds up in itself.
 async fn adds_up(client: &Client, name: &str, handed_in: i64) {
     let landed = number(client, &format!("SELECT count(*) FROM m.{name}")).await;
-    let letters = number(client, &format!("SELECT count(*) FROM hub.dead_letters WHERE pipeline = 'm.p_{name}' AND status <> 'void'")).await;
+    let letters =
+        number(client, &format!("SELECT count(*) FROM hub.dead_letters WHERE pipeline = 'm.p_{name}' AND status <> 'void'")).await;
     assert_eq!(landed + letters, handed_in, "{name}: records that are neither in the table nor among the dead letters, or in both");
     let odd = format!(
         "SELECT count(*) FROM hub.runs WHERE pipeline = 'm.p_{name}' AND status = 'succeeded' \
@@ -155,7 +158,10 @@ async fn files_hub() -> (Hub, Client) {
     let hub = Hub::start();
     let (client, _) = hub.connect().await;
     let root = hub.files().display().to_string();
-    client.batch_execute(&format!("CREATE SCHEMA m; CREATE CONNECTION m.files TYPE local WITH (root = '{root}')")).await.expect("a connection");
+    client
+        .batch_execute(&format!("CREATE SCHEMA m; CREATE CONNECTION m.files TYPE local WITH (root = '{root}')"))
+        .await
+        .expect("a connection");
     (hub, client)
 }
 

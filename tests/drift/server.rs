@@ -3,6 +3,8 @@
 //! What a server says of its columns counts for all rows: where one is gone or is something else, nothing can be read until somebody decides,
 //! and nothing is passed over meanwhile.
 
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+
 use std::fmt::Write as _;
 
 use tokio_postgres::Client;
@@ -234,7 +236,7 @@ const CHANGES: &[Change] = &[
 async fn with_server(schema: &str) -> Option<(Client, Hub, Client)> {
     let Ok(url) = std::env::var("WEIR_TEST_POSTGRES") else {
         assert!(std::env::var_os("WEIR_TEST_SERVICES").is_none(), "WEIR_TEST_POSTGRES is not set");
-        println!("skipped: WEIR_TEST_POSTGRES is not set");
+        eprintln!("skipped: WEIR_TEST_POSTGRES is not set");
         return None;
     };
     let url = url::Url::parse(&url).expect("the address of a server");

@@ -7,8 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ChangeStatus, ObjectId, SchemaChange};
 use crate::store::Decision;
 
-const COLUMNS: &str =
-    "id, relation_id, kind, column_name, before, after, field, seen_in, status, seen_at, run_id, decided_at, decided_by";
+const COLUMNS: &str = "id, relation_id, kind, column_name, before, after, field, seen_in, status, seen_at, run_id, decided_at, decided_by";
 
 /// A change that need not be entered again.
 #[derive(Debug, Clone, Copy)]

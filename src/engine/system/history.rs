@@ -121,8 +121,7 @@ fn schema_versions(asked: &Asked<'_>) -> Result<Vec<Row>> {
 fn schema_changes(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let store = asked.engine.store();
     let row = |change: weir_catalog::SchemaChange| {
-        let proposal =
-            serde_json::json!({"column": change.column, "from": change.before, "to": change.after, "seen_in": change.seen_in});
+        let proposal = serde_json::json!({"column": change.column, "from": change.before, "to": change.after, "seen_in": change.seen_in});
         Ok(vec![
             change.id.into(),
             name_of(store.as_ref(), change.relation_id)?.into(),
