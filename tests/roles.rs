@@ -433,9 +433,11 @@ async fn the_systems_own_tables_show_what_the_role_may_know() {
         "secrets",
         "settings",
         "schema_versions",
+        "schema_changes",
         "table_history",
         "lineage",
         "column_lineage",
+        "lineage_history",
         "dead_letters",
     ];
     for table in tables {

@@ -421,6 +421,60 @@ pub struct SchemaVersion {
     pub run_id: Option<Uuid>,
 }
 
+/// How a column of a relation was seen to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// A field that no column takes.
+    Add,
+    /// A column whose field is gone.
+    Drop,
+    /// A column whose field is gone, where a field of the same type has come.
+    Rename,
+    /// A type that holds every value of the old one, and more.
+    Widen,
+    Narrow,
+    Retype,
+    /// A column that must have a value has none.
+    Nullable,
+    /// Objects or lists in the place of plain values, or a path into them that leads nowhere any more.
+    Nested,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeStatus {
+    /// Waits for a decision.
+    Open,
+    Accepted,
+    Rejected,
+    /// Followed without asking, as the source's policy says.
+    Applied,
+}
+
+/// A change of a relation's columns that was seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SchemaChange {
+    /// Given by the store.
+    pub id: i64,
+    pub relation_id: ObjectId,
+    pub kind: ChangeKind,
+    pub column: String,
+    /// What it was, in words: a type, a field's name.
+    pub before: Option<String>,
+    /// What it would be, in words.
+    pub after: String,
+    /// The column as it would be, where its type or its NOT NULL change.
+    pub field: Option<arrow_schema::Field>,
+    /// The file or table that shows it.
+    pub seen_in: String,
+    pub status: ChangeStatus,
+    pub seen_at: Micros,
+    pub run_id: Option<Uuid>,
+    pub decided_at: Option<Micros>,
+    pub decided_by: Option<String>,
+}
+
 /// One edge of lineage. `from_column`/`to_column` are None for the table-level edge.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Lineage {

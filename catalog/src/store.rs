@@ -12,8 +12,8 @@ use crate::access::{Access, AuditEntry};
 use crate::error::Result;
 use crate::events::{Event, NewEvent};
 use crate::model::{
-    Change, FileEntry, FileSeen, Kind, Lineage, Micros, Object, ObjectId, ObjectVersion, Offset, Role, RuleResult, Run, RunEnd, RunOutput,
-    RunStatus, SchemaVersion, SecretValue, TableCommit, TriggerMark,
+    Change, ChangeStatus, FileEntry, FileSeen, Kind, Lineage, Micros, Object, ObjectId, ObjectVersion, Offset, Role, RuleResult, Run,
+    RunEnd, RunOutput, RunStatus, SchemaChange, SchemaVersion, SecretValue, TableCommit, TriggerMark,
 };
 
 /// Which runs to list; `None` means any.
@@ -156,12 +156,30 @@ pub trait Store: Definitions {
     fn table_version_at(&self, table_id: ObjectId, at: Micros) -> Result<Option<TableCommit>>;
     fn add_schema_version(&self, version: &SchemaVersion) -> Result<()>;
     fn schema_versions(&self, relation_id: Option<ObjectId>) -> Result<Vec<SchemaVersion>>;
+    /// Enters changes that were seen. One that is open or was rejected before is not entered again, and one that was applied by itself only
+    /// once. Answers with the number of each; None for one that somebody has rejected.
+    fn propose(&self, seen: &[SchemaChange]) -> Result<Vec<Option<i64>>>;
+    /// In the order of their numbers.
+    fn schema_changes(&self, relation_id: Option<ObjectId>) -> Result<Vec<SchemaChange>>;
+    /// Decides on an open change, together with what follows from it: all or nothing. `Conflict` when it is no longer open.
+    fn decide(&self, decision: &Decision<'_>) -> Result<()>;
     fn lineage(&self) -> Result<Vec<Lineage>>;
 
     // Settings of the hub itself.
     fn setting(&self, key: &str) -> Result<Option<String>>;
     fn set_setting(&self, key: &str, value: &str) -> Result<()>;
     fn settings(&self) -> Result<Vec<(String, String)>>;
+}
+
+/// What somebody decides about a change of columns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision<'a> {
+    pub id: i64,
+    pub status: ChangeStatus,
+    pub by: &'a str,
+    pub at: Micros,
+    pub changes: &'a [Change],
+    pub version: Option<&'a SchemaVersion>,
 }
 
 /// How a pipeline has been doing.

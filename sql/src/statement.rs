@@ -3,6 +3,7 @@
 use crate::query::{Dml, Query};
 use crate::statements::alter_object::AlterObject;
 use crate::statements::alter_pipeline::AlterPipeline;
+use crate::statements::alter_source::AlterSource;
 use crate::statements::alter_table::AlterTable;
 use crate::statements::cancel_run::CancelRun;
 use crate::statements::comment_on::CommentOn;
@@ -68,6 +69,7 @@ pub enum StatementKind {
     CreatePipeline(Box<CreatePipeline>),
     AlterObject(AlterObject),
     AlterPipeline(AlterPipeline),
+    AlterSource(AlterSource),
     AlterTable(AlterTable),
     DropObject(DropObject),
     ShowObjects(ShowObjects),

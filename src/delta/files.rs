@@ -82,7 +82,16 @@ impl FileStats {
 impl LiveFile {
     /// The action that takes the file out of the table.
     pub(super) fn remove(&self, at: Micros) -> Result<Action> {
-        let mut remove = self.view.remove_action(true);
+        self.taken_out(at, true)
+    }
+
+    /// The same where its rows are in other files of the same commit.
+    pub(super) fn move_away(&self, at: Micros) -> Result<Action> {
+        self.taken_out(at, false)
+    }
+
+    fn taken_out(&self, at: Micros, is_change: bool) -> Result<Action> {
+        let mut remove = self.view.remove_action(is_change);
         remove.deletion_timestamp = Some(at.div_euclid(1000));
         raw(&remove).map(Action::Remove)
     }

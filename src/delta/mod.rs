@@ -26,6 +26,7 @@ mod table;
 mod tombstones;
 mod upsert;
 mod vacuum;
+mod widen;
 mod writer;
 
 #[cfg(test)]

@@ -276,6 +276,37 @@ impl Table {
         }
     }
 
+    /// Hands on the deletions that the newest version remembers by this key and sequence: the columns of the key, then the sequence. Nothing where
+    /// the table remembers by others.
+    ///
+    /// # Errors
+    /// When they cannot be read, and what `take` says.
+    pub async fn remembered(
+        &self,
+        key: &[String],
+        sequence: &str,
+        take: &mut (dyn FnMut(&RecordBatch) -> Result<()> + Send),
+    ) -> Result<()> {
+        let Some(dead) = self.tombstones().await?.filter(|dead| dead.list.key == key && dead.list.sequence == sequence) else {
+            return Ok(());
+        };
+        let table = self.schema();
+        let fields: Vec<&Field> = table.fields().iter().map(AsRef::as_ref).collect();
+        let columns = columns(key, sequence, &fields)?;
+        for part in &dead.list.parts {
+            let mut first = 0_u64;
+            for batch in part.data(&dead.root).read(&columns)? {
+                let batch = batch?;
+                let live: BooleanArray = (first..).take(batch.num_rows()).map(|row| Some(!part.gone.contains(row))).collect();
+                first += batch.num_rows() as u64;
+                take(
+                    &filter_record_batch(&batch, &live).map_err(|source| Error::internal("tombstones cannot be read").caused_by(source))?,
+                )?;
+            }
+        }
+        Ok(())
+    }
+
     pub(super) async fn load_tombstones(&self, number: i64) -> Result<Tombstones> {
         let (root, path) = (self.root.clone(), list_path(&self.root, number));
         let lost = |error: Error| {

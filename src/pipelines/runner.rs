@@ -18,6 +18,7 @@ use super::arguments::{self, Arguments};
 use super::attempt::Landing;
 use super::bind::{BoundPipeline, bind};
 use super::dead_letters;
+use super::drift;
 use super::execute::{Landed, landed_in_part};
 use super::fail_points::reached;
 use super::inputs::{self, Held};
@@ -347,9 +348,16 @@ impl Runner {
                 Ok((found, Vec::new()))
             }
             kind => {
-                let mut found = match &request.range {
-                    Some((from, until)) => inputs::between(bound, from, until.as_deref()).await?,
-                    None => inputs::next(&self.engine, pipeline.id, bound, kind == RunKind::FullRefresh, held).await?,
+                let found = match &request.range {
+                    Some((from, until)) => inputs::between(bound, from, until.as_deref()).await,
+                    None => inputs::next(&self.engine, pipeline.id, bound, kind == RunKind::FullRefresh, held).await,
+                };
+                let mut found = match found {
+                    Ok(found) => found,
+                    Err(error) => {
+                        let streams: Vec<_> = bound.streams().into_iter().cloned().collect();
+                        return Err(drift::reason(&self.engine, &streams, error).await);
+                    }
                 };
                 let left_out = match &mut found {
                     Some(inputs) => inputs::settle_columns(&self.engine, bound, inputs).await?,
@@ -507,7 +515,8 @@ impl Runner {
             RunKind::Replay | RunKind::Backfill => Vec::new(),
             _ => inputs::offsets(run),
         };
-        let told = Told::of(run, landed);
+        let mut told = Told::of(run, landed);
+        let misfits = std::mem::take(&mut told.misfits);
         let counts = told.counts;
         let end = RunEnd {
             run_id: run.run_id,
@@ -529,6 +538,7 @@ impl Runner {
         tracing::info!(pipeline = %run.pipeline, run = %run.run_id, read = counts.read, written = counts.written,
             quarantined = counts.quarantined, dropped = counts.dropped, "run landed");
         reached("run.finished");
+        drift::enter_misfits(&self.engine, &streams, &misfits, run.run_id).await;
         for stream in streams {
             if let Some((_, to)) = offsets.iter().find(|(id, _)| *id == stream.object.id)
                 && let Err(error) = stream.source.release(to).await

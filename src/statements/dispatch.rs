@@ -11,12 +11,11 @@ use weir_sql::{Statement, StatementKind};
 
 use super::effect::{Effect, alter_command, effect};
 use super::{
-    alter_object, alter_pipeline, alter_secret, alter_table, cancel_run, comment_on, copy, create_connection, create_pipeline,
-    create_schema, create_secret, create_source, create_table, create_template, create_view, cursor, describe_history, describe_object,
-    dml, drop_object, explain, explain_pipeline, grant, grant_role, import_foreign_schema, names, notify, optimize, prepared, query,
-    redact, replay_pipeline, restore_table, roles, run_pipeline, set_variable, show_create, show_objects, show_runs, transaction,
-    truncate, vacuum,
-    validate_connection,
+    alter_object, alter_pipeline, alter_secret, alter_source, alter_table, cancel_run, comment_on, copy, create_connection,
+    create_pipeline, create_schema, create_secret, create_source, create_table, create_template, create_view, cursor, describe_history,
+    describe_object, dml, drop_object, explain, explain_pipeline, grant, grant_role, import_foreign_schema, names, notify, optimize,
+    prepared, query, redact, replay_pipeline, restore_table, roles, run_pipeline, set_variable, show_create, show_objects, show_runs,
+    transaction, truncate, vacuum, validate_connection,
 };
 use crate::error::{Code, Error, Result};
 use crate::session::{CopyIn, Description, Outcome, Session, TransactionStatus};
@@ -183,6 +182,7 @@ async fn columns(session: &Session, kind: &StatementKind) -> Result<Option<Schem
         | StatementKind::CreateTemplate(_)
         | StatementKind::AlterObject(_)
         | StatementKind::AlterPipeline(_)
+        | StatementKind::AlterSource(_)
         | StatementKind::AlterTable(_)
         | StatementKind::DropObject(_)
         | StatementKind::CommentOn(_)
@@ -233,6 +233,7 @@ pub(super) fn execute_kind<'a>(
             StatementKind::CreateTemplate(it) => create_template::execute(session, it, text),
             StatementKind::AlterObject(it) => alter_object::execute(session, it, text).await,
             StatementKind::AlterPipeline(it) => alter_pipeline::execute(session, it, text).await,
+            StatementKind::AlterSource(it) => alter_source::execute(session, it),
             StatementKind::AlterTable(it) => alter_table::execute(session, it, text).await,
             StatementKind::DropObject(it) => drop_object::execute(session, it).await,
             StatementKind::ShowObjects(it) => show_objects::execute(session, it),

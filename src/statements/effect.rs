@@ -42,6 +42,7 @@ pub(super) fn effect(kind: &StatementKind) -> Effect {
         StatementKind::CreateTemplate(_) => Effect::Writes("CREATE TEMPLATE"),
         StatementKind::AlterObject(statement) => Effect::Writes(alter_command(statement.kind)),
         StatementKind::AlterPipeline(_) => Effect::Writes("ALTER PIPELINE"),
+        StatementKind::AlterSource(_) => Effect::Writes("ALTER SOURCE"),
         StatementKind::AlterTable(_) => Effect::Writes("ALTER TABLE"),
         StatementKind::DropObject(statement) => Effect::Writes(drop_command(statement.kind)),
         StatementKind::CommentOn(_) => Effect::Writes("COMMENT"),

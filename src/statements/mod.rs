@@ -3,6 +3,7 @@
 mod alter_object;
 mod alter_pipeline;
 mod alter_secret;
+mod alter_source;
 mod alter_table;
 mod answer;
 mod cancel_run;

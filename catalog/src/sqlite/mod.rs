@@ -10,6 +10,7 @@ mod migrations;
 mod roles;
 mod row;
 mod runs;
+mod schema_changes;
 mod store;
 
 pub use store::{SqliteStore, open, open_in_memory};

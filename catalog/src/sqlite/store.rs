@@ -10,17 +10,17 @@ use uuid::Uuid;
 
 use super::database::Database;
 use super::definitions::{self, Rows};
-use super::{access, events, files, history, roles, runs};
+use super::{access, events, files, history, roles, runs, schema_changes};
 use crate::access::{Access, AuditEntry};
 use crate::change::{self, Look};
 use crate::error::{Error, Result};
 use crate::events::{Event, NewEvent};
 use crate::model::{
     Change, FileEntry, FileSeen, Kind, Lineage, Micros, Object, ObjectId, ObjectVersion, Offset, Role, RuleResult, Run, RunEnd, RunOutput,
-    RunStatus, SchemaVersion, SecretValue, TableCommit, TriggerMark,
+    RunStatus, SchemaChange, SchemaVersion, SecretValue, TableCommit, TriggerMark,
 };
 use crate::secret::{SecretKey, SecretKeySource};
-use crate::store::{Definitions, EventFilter, Health, Listener, RunFilter, Store};
+use crate::store::{Decision, Definitions, EventFilter, Health, Listener, RunFilter, Store};
 
 /// Ids set aside with one write. Those not given before the hub stops are never given.
 const IDS_AT_ONCE: i64 = 32;
@@ -331,6 +331,30 @@ impl Store for SqliteStore {
 
     fn schema_versions(&self, relation_id: Option<ObjectId>) -> Result<Vec<SchemaVersion>> {
         self.database.read(|db| history::schemas(db, relation_id))
+    }
+
+    fn propose(&self, seen: &[SchemaChange]) -> Result<Vec<Option<i64>>> {
+        // The same is seen with every batch: that must not wait for a writer.
+        let known = self.database.read(|db| seen.iter().map(|seen| schema_changes::known(db, seen)).collect::<Result<Vec<_>>>())?;
+        if known.iter().all(Option::is_some) {
+            return Ok(known.into_iter().map(|known| known.and_then(schema_changes::Known::number)).collect());
+        }
+        self.database.write(|db| seen.iter().map(|seen| schema_changes::propose(db, seen)).collect())
+    }
+
+    fn schema_changes(&self, relation_id: Option<ObjectId>) -> Result<Vec<SchemaChange>> {
+        self.database.read(|db| schema_changes::list(db, relation_id))
+    }
+
+    fn decide(&self, decision: &Decision<'_>) -> Result<()> {
+        let work = |db: &_| {
+            schema_changes::decide(db, decision)?;
+            if let Some(version) = decision.version {
+                history::append_schema(db, version)?;
+            }
+            change::apply(&mut Rows::new(db, &self.key), decision.changes, decision.by, decision.at)
+        };
+        self.database.write_then(work, |()| self.moved_on())
     }
 
     fn lineage(&self) -> Result<Vec<Lineage>> {

@@ -7,4 +7,5 @@ mod events;
 mod fixture;
 mod ledger;
 mod runs;
+mod schema_changes;
 mod secrets;

@@ -9,6 +9,7 @@ use crate::{ObjectKind, Statement, StatementKind};
 
 use super::alter_object::AlterObject;
 use super::alter_pipeline::AlterPipeline;
+use super::alter_source::AlterSource;
 use super::alter_table::AlterTable;
 use super::cancel_run::CancelRun;
 use super::comment_on::CommentOn;
@@ -321,7 +322,7 @@ fn alter(p: &mut Cursor<'_>) -> Result<StatementKind> {
     let name = p.name()?;
     match kind {
         ObjectKind::Secret if AlterSecret::begins(p) => AlterSecret::parse(p, name, if_exists).map(StatementKind::AlterSecret),
-        ObjectKind::Source if p.sees(&["ACCEPT"]) => Ok(not_built(&verb, "ALTER SOURCE .. ACCEPT".to_owned())),
+        ObjectKind::Source if AlterSource::begins(p) => AlterSource::parse(p, name, if_exists).map(StatementKind::AlterSource),
         ObjectKind::Pipeline => AlterPipeline::parse(p, name, if_exists).map(StatementKind::AlterPipeline),
         ObjectKind::Table => AlterTable::parse(p, name, if_exists).map(StatementKind::AlterTable),
         _ => AlterObject::parse(p, kind, name, if_exists).map(StatementKind::AlterObject),

@@ -2,6 +2,7 @@
 
 pub mod alter_object;
 pub mod alter_pipeline;
+pub mod alter_source;
 pub mod alter_table;
 pub mod cancel_run;
 pub mod comment_on;

@@ -100,7 +100,7 @@ pub(super) const TABLES: &[SystemTable] = &[
 ];
 
 /// The word that the catalog stores for a value of an enum.
-fn word<T: serde::Serialize>(value: T) -> Cell {
+pub(super) fn word<T: serde::Serialize>(value: T) -> Cell {
     match serde_json::to_value(value) {
         Ok(Json::String(word)) => word.into(),
         _ => Cell::Null,
