@@ -159,7 +159,7 @@ impl Engine {
         let outputs = store.run_outputs(Some(run_id)).map_err(catalog_error)?;
         let version = outputs.into_iter().find(|output| output.target_id == table.id).and_then(|output| output.table_version);
         let me = self.me()?;
-        let asked = Asked { engine: &me, scope, run_id: None, pipeline: None, limit: None };
+        let asked = Asked { engine: &me, scope, run_id: None, pipeline: None, kind: None, after: 0, limit: None };
         let definition = match asked.sees_id(run.pipeline_id)? {
             true => self.definition_of(run.pipeline_id, run.pipeline_version)?,
             false => None,

@@ -461,9 +461,9 @@ impl Runner {
             };
             let error = match tried {
                 Ok(landing) => {
-                    let target = landing.landed.target.clone();
+                    let targets: Vec<Object> = landing.landed.iter().map(|landed| landed.target.clone()).collect();
                     self.finish(run, landing).await?;
-                    self.keep_up(&target);
+                    targets.iter().for_each(|target| self.keep_up(target));
                     return Ok(None);
                 }
                 Err(error) => error,

@@ -308,7 +308,6 @@ fn expected_noun(p: &Cursor<'_>, more: &[&str]) -> SyntaxError {
 }
 
 fn alter(p: &mut Cursor<'_>) -> Result<StatementKind> {
-    let verb = p.clone();
     if roles::noun(p).is_some() {
         return AlterRole::parse(p);
     }
