@@ -13,16 +13,19 @@ import data
 
 class Hub:
     def __init__(self, binary, folder):
-        self.folder = folder
+        self.binary, self.folder = binary, folder
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
+        self.start()
+
+    def start(self):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.log = open(f"{folder}/log", "w")
+        self.log = open(f"{self.folder}/log", "a")
         environment = {k: v for k, v in os.environ.items() if not k.startswith("WEIR_")} | {"WEIR_ADMIN_PASSWORD": "bench"}
         address = f"127.0.0.1:{self.port}"
-        command = [binary, "serve", "--data-dir", f"{folder}/data", "--pg", address, "--http", "127.0.0.1:0", "--set", "log.level=warn"]
+        command = [self.binary, "serve", "--data-dir", f"{self.folder}/data", "--pg", address, "--http", "127.0.0.1:0", "--set", "log.level=warn"]
         self.process = subprocess.Popen(command, stderr=self.log, env=environment)
         self.client = self.connect()
         self.runs = 0
@@ -86,6 +89,12 @@ class Hub:
     def peak(self):
         status = open(f"/proc/{self.process.pid}/status").read()
         return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) * 1024
+
+    def restart(self):
+        """A process that knows nothing yet, on the same data."""
+        self.close()
+        self.start()
+        self.sql("SELECT 1")
 
     def close(self):
         self.client.close()

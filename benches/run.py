@@ -12,6 +12,8 @@ import duckdb
 from deltalake import DeltaTable
 
 import data
+import growth
+import upsert
 import wire
 from hub import Hub
 
@@ -218,18 +220,26 @@ def main():
     parser.add_argument("--size", default="100MB")
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--growth", action="store_true", help="also at a tenth of the size: memory must not grow")
-    parser.add_argument("--only", help="comma-separated: w1,w7,w7p,w11")
+    parser.add_argument("--only", help="comma-separated: w1,w7,w7p,w8,w9,w11")
+    parser.add_argument("--rows", default="10e6", help="rows of the table of W8")
+    parser.add_argument("--commits", default="100,1000", help="where W9 looks; the long run goes to 10000")
     parser.add_argument("--seconds", type=int, default=3, help="how long W11 sends each kind of small statement")
     options = parser.parse_args()
     options.weir = os.path.abspath(options.weir)
     bench = Bench(options)
     size = size_bytes(options.size)
-    chosen = options.only.split(",") if options.only else [*workloads(), "w11"]
+    chosen = options.only.split(",") if options.only else [*workloads(), "w8", "w9", "w11"]
     print(f"machine: {platform.machine()}, {CORES} cores, {platform.system()} {platform.release()}; client and server share the cores")
     failed = False
     for name in chosen:
         if name == "w11":
             wire.run(options, options.state)
+            continue
+        if name == "w9":
+            growth.run(options, options.state)
+            continue
+        if name == "w8":
+            failed |= not upsert.run(options, options.state)
             continue
         workload = workloads()[name]
         small = bench.run(name, workload, size // 10) if options.growth else None

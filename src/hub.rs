@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::delta::{Lake, Scratch};
 use crate::engine::{Engine, EngineLimits, drop_left_over};
 use crate::error::{Code, Error, Result};
-use crate::pipelines::{self, Runner};
+use crate::pipelines::{self, Runner, RunnerLimits};
 use crate::stores;
 
 /// The one database of a hub.
@@ -55,7 +55,8 @@ impl Hub {
         ensure_schemas(&store, &clock)?;
         drop_left_over(&store, &lake, clock.now()).await?;
         pipelines::dead_letters::ensure(&engine).await?;
-        let runner = Runner::start(Arc::clone(&engine), clock.clone(), config.workers);
+        let limits = RunnerLimits { workers: config.workers, keep_events: config.keep_events, maintenance: config.maintenance };
+        let runner = Runner::start(Arc::clone(&engine), clock.clone(), limits);
         Ok(Arc::new(Hub { store, lake, engine, runner, clock, config }))
     }
 

@@ -16,6 +16,7 @@ mod cli;
 mod clients;
 mod copy;
 mod crash;
+mod drift;
 mod drivers;
 mod hub;
 mod limits;

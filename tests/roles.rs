@@ -128,6 +128,8 @@ const MATRIX: &[(&str, &[&str], &str)] = &[
     ),
     ("CREATE TABLE own.r (a bigint, FOREIGN KEY (a) REFERENCES s.t)", &[LOOK, "REFERENCES ON s.t"], "DROP TABLE own.r"),
     ("RESTORE TABLE s.append TO VERSION AS OF 0", &[LOOK, "MAINTAIN ON s.append"], ""),
+    ("OPTIMIZE s.append", &[LOOK, "MAINTAIN ON s.append"], ""),
+    ("VACUUM s.append RETAIN '0 hours'", &[LOOK, "MAINTAIN ON s.append"], ""),
     // Making.
     ("CREATE TABLE s.new (a int)", &["USAGE, CREATE ON SCHEMA s"], "DROP TABLE s.new"),
     ("CREATE VIEW s.new AS SELECT 1 AS a", &["USAGE, CREATE ON SCHEMA s"], "DROP VIEW s.new"),
@@ -431,9 +433,11 @@ async fn the_systems_own_tables_show_what_the_role_may_know() {
         "secrets",
         "settings",
         "schema_versions",
+        "schema_changes",
         "table_history",
         "lineage",
         "column_lineage",
+        "lineage_history",
         "dead_letters",
     ];
     for table in tables {

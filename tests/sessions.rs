@@ -272,3 +272,61 @@ async fn what_was_not_committed_is_not_there_after_a_kill() {
     client.batch_execute("BEGIN; UPDATE t SET id = 7; COMMIT").await.expect("it can be changed as ever");
     assert_eq!(client.query_one("SELECT id FROM t", &[]).await.expect("the table").get::<_, i64>(0), 7);
 }
+
+/// Types of the events that came on a channel since the last look, each of them a CloudEvent.
+async fn heard(client: &tokio_postgres::Client, notices: &crate::hub::Notices, channel: &str) -> Vec<String> {
+    // An answer after them says that all have come.
+    client.batch_execute("SELECT 1").await.expect("an answer");
+    let lines = notices.take();
+    let payloads = lines.iter().filter_map(|line| line.strip_prefix(channel)?.strip_prefix(": "));
+    let kind = |payload: &str| {
+        let event: serde_json::Value = serde_json::from_str(payload).expect("JSON");
+        assert_eq!(event["specversion"], "1.0");
+        event["type"].as_str().expect("a type").to_owned()
+    };
+    payloads.map(kind).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_happens_is_told_to_those_who_may_know() {
+    const RUN: [&str; 3] = ["hub.run.started", "hub.batch.committed", "hub.run.completed"];
+    let hub = Hub::start();
+    let (admin, told) = hub.connect().await;
+    admin
+        .batch_execute("CREATE PIPELINE p INTO t REPLACE AS SELECT 1 AS a; CREATE ROLE ana LOGIN PASSWORD 'ana'")
+        .await
+        .expect("definitions");
+    let (ana, told_ana) = hub.connect_and_listen("ana", "ana", "").await.expect("a connection");
+    let (one, told_one) = hub.connect().await;
+    admin.batch_execute("LISTEN hub").await.expect("listens");
+    ana.batch_execute("LISTEN hub; LISTEN \"public.p\"").await.expect("listens");
+    one.batch_execute("LISTEN \"public.p\"").await.expect("listens");
+    admin.batch_execute("RUN PIPELINE p").await.expect("a run");
+    assert_eq!(heard(&admin, &told, "hub").await, RUN);
+    assert_eq!(heard(&one, &told_one, "public.p").await, RUN);
+    assert!(heard(&ana, &told_ana, "hub").await.is_empty());
+
+    // What is published is told to all, whole to those of its channel, and by its number when it is too long for an envelope.
+    let long = "x".repeat(7_900);
+    one.batch_execute(&format!("LISTEN long; NOTIFY short, '{{}}'; NOTIFY long, '{long}'")).await.expect("published");
+    one.batch_execute("SELECT 1").await.expect("an answer");
+    assert_eq!(told_one.take(), [format!("long: {long}")]);
+    admin.batch_execute("SELECT 1").await.expect("an answer");
+    let payloads = told.take();
+    assert_eq!(payloads.len(), 2, "{payloads:?}");
+    let event: serde_json::Value = serde_json::from_str(payloads[1].strip_prefix("hub: ").expect("its channel")).expect("JSON");
+    let number = event["data"]["ref"].as_i64().expect("a number");
+    let row = admin.query_one("SELECT data::text FROM hub.events WHERE seq = $1", &[&number]).await.expect("the event");
+    assert_eq!(row.get::<_, String>(0), format!("\"{long}\""));
+    assert_eq!(heard(&ana, &told_ana, "hub").await, ["short", "long"]);
+
+    // A right that comes later counts for what is told later.
+    admin.batch_execute("GRANT EXECUTE ON PIPELINE p TO ana; RUN PIPELINE p").await.expect("a run");
+    assert_eq!(heard(&ana, &told_ana, "hub").await, RUN);
+    // What fails is told as well.
+    admin.batch_execute("UNLISTEN *; LISTEN hub").await.expect("listens");
+    admin.batch_execute("CREATE PIPELINE bad INTO u REPLACE AS SELECT 1 / 0 AS a").await.expect("a definition");
+    admin.batch_execute("RUN PIPELINE bad").await.expect_err("a division by zero");
+    let kinds = heard(&admin, &told, "hub").await;
+    assert_eq!(kinds.last().map(String::as_str), Some("hub.run.failed"), "{kinds:?}");
+}

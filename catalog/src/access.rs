@@ -111,7 +111,8 @@ pub fn protected(kind: Kind) -> Protected {
         Kind::Schema => Protected::Schema,
         Kind::Secret => Protected::Secret,
         Kind::Connection => Protected::Connection,
-        Kind::Pipeline => Protected::Pipeline,
+        // Whoever may use its schema may use a template; to change it is its owner's right.
+        Kind::Pipeline | Kind::Template => Protected::Pipeline,
         Kind::Source | Kind::View | Kind::Table => Protected::Relation,
     }
 }

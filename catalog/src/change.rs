@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::access::{Access, AuditEntry, Edit};
 use crate::access_change;
 use crate::error::{Error, ErrorKind, Result};
+use crate::events::NewEvent;
 use crate::model::{Change, Kind, Micros, Object, ObjectId, ObjectVersion, SecretValue};
 
 /// Reading definitions, as the rules need it.
@@ -38,6 +39,8 @@ pub(crate) trait State: Look {
     fn edit_access(&mut self, edits: &[Edit]) -> Result<()>;
     /// Notes what is done; a draft leaves it to its commit.
     fn note(&mut self, entry: &AuditEntry) -> Result<()>;
+    /// Logs an event; a draft leaves it to its commit.
+    fn tell(&mut self, event: &NewEvent) -> Result<()>;
 }
 
 /// The name space of a kind: sources, views and tables share one.
@@ -74,6 +77,7 @@ pub(crate) fn apply(state: &mut dyn State, changes: &[Change], by: &str, now: Mi
             }
             Change::Access(change) => access_change::apply(state, change)?,
             Change::Audit(entry) => state.note(entry)?,
+            Change::Event(event) => state.tell(event)?,
         }
     }
     // Only now: dependents may be dropped before or after what they depend on.
@@ -237,7 +241,12 @@ pub(crate) fn without_vanished(look: &dyn Look, changes: &[Change]) -> Result<Ve
                     continue;
                 }
             }
-            Change::Replace { .. } | Change::Drop { .. } | Change::PutSecret { .. } | Change::Access(_) | Change::Audit(_) => {}
+            Change::Replace { .. }
+            | Change::Drop { .. }
+            | Change::PutSecret { .. }
+            | Change::Access(_)
+            | Change::Audit(_)
+            | Change::Event(_) => {}
         }
         kept.push(change.clone());
     }

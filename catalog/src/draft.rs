@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::access::{Access, AuditEntry, Edit};
 use crate::change::{self, Look, State, name_space};
 use crate::error::{Error, Result};
+use crate::events::NewEvent;
 use crate::model::{Change, Kind, Micros, Object, ObjectId, ObjectVersion, SecretValue};
 use crate::store::{Definitions, Store};
 
@@ -85,10 +86,22 @@ impl Draft {
     /// # Errors
     /// `Conflict` when a touched object moved or vanished meanwhile, and whatever `Store::apply` says.
     pub fn commit(&self, by: &str, now: Micros) -> Result<()> {
+        self.commit_telling(&[], by, now)
+    }
+
+    /// As `commit`; the events are logged with what was staged, or not at all.
+    ///
+    /// # Errors
+    /// As `commit`.
+    pub fn commit_telling(&self, events: &[NewEvent], by: &str, now: Micros) -> Result<()> {
         let mut inner = self.lock();
         if !inner.steps.is_empty() {
             let expected: Vec<(ObjectId, i64)> = inner.pending.expected.iter().map(|(id, version)| (*id, *version)).collect();
-            self.store.apply_expecting(&expected, &inner.steps, by, now)?;
+            let told = events.iter().cloned().map(Change::Event);
+            let steps: Vec<Change> = inner.steps.iter().cloned().chain(told).collect();
+            self.store.apply_expecting(&expected, &steps, by, now)?;
+        } else if !events.is_empty() {
+            self.store.add_events(events)?;
         }
         *inner = Inner::default();
         Ok(())
@@ -349,6 +362,10 @@ impl State for Overlay<'_> {
     }
 
     fn note(&mut self, _: &AuditEntry) -> Result<()> {
+        Ok(())
+    }
+
+    fn tell(&mut self, _: &NewEvent) -> Result<()> {
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::access::AuditEntry;
 use crate::access_change::AccessChange;
+use crate::events::NewEvent;
 
 /// Microseconds since 1970-01-01 00:00 UTC.
 pub type Micros = i64;
@@ -28,6 +29,7 @@ pub enum Kind {
     View,
     Table,
     Pipeline,
+    Template,
 }
 
 impl Kind {
@@ -41,6 +43,7 @@ impl Kind {
             Kind::View => "view",
             Kind::Table => "table",
             Kind::Pipeline => "pipeline",
+            Kind::Template => "template",
         }
     }
 
@@ -113,6 +116,20 @@ pub struct PipelineBody {
     /// Those of the other outputs, in their order.
     #[serde(default)]
     pub more_targets: Vec<ObjectId>,
+    /// What it was made from, if from a template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateUse>,
+}
+
+/// The template of a pipeline, as it was when the pipeline was made or last refreshed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TemplateUse {
+    pub template: ObjectId,
+    /// With its schema, as it was called.
+    pub name: String,
+    pub version: i64,
+    /// The arguments as typed, between the brackets.
+    pub arguments: String,
 }
 
 impl PipelineBody {
@@ -175,6 +192,8 @@ pub enum Change {
     Access(AccessChange),
     /// What the other steps are, for the audit: stored with them or not at all.
     Audit(AuditEntry),
+    /// What the other steps mean to those who listen: logged with them or not at all.
+    Event(NewEvent),
 }
 
 /// A credential in memory. It has no `Display`, and `Debug` prints nothing of it.
@@ -303,6 +322,15 @@ pub struct Run {
     pub inputs: Vec<RunInput>,
 }
 
+/// What a trigger remembers, stored in the transaction that freezes the run which it set off.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TriggerMark {
+    pub pipeline_id: ObjectId,
+    /// The trigger's own text.
+    pub trigger: String,
+    pub state: Json,
+}
+
 /// What a run reads, frozen with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunInput {
@@ -391,6 +419,60 @@ pub struct SchemaVersion {
     pub columns: SchemaRef,
     pub valid_from: Micros,
     pub run_id: Option<Uuid>,
+}
+
+/// How a column of a relation was seen to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// A field that no column takes.
+    Add,
+    /// A column whose field is gone.
+    Drop,
+    /// A column whose field is gone, where a field of the same type has come.
+    Rename,
+    /// A type that holds every value of the old one, and more.
+    Widen,
+    Narrow,
+    Retype,
+    /// A column that must have a value has none.
+    Nullable,
+    /// Objects or lists in the place of plain values, or a path into them that leads nowhere any more.
+    Nested,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeStatus {
+    /// Waits for a decision.
+    Open,
+    Accepted,
+    Rejected,
+    /// Followed without asking, as the source's policy says.
+    Applied,
+}
+
+/// A change of a relation's columns that was seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SchemaChange {
+    /// Given by the store.
+    pub id: i64,
+    pub relation_id: ObjectId,
+    pub kind: ChangeKind,
+    pub column: String,
+    /// What it was, in words: a type, a field's name.
+    pub before: Option<String>,
+    /// What it would be, in words.
+    pub after: String,
+    /// The column as it would be, where its type or its NOT NULL change.
+    pub field: Option<arrow_schema::Field>,
+    /// The file or table that shows it.
+    pub seen_in: String,
+    pub status: ChangeStatus,
+    pub seen_at: Micros,
+    pub run_id: Option<Uuid>,
+    pub decided_at: Option<Micros>,
+    pub decided_by: Option<String>,
 }
 
 /// One edge of lineage. `from_column`/`to_column` are None for the table-level edge.

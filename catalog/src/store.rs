@@ -10,9 +10,10 @@ use uuid::Uuid;
 
 use crate::access::{Access, AuditEntry};
 use crate::error::Result;
+use crate::events::{Event, NewEvent};
 use crate::model::{
-    Change, FileEntry, FileSeen, Kind, Lineage, Micros, Object, ObjectId, ObjectVersion, Offset, Role, RuleResult, Run, RunEnd, RunOutput,
-    RunStatus, SchemaVersion, SecretValue, TableCommit,
+    Change, ChangeStatus, FileEntry, FileSeen, Kind, Lineage, Micros, Object, ObjectId, ObjectVersion, Offset, Role, RuleResult, Run,
+    RunEnd, RunOutput, RunStatus, SchemaChange, SchemaVersion, SecretValue, TableCommit, TriggerMark,
 };
 
 /// Which runs to list; `None` means any.
@@ -27,6 +28,21 @@ pub struct RunFilter {
     /// Newest first, at most this many.
     pub limit: Option<usize>,
 }
+
+/// Which events to list, in the order they happened; `None` means any.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Only those with a greater number.
+    pub after: i64,
+    /// Only those up to this number.
+    pub to: Option<i64>,
+    /// `type` of CloudEvents.
+    pub kind: Option<String>,
+    pub limit: Option<usize>,
+}
+
+/// Is told of events once they are on disk.
+pub type Listener = Box<dyn Fn(&[Event]) + Send + Sync>;
 
 /// Looking up and changing definitions: over the store itself, or over a `Draft` that holds the pending changes of a transaction.
 pub trait Definitions: Send + Sync {
@@ -79,7 +95,12 @@ pub trait Store: Definitions {
     // Runs.
     /// Freezes a run: draws its batch number (`run.batch` of the argument is ignored), stores ranges and pinned versions. `Conflict` when
     /// the pipeline already has a run that is not over.
-    fn freeze_run(&self, run: &Run) -> Result<Run>;
+    fn freeze_run(&self, run: &Run) -> Result<Run> {
+        self.freeze_triggered(run, &[])
+    }
+    /// As `freeze_run`; what the triggers that set it off remember is stored with it or not at all, so that a crash neither loses nor doubles
+    /// what they saw.
+    fn freeze_triggered(&self, run: &Run, marks: &[TriggerMark]) -> Result<Run>;
     /// A run that is over stays as it is. `None` keeps the last error, so that it can be seen while the run is tried again.
     fn mark_run(
         &self,
@@ -107,6 +128,17 @@ pub trait Store: Definitions {
     fn trigger_state(&self, pipeline_id: ObjectId, trigger: &str) -> Result<Option<Json>>;
     fn set_trigger_state(&self, pipeline_id: ObjectId, trigger: &str, state: &Json) -> Result<()>;
 
+    // Events. Freezing and ending a run log their own.
+    fn add_events(&self, events: &[NewEvent]) -> Result<()>;
+    fn events(&self, filter: &EventFilter) -> Result<Vec<Event>>;
+    /// The last number that was given; 0 before the first event.
+    fn newest_event(&self) -> Result<i64>;
+    /// Takes away the oldest that are older than `before` and numbered up to `to`; looks at `limit` of them at most. Tells how many went.
+    fn forget_events(&self, before: Micros, to: i64, limit: usize) -> Result<usize>;
+    /// Tells `listener` of every event from now on, after its commit and in their order. It is called while the writer is held: it must be
+    /// short and must not call the store.
+    fn when_events(&self, listener: Listener);
+
     // The file ledger.
     /// Enters the files whose path is not known with that etag as its current one, in the given order, and marks earlier versions of the same
     /// path as replaced; a path that takes an old etag again is new. Cheap when nothing is new. Returns the new entries.
@@ -124,12 +156,30 @@ pub trait Store: Definitions {
     fn table_version_at(&self, table_id: ObjectId, at: Micros) -> Result<Option<TableCommit>>;
     fn add_schema_version(&self, version: &SchemaVersion) -> Result<()>;
     fn schema_versions(&self, relation_id: Option<ObjectId>) -> Result<Vec<SchemaVersion>>;
+    /// Enters changes that were seen. One that is open or was rejected before is not entered again, and one that was applied by itself only
+    /// once. Answers with the number of each; None for one that somebody has rejected.
+    fn propose(&self, seen: &[SchemaChange]) -> Result<Vec<Option<i64>>>;
+    /// In the order of their numbers.
+    fn schema_changes(&self, relation_id: Option<ObjectId>) -> Result<Vec<SchemaChange>>;
+    /// Decides on an open change, together with what follows from it: all or nothing. `Conflict` when it is no longer open.
+    fn decide(&self, decision: &Decision<'_>) -> Result<()>;
     fn lineage(&self) -> Result<Vec<Lineage>>;
 
     // Settings of the hub itself.
     fn setting(&self, key: &str) -> Result<Option<String>>;
     fn set_setting(&self, key: &str, value: &str) -> Result<()>;
     fn settings(&self) -> Result<Vec<(String, String)>>;
+}
+
+/// What somebody decides about a change of columns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision<'a> {
+    pub id: i64,
+    pub status: ChangeStatus,
+    pub by: &'a str,
+    pub at: Micros,
+    pub changes: &'a [Change],
+    pub version: Option<&'a SchemaVersion>,
 }
 
 /// How a pipeline has been doing.

@@ -22,6 +22,7 @@ mod rule;
 mod stack;
 mod statement;
 pub mod statements;
+mod template;
 mod temporal;
 mod tree;
 
@@ -42,6 +43,7 @@ pub use privilege::{Privilege, Protected};
 pub use query::{Columns, Dml, Expr, Query, TEMPORAL_FUNCTION, Temporal, TemporalPoint, TypeName};
 pub use rule::{Action, Rule, RuleKind};
 pub use statement::{ObjectKind, Statement, StatementKind};
+pub use template::TemplateType;
 
 /// Reads every statement of a text; empty ones between semicolons are left out.
 ///

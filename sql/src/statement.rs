@@ -3,6 +3,7 @@
 use crate::query::{Dml, Query};
 use crate::statements::alter_object::AlterObject;
 use crate::statements::alter_pipeline::AlterPipeline;
+use crate::statements::alter_source::AlterSource;
 use crate::statements::alter_table::AlterTable;
 use crate::statements::cancel_run::CancelRun;
 use crate::statements::comment_on::CommentOn;
@@ -13,6 +14,7 @@ use crate::statements::create_schema::CreateSchema;
 use crate::statements::create_secret::{AlterSecret, CreateSecret};
 use crate::statements::create_source::CreateSource;
 use crate::statements::create_table::CreateTable;
+use crate::statements::create_template::CreateTemplate;
 use crate::statements::create_view::CreateView;
 use crate::statements::cursor::{CloseCursor, DeclareCursor, FetchCursor};
 use crate::statements::describe_history::DescribeHistory;
@@ -63,9 +65,11 @@ pub enum StatementKind {
     CreateSource(Box<CreateSource>),
     CreateView(CreateView),
     CreateTable(Box<CreateTable>),
+    CreateTemplate(CreateTemplate),
     CreatePipeline(Box<CreatePipeline>),
     AlterObject(AlterObject),
     AlterPipeline(AlterPipeline),
+    AlterSource(AlterSource),
     AlterTable(AlterTable),
     DropObject(DropObject),
     ShowObjects(ShowObjects),
@@ -118,6 +122,7 @@ pub enum ObjectKind {
     Table,
     View,
     Pipeline,
+    Template,
 }
 
 impl ObjectKind {
@@ -130,6 +135,7 @@ impl ObjectKind {
         (ObjectKind::Table, "TABLE", "TABLES"),
         (ObjectKind::View, "VIEW", "VIEWS"),
         (ObjectKind::Pipeline, "PIPELINE", "PIPELINES"),
+        (ObjectKind::Template, "TEMPLATE", "TEMPLATES"),
     ];
 
     /// The noun in capitals, as in a command tag.
@@ -143,6 +149,7 @@ impl ObjectKind {
             Self::Table => "TABLE",
             Self::View => "VIEW",
             Self::Pipeline => "PIPELINE",
+            Self::Template => "TEMPLATE",
         }
     }
 }

@@ -3,4 +3,5 @@
 mod errors;
 mod hostile;
 mod reference;
+mod templates;
 mod temporal;

@@ -7,5 +7,6 @@ mod demo;
 mod descriptors;
 mod serve;
 mod serving;
+mod shipped;
 
 pub use args::run;

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::admin::{self, FirstPassword};
+use super::shipped;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
@@ -78,6 +79,7 @@ impl Serving {
 
         let hub = Hub::open(config, clock).await?;
         let first_password = admin::ensure(hub.store().as_ref(), &data_dir, wanted.as_ref())?;
+        shipped::ensure(&hub).await?;
         let stop = CancellationToken::new();
         let mut listeners = JoinSet::new();
         listeners.spawn_on(wire::serve_postgres(Arc::clone(&hub), pg, tls, stop.clone()), sockets.handle()?);

@@ -33,7 +33,10 @@ pub(super) struct Partial {
     pub memory_limit: Option<u64>,
     pub query_memory_limit: Option<u64>,
     pub workers: Option<usize>,
+    pub keep_events: Option<std::time::Duration>,
     pub drain_timeout: Option<std::time::Duration>,
+    pub compaction: Option<bool>,
+    pub cleanup: Option<bool>,
     pub admin_password: Option<Password>,
     pub secret_key_file: Option<PathBuf>,
 }
@@ -115,10 +118,28 @@ pub static KEYS: &[Key] = &[
     },
     Key { name: "workers", default: None, doc: "Working threads; one per core when unset", set: |p, t| put(&mut p.workers, count(t)) },
     Key {
+        name: "events.keep",
+        default: Some("7d"),
+        doc: "How long hub.events remembers; what a trigger has still to see stays longer",
+        set: |p, t| put(&mut p.keep_events, duration(t)),
+    },
+    Key {
         name: "drain_timeout",
         default: Some("30s"),
         doc: "How long a stop waits for statements and runs",
         set: |p, t| put(&mut p.drain_timeout, duration(t)),
+    },
+    Key {
+        name: "maintenance.compaction",
+        default: Some("on"),
+        doc: "on or off: small files of tables that runs fill are put together",
+        set: |p, t| put(&mut p.compaction, choice(t, &[("on", true), ("off", false)])),
+    },
+    Key {
+        name: "maintenance.cleanup",
+        default: Some("on"),
+        doc: "on or off: files and commits older than a table's retention are removed",
+        set: |p, t| put(&mut p.cleanup, choice(t, &[("on", true), ("off", false)])),
     },
     Key {
         name: "admin_password",

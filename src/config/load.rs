@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 use weir_sql::nearest;
 
 use super::keys::{KEYS, Key, Partial};
-use super::{Config, Tls, TlsMode};
+use super::{Config, Maintenance, Tls, TlsMode};
 use crate::error::{Code, Error, Result};
 
 /// What was given beside the defaults.
@@ -110,7 +110,12 @@ fn finish(partial: Partial) -> Result<Config> {
         memory_limit,
         query_memory_limit,
         workers: partial.workers.unwrap_or(cores),
+        keep_events: needed(partial.keep_events, "events.keep")?,
         drain_timeout: needed(partial.drain_timeout, "drain_timeout")?,
+        maintenance: Maintenance {
+            compaction: needed(partial.compaction, "maintenance.compaction")?,
+            cleanup: needed(partial.cleanup, "maintenance.cleanup")?,
+        },
         admin_password: partial.admin_password,
         secret_key_file: partial.secret_key_file,
     })

@@ -40,12 +40,24 @@ pub struct Config {
     pub query_memory_limit: u64,
     /// Threads that do work.
     pub workers: usize,
+    /// How long events are kept.
+    pub keep_events: Duration,
     /// How long a stop waits for statements and runs.
     pub drain_timeout: Duration,
+    pub maintenance: Maintenance,
     /// Password of `admin` at the first start; None: one is generated.
     pub admin_password: Option<Password>,
     /// Key of the stored secrets, kept outside the data folder; None: `secret.key` inside it.
     pub secret_key_file: Option<PathBuf>,
+}
+
+/// What the hub does for its tables by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Maintenance {
+    /// Small files are put together.
+    pub compaction: bool,
+    /// Files and commits behind the retention are removed.
+    pub cleanup: bool,
 }
 
 /// A certificate for the PostgreSQL wire.

@@ -71,6 +71,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         "" | "s" | "sec" | "second" | "seconds" => 1,
         "m" | "min" | "minute" | "minutes" => 60,
         "h" | "hour" | "hours" => 3600,
+        "d" | "day" | "days" => 86_400,
         _ => return Err(format!("{text:?} is not a time such as 30s")),
     };
     number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(|| format!("{text:?} is too large"))

@@ -15,13 +15,13 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use deltalake::DeltaTable;
 use deltalake::delta_datafusion::DeltaCdfTableProvider;
-use deltalake::kernel::{EagerSnapshot, Snapshot};
+use deltalake::kernel::EagerSnapshot;
 
 use super::commit::{Draft, Reads};
 use super::contract::{Committed, Facts, RowCounts};
 use super::failure::{delta_failed, plan_failed};
 use super::files::LiveFile;
-use super::log::{Action, MetaData};
+use super::log::Action;
 use super::table::Table;
 use super::writer::CHANGE_TYPE;
 use crate::error::{Code, Error, Result};
@@ -39,18 +39,16 @@ impl Table {
     pub async fn changes(&self, from: u64, to: Option<u64>) -> Result<Arc<dyn TableProvider>> {
         let newest = self.refresh().await?.version;
         let to = to.unwrap_or(newest);
-        self.check_kept(from).await?;
-        self.check_kept(to).await?;
+        self.check_whole(from).await?;
+        let first = self.outline_of(from).await?;
         if from > to {
             return Err(Error::new(Code::InvalidParameter, format!("version {from} comes after version {to}")));
         }
-        let first = Snapshot::try_new(&self.log, Some(from)).await.map_err(delta_failed)?;
-        if !first.metadata().configuration().get("delta.enableChangeDataFeed").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        if !first.metadata()?.is_set("delta.enableChangeDataFeed") {
             let message = format!("table \"{}\" did not record its changes at version {from}", self.location);
             return Err(Error::new(Code::InvalidParameter, message));
         }
-        let mut table = DeltaTable::new(self.log.clone());
-        table.load_version(to).await.map_err(delta_failed)?;
+        let table = self.table_of(to).await?;
         // The feed puts partition columns last; here they stand where the table has them.
         let stored = table.snapshot().map_err(delta_failed)?.snapshot().arrow_schema();
         let mut columns: Vec<Expr> = stored.fields().iter().map(|field| ident(field.name())).collect();
@@ -67,6 +65,20 @@ impl Table {
         Ok(Arc::new(ViewTable::new(plan, None)))
     }
 
+    /// The library's view of a version. The commits before it can be read through it, too.
+    async fn table_of(&self, version: u64) -> Result<DeltaTable> {
+        if version == self.known().version {
+            let loaded = self.loaded().await?;
+            if loaded.version() == Some(version) {
+                return Ok(loaded);
+            }
+        }
+        self.log_of(version).await?;
+        let mut table = DeltaTable::new(self.log.clone());
+        table.load_version(version).await.map_err(delta_failed)?;
+        Ok(table)
+    }
+
     /// Makes a new version that holds the rows and columns of an old one. It can be undone the same way.
     ///
     /// What keyed writes remember of deleted keys is also that of the old version: deletions after it are void, and those before it count again.
@@ -77,8 +89,9 @@ impl Table {
         let _turn = self.turn().await?;
         self.check_writable()?;
         let state = self.refresh().await?;
-        self.check_kept(version).await?;
-        let then = EagerSnapshot::try_new(&self.log, Some(version)).await.map_err(delta_failed)?;
+        self.check_whole(version).await?;
+        let outline = self.outline_of(version).await?;
+        let then = EagerSnapshot::try_new(&outline.log, Some(version)).await.map_err(delta_failed)?;
         let old = self.live_files(&then).await?;
         let now = self.live_files(&*self.snapshot().await?).await?;
         let names = |files: &[LiveFile]| files.iter().map(|file| file.name.clone()).collect::<HashSet<_>>();
@@ -86,9 +99,7 @@ impl Table {
 
         let mut actions = Vec::new();
         let mut rows = RowCounts::default();
-        let metadata: MetaData = serde_json::to_value(then.metadata())
-            .and_then(serde_json::from_value)
-            .map_err(|source| Error::internal("a table's description cannot be taken over").caused_by(source))?;
+        let metadata = outline.metadata()?;
         if metadata != *state.metadata {
             actions.push(Action::MetaData(metadata));
         }
@@ -103,7 +114,7 @@ impl Table {
             rows.inserted += file.rows()?;
             actions.push(file.add()?);
         }
-        let tombstones = self.publish_tombstones_of(&then).await?;
+        let tombstones = self.publish_tombstones_of(&outline).await?;
         let draft = Draft {
             actions,
             tombstones,

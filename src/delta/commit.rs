@@ -4,14 +4,15 @@
 //! does not grow with the table. When another writer took the version, what it did is read: rows that were only added are added
 //! again after it; anything that read the table must be done anew and says so.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arrow::datatypes::{Field, Fields, Schema, SchemaRef};
 use bytes::Bytes;
 use deltalake::kernel::Version;
 use deltalake::kernel::transaction::TransactionError;
 use deltalake::logstore::{CommitOrBytes, LogStoreRef};
-use deltalake::protocol::checkpoints::create_checkpoint;
 use uuid::Uuid;
 
 use super::contract::{Committed, Facts, RowCounts, Token};
@@ -20,6 +21,7 @@ use super::files::LiveFile;
 use super::lake::{FIRST, has_local_time, protocol_for};
 use super::log::{Action, Entry, Info, MetaData, Txn, encode};
 use super::schema;
+use super::segment::{Outline, hint, log_folder};
 use super::table::Table;
 use super::tombstones::Published;
 use super::writer::Written;
@@ -31,6 +33,13 @@ const ATTEMPTS: u32 = 100;
 
 /// A checkpoint follows after so many commits when the table does not say.
 const CHECKPOINT_INTERVAL: Version = 10;
+
+/// A checkpoint tells of all files of the table. For each so many of them it may come a commit later, so that a commit's share of it
+/// does not grow with the table..
+const CHECKPOINT_ACTIONS: u64 = 128;
+
+/// ..but not later than this, for a reader has the commits since to read.
+const LONGEST_INTERVAL: Version = 160;
 
 /// A commit that is yet to be made.
 pub(super) struct Draft<'a> {
@@ -119,7 +128,7 @@ async fn put(log: &LogStoreRef, version: Version, bytes: Bytes) -> Result<Put> {
 
 impl Table {
     /// Makes a table by its first commit.
-    pub(super) async fn begin(root: &std::path::Path, location: &str, clock: &Clock, draft: Draft<'_>) -> Result<()> {
+    pub(super) async fn begin(root: &Path, location: &str, clock: &Clock, draft: Draft<'_>) -> Result<()> {
         let (bytes, _) = draft.encode(FIRST, clock.now())?;
         match put(&Self::log_at(root)?, FIRST, bytes).await? {
             Put::Done => Ok(()),
@@ -312,25 +321,28 @@ impl Table {
         let interval = self.known().metadata.configuration.get("delta.checkpointInterval").and_then(|text| text.parse().ok());
         let interval = interval.filter(|interval| *interval > 0).unwrap_or(CHECKPOINT_INTERVAL);
         let mut checkpoint = self.checkpoint_state().await;
+        let worth = (checkpoint.size.load(Ordering::Relaxed) / CHECKPOINT_ACTIONS).min(LONGEST_INTERVAL);
         let is_busy = checkpoint.task.as_ref().is_some_and(|task| !task.is_finished());
-        if is_busy || version.saturating_sub(checkpoint.version) < interval {
+        if is_busy || version.saturating_sub(checkpoint.version) < interval.max(worth) {
             return;
         }
         checkpoint.version = version;
-        let (log, root) = (self.log.clone(), self.location.clone());
+        let (size, root, location) = (Arc::clone(&checkpoint.size), self.root.clone(), self.location.clone());
         checkpoint.task = Some(tokio::spawn(async move {
-            // A missing checkpoint costs time, never rows: the next one makes up for it.
-            if let Err(error) = write_checkpoint(log, version).await {
-                tracing::warn!(table = root, version, error = %error.chain(), "checkpoint failed");
+            match write_checkpoint(&root, version).await {
+                Ok(actions) => size.store(actions, Ordering::Relaxed),
+                // A missing checkpoint costs time, never rows: the next one makes up for it.
+                Err(error) => tracing::warn!(table = location, version, error = %error.chain(), "checkpoint failed"),
             }
         }));
     }
 }
 
-async fn write_checkpoint(log: LogStoreRef, version: Version) -> Result<()> {
-    let mut table = deltalake::DeltaTable::new(log);
-    table.load_version(version).await.map_err(delta_failed)?;
-    create_checkpoint(&table, None).await.map_err(delta_failed)
+/// Writes the checkpoint of a version, and answers how many actions it has.
+async fn write_checkpoint(root: &Path, version: Version) -> Result<u64> {
+    let outline = Outline::read(root, Some(version)).await?;
+    outline.ok_or_else(|| Error::internal("the log has a gap before the checkpoint"))?.write_checkpoint().await?;
+    Ok(hint(&log_folder(root)).map_or(0, |hint| hint.size))
 }
 
 /// Whether files with these columns can be read as a table of those.

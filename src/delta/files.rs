@@ -12,12 +12,15 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use deltalake::kernel::{Add, EagerSnapshot, LogicalFileView};
 use futures::TryStreamExt;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::bloom_filter::Sbbf;
+use parquet::file::metadata::RowGroupMetaData;
 use serde_json::Value;
 
 use super::failure::{delta_failed, io_failed, parquet_failed};
 use super::log::{Action, AddFile};
 use super::schema;
+use super::stats;
 use super::table::Table;
 use crate::clock::Micros;
 use crate::error::{Code, Error, Result};
@@ -79,9 +82,29 @@ impl FileStats {
 impl LiveFile {
     /// The action that takes the file out of the table.
     pub(super) fn remove(&self, at: Micros) -> Result<Action> {
-        let mut remove = self.view.remove_action(true);
+        self.taken_out(at, true)
+    }
+
+    /// The same where its rows are in other files of the same commit.
+    pub(super) fn move_away(&self, at: Micros) -> Result<Action> {
+        self.taken_out(at, false)
+    }
+
+    fn taken_out(&self, at: Micros, is_change: bool) -> Result<Action> {
+        let mut remove = self.view.remove_action(is_change);
         remove.deletion_timestamp = Some(at.div_euclid(1000));
         raw(&remove).map(Action::Remove)
+    }
+
+    /// The action that takes the file out of the table because others hold its rows.
+    pub(super) fn leave(&self, at: Micros) -> Result<Action> {
+        let mut remove = self.view.remove_action(false);
+        remove.deletion_timestamp = Some(at.div_euclid(1000));
+        raw(&remove).map(Action::Remove)
+    }
+
+    pub(super) fn size(&self) -> i64 {
+        self.view.size()
     }
 
     /// The action that brings the file back.
@@ -146,9 +169,64 @@ impl Table {
 impl DataFile {
     /// All rows in the order of the file, with exactly these columns; those that the file does not know are NULL.
     pub(super) fn read(&self, columns: &SchemaRef) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
+        let opened = self.open()?;
+        opened.rows(opened.builder()?, columns)
+    }
+
+    pub(super) fn open(&self) -> Result<Opened> {
         let file = File::open(&self.path).map_err(|source| io_failed("a data file cannot be opened", source))?;
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(parquet_failed)?;
+        let footer = ArrowReaderMetadata::load(&file, options).map_err(parquet_failed)?;
+        Ok(Opened { file, footer, partition: self.partition.clone() })
+    }
+}
+
+/// A data file whose footer was read.
+pub(super) struct Opened {
+    file: File,
+    footer: ArrowReaderMetadata,
+    partition: BTreeMap<String, Option<String>>,
+}
+
+impl Opened {
+    pub(super) fn groups(&self) -> &[RowGroupMetaData] {
+        self.footer.metadata().row_groups()
+    }
+
+    /// The rows of one row group, as `DataFile::read` has them.
+    pub(super) fn read_group(&self, group: usize, columns: &SchemaRef) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
+        self.rows(self.builder()?.with_row_groups(vec![group]), columns)
+    }
+
+    /// The place of a column of the first level among the file's, if it is there in just this type.
+    pub(super) fn leaf(&self, field: &Field) -> Option<usize> {
+        let known = self.footer.schema().field_with_name(field.name()).ok()?;
+        let mut leaves = self.footer.parquet_schema().columns().iter();
+        let at = leaves.position(|leaf| matches!(leaf.path().parts(), [name] if name == field.name()));
+        at.filter(|_| known.data_type() == field.data_type())
+    }
+
+    /// The filter of a column's values in a row group.
+    pub(super) fn filter(&self, group: usize, leaf: usize) -> Result<Option<Sbbf>> {
+        self.builder()?.get_row_group_column_bloom_filter(group, leaf).map_err(parquet_failed)
+    }
+
+    /// What a row group's own statistics say of these columns of the first level.
+    pub(super) fn stats(&self, group: usize, columns: &SchemaRef) -> Option<FileStats> {
+        let group = self.groups().get(group)?;
+        FileStats::parse(&stats::of_group(self.footer.parquet_schema(), group, columns))
+    }
+
+    fn builder(&self) -> Result<ParquetRecordBatchReaderBuilder<File>> {
+        let file = self.file.try_clone().map_err(|source| io_failed("a data file cannot be opened twice", source))?;
+        Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.footer.clone()))
+    }
+
+    fn rows(
+        &self,
+        builder: ParquetRecordBatchReaderBuilder<File>,
+        columns: &SchemaRef,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
         let stored = builder.schema().clone();
         let roots =
             stored.fields().iter().enumerate().filter(|(_, field)| columns.field_with_name(field.name()).is_ok()).map(|(root, _)| root);

@@ -3,12 +3,12 @@
 //! Times come from the commits themselves. A file's own time says when it was copied, not when it was committed.
 
 use deltalake::kernel::Version;
-use futures::TryStreamExt;
 use serde_json::json;
 
 use super::contract::HistoryEntry;
-use super::failure::{delta_failed, store_failed};
+use super::failure::{blocking_failed, delta_failed, io_failed};
 use super::log::Entry;
+use super::segment::{self, log_folder};
 use super::table::Table;
 use crate::clock::Micros;
 use crate::error::{Code, Error, Result};
@@ -62,35 +62,10 @@ impl Table {
 
     /// The oldest version that can still be read.
     pub(super) async fn oldest(&self) -> Result<Version> {
-        let store = self.log.object_store(None);
-        let files: Vec<_> = store.list(Some(self.log.log_path())).try_collect().await.map_err(store_failed)?;
-        let mut commits = Vec::new();
-        let mut checkpoints = Vec::new();
-        for file in files {
-            let Some((digits, kind)) = file.location.filename().and_then(|name| name.split_once('.')) else { continue };
-            let Ok(version) = digits.parse::<Version>() else { continue };
-            if kind == "json" {
-                commits.push(version);
-            } else if kind.starts_with("checkpoint") {
-                checkpoints.push(version);
-            }
-        }
-        let first_commit = commits.into_iter().min().unwrap_or(0);
-        if first_commit == 0 {
-            return Ok(0);
-        }
-        // Without its beginning the log can be replayed only from a checkpoint that all later commits follow.
-        Ok(checkpoints.into_iter().filter(|version| version + 1 >= first_commit).min().unwrap_or(first_commit))
-    }
-
-    pub(super) async fn check_kept(&self, version: Version) -> Result<()> {
-        let newest = self.known().version;
-        let oldest = self.oldest().await?;
-        if (oldest..=newest).contains(&version) {
-            return Ok(());
-        }
-        Err(Error::new(Code::InvalidParameter, format!("version {version} does not exist"))
-            .detail(format!("Versions {oldest} to {newest} are kept.")))
+        let log = log_folder(&self.root);
+        let oldest = tokio::task::spawn_blocking(move || segment::oldest(&log)).await.map_err(blocking_failed)?;
+        let oldest = oldest.map_err(|source| io_failed("the table's log cannot be read", source))?;
+        Ok(oldest.unwrap_or_else(|| self.known().version).max(segment::whole_from(&log_folder(&self.root))))
     }
 
     pub(super) async fn entry(&self, version: Version) -> Result<Option<Entry>> {

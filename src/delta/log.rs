@@ -92,6 +92,59 @@ impl MetaData {
     }
 }
 
+/// A file of a commit, by its path below the table's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Named {
+    Added(String),
+    Removed(String),
+    Changes(String),
+}
+
+/// The files that a commit names.
+pub(super) fn named(commit: &[u8]) -> Result<Vec<Named>> {
+    #[derive(Deserialize)]
+    struct File<'a> {
+        #[serde(borrow)]
+        path: std::borrow::Cow<'a, str>,
+    }
+    #[derive(Deserialize)]
+    struct Line<'a> {
+        #[serde(borrow)]
+        add: Option<File<'a>>,
+        #[serde(borrow)]
+        remove: Option<File<'a>>,
+        #[serde(borrow)]
+        cdc: Option<File<'a>>,
+    }
+    let mut all = Vec::new();
+    for line in commit.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()) {
+        let unreadable = |source| Error::new(Code::DataException, "a commit of the table cannot be read").caused_by(source);
+        let Line { add, remove, cdc } = serde_json::from_slice(line).map_err(unreadable)?;
+        all.extend(add.map(|file| Named::Added(decoded(&file.path))));
+        all.extend(remove.map(|file| Named::Removed(decoded(&file.path))));
+        all.extend(cdc.map(|file| Named::Changes(decoded(&file.path))));
+    }
+    Ok(all)
+}
+
+/// A path as the file system has it: the log writes it as a URL does.
+fn decoded(path: &str) -> String {
+    let hex = |digit: Option<&u8>| digit.and_then(|digit| char::from(*digit).to_digit(16)).and_then(|digit| u8::try_from(digit).ok());
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((byte, behind)) = rest.split_first() {
+        rest = behind;
+        match (*byte, hex(behind.first()), hex(behind.get(1))) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push(high << 4 | low);
+                rest = behind.get(2..).unwrap_or_default();
+            }
+            _ => bytes.push(*byte),
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| path.to_owned())
+}
+
 /// What a commit says beside its files.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Entry {
@@ -137,6 +190,12 @@ impl Entry {
 
     pub(super) fn text(&self, key: &str) -> Option<String> {
         self.info.get(key).and_then(Value::as_str).map(str::to_owned)
+    }
+
+    /// Whether the commit only put this hub's files together: then the rows are those of the version before.
+    pub(super) fn is_compaction(&self) -> bool {
+        let is_own = self.text("engineInfo").is_some_and(|engine| engine.starts_with("weir/"));
+        is_own && self.text("operation").as_deref() == Some("OPTIMIZE") && self.metadata.is_none() && self.protocol.is_none()
     }
 
     pub(super) fn rows(&self) -> RowCounts {

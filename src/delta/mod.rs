@@ -1,13 +1,15 @@
-//! The only room that names `deltalake`: open, append, upsert, replace, evolve, history, changes.
+//! The only room that names `deltalake`: open, append, upsert, replace, evolve, history, changes, upkeep.
 //!
 //! One commit carries rows, the run's token and its facts. Local commits are fsynced. No commit's work grows with the table.
 
 mod addressed;
 mod changes;
 mod commit;
+mod compact;
 mod contract;
 mod failure;
 mod files;
+mod filters;
 mod history;
 mod lake;
 mod log;
@@ -17,16 +19,20 @@ mod prune;
 mod rewrite;
 mod scan;
 mod schema;
+mod segment;
 mod staged;
 mod stats;
 mod table;
 mod tombstones;
 mod upsert;
+mod vacuum;
+mod widen;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
+pub use compact::Effort;
 pub use contract::{Committed, Facts, Token, UpsertSpec};
 pub use lake::{Lake, Scratch, location};
 pub use planner::query_planner;
@@ -35,6 +41,7 @@ pub use schema::normalise;
 pub use staged::{RestsOn, Staged};
 pub use table::Table;
 pub use tombstones::Deletions;
+pub use vacuum::Sweep;
 pub use writer::{Writer, WriterOptions, Written};
 
 #[cfg(test)]

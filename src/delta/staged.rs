@@ -49,6 +49,8 @@ pub struct Staged {
     columns: SchemaRef,
     /// Files of the version; read when rows of it are first changed.
     base: Option<Arc<Vec<LiveFile>>>,
+    /// Keeps those files in the table.
+    lease: Option<Arc<()>>,
     own: Vec<Own>,
     /// Rows of the version that are gone.
     gone: Gone,
@@ -85,6 +87,7 @@ impl Table {
             version,
             columns: state.schema,
             base: None,
+            lease: None,
             own: Vec::new(),
             gone: Gone::new(),
             changes: Vec::new(),
@@ -186,16 +189,21 @@ impl Staged {
 
     /// The files of the version. It is still the newest: whoever changes its rows later would only find out at the commit.
     async fn load(&mut self) -> Result<Arc<Vec<LiveFile>>> {
-        if self.table.version().await? != self.version {
-            return Err(self.table.overtaken());
-        }
-        if let Some(base) = &self.base {
+        let _gate = self.table.gate().await;
+        let now = self.table.refresh().await?;
+        if let Some(base) = self.base.as_ref().filter(|_| now.version == self.version) {
             return Ok(Arc::clone(base));
         }
-        let base = Arc::new(self.table.live_files(&*self.table.snapshot().await?).await?);
-        if self.table.known().version != self.version {
+        // The same rows may lie in other files by now.
+        if now.changed_at > self.version || self.base.is_some() {
             return Err(self.table.overtaken());
         }
+        let base = Arc::new(self.table.live_files(&*self.table.snapshot().await?).await?);
+        if self.table.known().version != now.version {
+            return Err(self.table.overtaken());
+        }
+        self.version = now.version;
+        self.lease = Some(self.table.lease());
         self.base = Some(Arc::clone(&base));
         Ok(base)
     }
@@ -258,7 +266,8 @@ impl Staged {
         let table = Arc::clone(&self.table);
         let _turn = table.turn().await?;
         let now = table.refresh().await?;
-        let is_overtaken = now.version != self.version && (self.rests_on == RestsOn::Rows || now.shaped_at > self.version);
+        let changed_at = if self.base.is_some() { now.version } else { now.changed_at };
+        let is_overtaken = (self.rests_on == RestsOn::Rows && changed_at > self.version) || now.shaped_at > self.version;
         if is_overtaken {
             return Err(table.overtaken());
         }
@@ -276,7 +285,7 @@ impl Staged {
         if actions.is_empty() {
             return Ok(None);
         }
-        let reads = if self.rests_on == RestsOn::Rows { Reads::Rows(self.version) } else { Reads::Shape };
+        let reads = if self.rests_on == RestsOn::Rows { Reads::Rows(now.version) } else { Reads::Shape };
         let operation = operation(self.rows);
         let parameters = if operation == "WRITE" { vec![("mode", "Append".to_owned())] } else { Vec::new() };
         let draft = Draft { actions, parameters, reads, rows: self.rows, ..Draft::new(operation, facts) };

@@ -7,8 +7,9 @@ use std::fmt::Write;
 
 use arrow::datatypes::{DataType, Field, Fields, SchemaRef};
 use chrono::{DateTime, Days, NaiveDate};
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
+use parquet::schema::types::SchemaDescriptor;
 
 /// Columns beyond this many have no statistics, as every Delta writer does by default.
 const INDEXED_COLUMNS: usize = 32;
@@ -30,8 +31,17 @@ struct Leaf {
 
 /// The `stats` text of a file with these columns.
 pub(super) fn of_file(metadata: &ParquetMetaData, columns: &SchemaRef, with_nan: &HashSet<String>) -> String {
-    let leaves = leaves(metadata, columns, with_nan);
-    let mut text = format!("{{\"numRecords\":{}", metadata.file_metadata().num_rows());
+    let descriptor = metadata.file_metadata().schema_descr();
+    print_all(metadata.file_metadata().num_rows(), &leaves(descriptor, metadata.row_groups(), columns, with_nan))
+}
+
+/// The same of one row group, also of a file of another writer.
+pub(super) fn of_group(descriptor: &SchemaDescriptor, group: &RowGroupMetaData, columns: &SchemaRef) -> String {
+    print_all(group.num_rows(), &leaves(descriptor, std::slice::from_ref(group), columns, &HashSet::new()))
+}
+
+fn print_all(rows: i64, leaves: &[Leaf]) -> String {
+    let mut text = format!("{{\"numRecords\":{rows}");
     let bounds = |which: fn(&(String, String)) -> &String| -> Vec<(&[String], &str)> {
         leaves.iter().filter_map(|leaf| Some((leaf.path.as_slice(), which(leaf.bounds.as_ref()?).as_str()))).collect()
     };
@@ -76,16 +86,16 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn leaves(metadata: &ParquetMetaData, columns: &SchemaRef, with_nan: &HashSet<String>) -> Vec<Leaf> {
+fn leaves(descriptor: &SchemaDescriptor, groups: &[RowGroupMetaData], columns: &SchemaRef, with_nan: &HashSet<String>) -> Vec<Leaf> {
     let indexed: HashSet<&str> = columns.fields().iter().take(INDEXED_COLUMNS).map(|field| field.name().as_str()).collect();
     let mut leaves = Vec::new();
-    for (index, column) in metadata.file_metadata().schema_descr().columns().iter().enumerate() {
+    for (index, column) in descriptor.columns().iter().enumerate() {
         let path = column.path().parts();
         if column.max_rep_level() > 0 || !path.first().is_some_and(|name| indexed.contains(name.as_str())) {
             continue;
         }
         let Some(field) = find(columns.fields(), path) else { continue };
-        let chunks: Vec<&ColumnChunkMetaData> = metadata.row_groups().iter().filter_map(|group| group.columns().get(index)).collect();
+        let chunks: Vec<&ColumnChunkMetaData> = groups.iter().filter_map(|group| group.columns().get(index)).collect();
         let nulls = chunks.iter().map(|chunk| chunk.statistics().and_then(Statistics::null_count_opt)).sum();
         // NaN is only watched in columns of the first level.
         let is_misleading = field.data_type().is_floating() && (path.len() > 1 || path.iter().any(|name| with_nan.contains(name)));
@@ -111,6 +121,10 @@ fn bounds(chunks: &[&ColumnChunkMetaData], field: &Field) -> Option<(String, Str
         let stats = chunk.statistics()?;
         if stats.null_count_opt() == u64::try_from(chunk.num_values()).ok() {
             continue;
+        }
+        // Bounds of an old form are in an order that nobody can tell.
+        if stats.is_min_max_deprecated() {
+            return None;
         }
         let (low, high) = (bound(stats, field, End::Low)?, bound(stats, field, End::High)?);
         all = Some(match all {

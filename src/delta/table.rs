@@ -1,31 +1,32 @@
 //! One table: its newest state, its queue of writers, and what may be read of it.
 //!
-//! The newest version, schema and tokens are kept current by reading only the commits that came since; the list of files is loaded when a
-//! reader or a keyed write needs it, and then moved forward commit by commit.
+//! The newest version, schema and tokens are kept current by reading only the commits that came since; the list of files is first read when a
+//! reader or a keyed write needs it, and then moved forward commit by commit. So neither opening a table nor adding to it grows with it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use deltalake::DeltaTable;
 use deltalake::delta_datafusion::DeltaScanNext;
 use deltalake::kernel::{EagerSnapshot, Version};
-use deltalake::logstore::{LogStoreRef, StorageConfig, logstore_with};
+use deltalake::logstore::LogStoreRef;
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 use tokio::task::JoinHandle;
-use url::Url;
 
 use super::contract::Committed;
 use super::failure::delta_failed;
+use super::filters::key_of;
 use super::lake::Scratch;
 use super::log::{Entry, MetaData, Protocol};
 use super::scan::Scan;
 use super::schema;
-use super::writer::{Layout, Purpose, Writer, WriterOptions};
+use super::segment::{LOG, Outline, hint, log_folder, open_log};
+use super::writer::{InFlight, Layout, Purpose, Writer, WriterOptions};
 use crate::clock::{Clock, Micros};
 use crate::error::{Code, Error, Result};
 use crate::stores::FsyncStore;
@@ -38,18 +39,25 @@ pub struct Table {
     pub(super) clock: Clock,
     pub(super) log: LogStoreRef,
     state: Mutex<State>,
-    /// The library's view of the table, with its list of files; its version may lag behind `state`.
+    /// The library's view of the table, with its list of files, once somebody asked; its version may lag behind `state`.
     files: AsyncMutex<DeltaTable>,
     /// Writers of this hub stand in line here, from their check of the token to their commit.
     queue: AsyncMutex<()>,
     checkpoint: AsyncMutex<Checkpoint>,
     retired: AtomicBool,
+    pub(super) in_flight: InFlight,
+    /// Held by open transactions that rest on the files of a version.
+    lease: Arc<()>,
+    /// Passed by who takes a lease, and by who swaps files: never both at once.
+    gate: AsyncMutex<()>,
 }
 
-#[derive(Default)]
 pub(super) struct Checkpoint {
+    /// The last one, or the one that is being written.
     pub version: Version,
     pub task: Option<JoinHandle<()>>,
+    /// Actions in the last one, which is what the next will cost.
+    pub size: Arc<AtomicU64>,
 }
 
 /// What the newest known version says.
@@ -62,6 +70,8 @@ pub(super) struct State {
     pub schema: SchemaRef,
     /// Version that last changed metadata or protocol, as far as this handle has seen.
     pub shaped_at: Version,
+    /// Version that last changed rows, columns or tokens, as far as this handle has seen; later ones only have the same rows in other files.
+    pub changed_at: Version,
     /// Tokens seen since the table was opened, and older ones that were looked up.
     tokens: Arc<HashMap<String, Option<i64>>>,
     /// The last commit of each token that this handle made.
@@ -70,20 +80,14 @@ pub(super) struct State {
 
 impl Table {
     pub(super) fn log_at(root: &Path) -> Result<LogStoreRef> {
-        let url = Url::from_directory_path(root).map_err(|()| Error::internal("the lake's folder is not absolute"))?;
-        logstore_with(Arc::new(FsyncStore::default()), &url, StorageConfig::default()).map_err(delta_failed)
+        open_log(root, FsyncStore::default())
     }
 
     pub(super) async fn load(root: &Path, location: &str, scratch: &Scratch, clock: &Clock) -> Result<Arc<Self>> {
+        let gone = || Error::new(Code::DataException, format!("the log of table \"{location}\" has a gap"));
+        let outline = Outline::read(root, None).await?.ok_or_else(gone)?;
+        let (version, metadata) = (outline.version(), outline.metadata()?);
         let log = Self::log_at(root)?;
-        let mut files = DeltaTable::new(log.clone());
-        files.load().await.map_err(delta_failed)?;
-        let snapshot = files.snapshot().map_err(delta_failed)?;
-        let version = snapshot.version();
-        let encoded = |source| Error::internal("the table's description cannot be taken over").caused_by(source);
-        let metadata: MetaData = serde_json::to_value(snapshot.metadata()).and_then(serde_json::from_value).map_err(encoded)?;
-        let protocol: Protocol = serde_json::to_value(snapshot.protocol()).and_then(serde_json::from_value).map_err(encoded)?;
-        let schema = schema::from_delta(&metadata.schema_string)?;
         let committed_at = match log.read_commit_entry(version).await.map_err(delta_failed)? {
             Some(bytes) => Entry::parse(&bytes)?.committed_at().unwrap_or(0),
             None => 0,
@@ -91,24 +95,30 @@ impl Table {
         let state = State {
             version,
             committed_at,
+            schema: schema::from_delta(&metadata.schema_string)?,
             metadata: Arc::new(metadata),
-            protocol: Arc::new(protocol),
-            schema,
+            protocol: Arc::new(outline.protocol()?),
             shaped_at: version,
+            changed_at: version,
             tokens: Arc::default(),
             made: Arc::default(),
         };
+        let size = hint(&log_folder(root)).map_or(0, |hint| hint.size);
+        let checkpoint = Checkpoint { version: outline.checkpoint.unwrap_or(0), task: None, size: Arc::new(AtomicU64::new(size)) };
         Ok(Arc::new(Self {
             location: location.to_owned(),
             root: root.to_owned(),
             scratch: scratch.clone(),
             clock: clock.clone(),
+            files: AsyncMutex::new(DeltaTable::new(log.clone())),
             log,
             state: Mutex::new(state),
-            files: AsyncMutex::new(files),
             queue: AsyncMutex::default(),
-            checkpoint: AsyncMutex::new(Checkpoint { version, task: None }),
+            checkpoint: AsyncMutex::new(checkpoint),
             retired: AtomicBool::new(false),
+            in_flight: InFlight::default(),
+            lease: Arc::default(),
+            gate: AsyncMutex::default(),
         }))
     }
 
@@ -140,13 +150,11 @@ impl Table {
     /// `InvalidParameter` when the version does not exist or is no longer kept.
     pub async fn scan(&self, version: Option<u64>) -> Result<Arc<dyn TableProvider>> {
         let newest = self.refresh().await?.version;
-        let builder = DeltaScanNext::builder().with_log_store(self.log.clone());
         let builder = match version {
             Some(version) if version != newest => {
-                self.check_kept(version).await?;
-                builder.with_table_version(version)
+                DeltaScanNext::builder().with_log_store(self.log_of(version).await?).with_table_version(version)
             }
-            _ => builder.with_eager_snapshot(self.snapshot().await?),
+            _ => DeltaScanNext::builder().with_log_store(self.log.clone()).with_eager_snapshot(self.snapshot().await?),
         };
         let scan =
             builder.build().await.map_err(|source| Error::new(Code::DataException, "the table's log cannot be read").caused_by(source))?;
@@ -159,8 +167,8 @@ impl Table {
         if let Some(known) = state.tokens.get(token_app) {
             return Ok(*known);
         }
-        let snapshot = self.snapshot().await?;
-        let found = snapshot.transaction_version(&self.log, token_app).await.map_err(delta_failed)?;
+        // What is committed from here on is known by itself, and newer than what is found.
+        let found = self.outline_of(state.version).await?.applied(token_app).await?;
         let mut state = self.state.lock();
         Ok(*Arc::make_mut(&mut state.tokens).entry(token_app.to_owned()).or_insert(found))
     }
@@ -178,7 +186,9 @@ impl Table {
             root: self.root.clone(),
             schema: state.schema.clone(),
             partition_by: state.metadata.partition_columns.clone(),
+            key: key_of(&state.metadata),
             clock: self.clock.clone(),
+            in_flight: self.in_flight.clone(),
         }
     }
 
@@ -213,7 +223,7 @@ impl Table {
         loop {
             let next = self.state.lock().version + 1;
             // Mostly nothing has come: that is seen without a trip to another thread.
-            let entry = self.root.join("_delta_log").join(format!("{next:020}.json"));
+            let entry = self.root.join(LOG).join(format!("{next:020}.json"));
             if matches!(std::fs::exists(entry), Ok(false)) {
                 return Ok(self.state.lock().clone());
             }
@@ -232,6 +242,9 @@ impl Table {
             return Ok(());
         }
         state.version = version;
+        if !entry.is_compaction() {
+            state.changed_at = version;
+        }
         state.committed_at = entry.committed_at().unwrap_or(state.committed_at).max(state.committed_at);
         for txn in &entry.txns {
             Arc::make_mut(&mut state.tokens).insert(txn.app_id.clone(), Some(txn.version));
@@ -262,12 +275,36 @@ impl Table {
 
     /// The list of files at the newest known version.
     pub(super) async fn snapshot(&self) -> Result<Arc<EagerSnapshot>> {
+        let files = self.loaded().await?;
+        Ok(Arc::new(files.snapshot().map_err(delta_failed)?.snapshot().clone()))
+    }
+
+    /// The library's view of the newest known version, with its list of files.
+    pub(super) async fn loaded(&self) -> Result<DeltaTable> {
         let mut files = self.files.lock().await;
         let version = self.known().version;
         if files.version().is_none_or(|loaded| loaded < version) {
             files.update_incremental(Some(version)).await.map_err(delta_failed)?;
         }
-        Ok(Arc::new(files.snapshot().map_err(delta_failed)?.snapshot().clone()))
+        Ok(files.clone())
+    }
+
+    #[cfg(test)]
+    pub(super) async fn has_listed_files(&self) -> bool {
+        self.files.lock().await.version().is_some()
+    }
+
+    pub(super) async fn gate(&self) -> MutexGuard<'_, ()> {
+        self.gate.lock().await
+    }
+
+    /// Keeps the files of the newest version in the table while it is held. Taken behind the gate.
+    pub(super) fn lease(&self) -> Arc<()> {
+        Arc::clone(&self.lease)
+    }
+
+    pub(super) fn is_leased(&self) -> bool {
+        Arc::strong_count(&self.lease) > 1
     }
 
     pub(super) async fn checkpoint_state(&self) -> MutexGuard<'_, Checkpoint> {

@@ -21,26 +21,25 @@ use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::{filter_record_batch, is_not_null};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use base64::prelude::BASE64_STANDARD;
-use deltalake::kernel::EagerSnapshot;
 use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::contract::UpsertSpec;
-use super::failure::{blocking_failed, delta_failed, io_failed};
+use super::failure::{blocking_failed, io_failed};
 use super::files::{DataFile, FileStats};
 use super::schema;
+use super::segment::Outline;
 use super::table::Table;
 use super::writer::{Layout, Purpose, Writer, WriterOptions, Written};
-use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
 use crate::stores::{create_dir_durable, sync_dir, sync_file};
 
 /// The application of the token whose version is the number of the list.
-const APP: &str = "weir.tombstones";
+pub(super) const APP: &str = "weir.tombstones";
 
 /// Readers and cleaners of Delta tables pass over folders that begin with `_`.
-const FOLDER: &str = "_weir_tombstones";
+pub(super) const FOLDER: &str = "_weir_tombstones";
 
 /// What lists of this program look like; an older program refuses a newer list.
 const FORMAT: u32 = 1;
@@ -141,6 +140,11 @@ impl Tombstones {
         self.list.live() == 0
     }
 
+    /// The files of the set, below the folder of tombstones.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.list.parts.iter().map(|part| part.path.as_str())
+    }
+
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
@@ -157,9 +161,10 @@ pub(super) fn columns(key: &[String], sequence: &str, known: &[&Field]) -> Resul
     Ok(Arc::new(Schema::new(names.map(field).collect::<Result<Vec<_>>>()?)))
 }
 
-/// Opens a writer of tombstones with these columns.
-pub(super) fn writer(root: &Path, columns: &SchemaRef, clock: &Clock) -> Result<Writer> {
-    let layout = Layout { root: root.join(FOLDER), schema: columns.clone(), partition_by: Vec::new(), clock: clock.clone() };
+/// Opens a writer of tombstones with these columns for a table.
+pub(super) fn writer(table: &Layout, columns: &SchemaRef) -> Result<Writer> {
+    let (root, schema) = (table.root.join(FOLDER), columns.clone());
+    let layout = Layout { root, schema, partition_by: Vec::new(), key: Vec::new(), ..table.clone() };
     Writer::new(layout, WriterOptions { row_group_bytes: 4 << 20, ..WriterOptions::default() }, Purpose::Data)
 }
 
@@ -251,7 +256,7 @@ impl Table {
         let normal = schema::normalise(columns);
         let fields: Vec<&Field> = normal.fields().iter().map(AsRef::as_ref).collect();
         let columns = self::columns(&spec.key, sequence, &fields)?;
-        let writer = writer(&self.root, &columns, &self.clock)?;
+        let writer = writer(&self.layout(), &columns)?;
         Ok(Some(DeletionsWriter { spec: spec.clone(), sequence: sequence.clone(), columns, writer }))
     }
 
@@ -264,14 +269,45 @@ impl Table {
     }
 
     /// The tombstones of an old version.
-    pub(super) async fn tombstones_of(&self, then: &EagerSnapshot) -> Result<Option<Tombstones>> {
-        match then.transaction_version(&self.log, APP).await.map_err(delta_failed)? {
+    pub(super) async fn tombstones_of(&self, then: &Outline) -> Result<Option<Tombstones>> {
+        match then.applied(APP).await? {
             Some(number) => self.load_tombstones(number).await.map(Some),
             None => Ok(None),
         }
     }
 
-    async fn load_tombstones(&self, number: i64) -> Result<Tombstones> {
+    /// Hands on the deletions that the newest version remembers by this key and sequence: the columns of the key, then the sequence. Nothing where
+    /// the table remembers by others.
+    ///
+    /// # Errors
+    /// When they cannot be read, and what `take` says.
+    pub async fn remembered(
+        &self,
+        key: &[String],
+        sequence: &str,
+        take: &mut (dyn FnMut(&RecordBatch) -> Result<()> + Send),
+    ) -> Result<()> {
+        let Some(dead) = self.tombstones().await?.filter(|dead| dead.list.key == key && dead.list.sequence == sequence) else {
+            return Ok(());
+        };
+        let table = self.schema();
+        let fields: Vec<&Field> = table.fields().iter().map(AsRef::as_ref).collect();
+        let columns = columns(key, sequence, &fields)?;
+        for part in &dead.list.parts {
+            let mut first = 0_u64;
+            for batch in part.data(&dead.root).read(&columns)? {
+                let batch = batch?;
+                let live: BooleanArray = (first..).take(batch.num_rows()).map(|row| Some(!part.gone.contains(row))).collect();
+                first += batch.num_rows() as u64;
+                take(
+                    &filter_record_batch(&batch, &live).map_err(|source| Error::internal("tombstones cannot be read").caused_by(source))?,
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn load_tombstones(&self, number: i64) -> Result<Tombstones> {
         let (root, path) = (self.root.clone(), list_path(&self.root, number));
         let lost = |error: Error| {
             error
@@ -327,7 +363,7 @@ impl Table {
     }
 
     /// The list with the deletions of an old version, unless it is that of the newest.
-    pub(super) async fn publish_tombstones_of(&self, then: &EagerSnapshot) -> Result<Option<Published>> {
+    pub(super) async fn publish_tombstones_of(&self, then: &Outline) -> Result<Option<Published>> {
         let Some(old) = self.tombstones_of(then).await? else { return self.publish_without_tombstones().await };
         match self.tombstones().await {
             Ok(Some(now)) if old.list == now.list => Ok(None),
@@ -360,8 +396,13 @@ impl Published {
     }
 }
 
+/// The file name of a list.
+pub(super) fn list_name(number: i64) -> String {
+    format!("{number:020}.json")
+}
+
 fn list_path(root: &Path, number: i64) -> PathBuf {
-    root.join(FOLDER).join(format!("{number:020}.json"))
+    root.join(FOLDER).join(list_name(number))
 }
 
 /// Writes a list under the first free number. One that was left by a crash keeps its number for ever: nobody names it.

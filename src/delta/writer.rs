@@ -13,15 +13,17 @@ use arrow::array::{Array, AsArray, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, SchemaRef};
 use arrow::row::{OwnedRow, RowConverter, SortField};
+use parking_lot::Mutex;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding};
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::failure::{blocking_failed, io_failed, parquet_failed};
+use super::filters::filtered;
 use super::log::AddFile;
 use super::schema;
 use super::stats;
@@ -33,7 +35,7 @@ use crate::stores::{create_dir_durable, sync_dir, sync_file};
 pub(super) const CHANGE_TYPE: &str = "_change_type";
 
 /// Folder of change files, given by the protocol.
-const CHANGE_FOLDER: &str = "_change_data";
+pub(super) const CHANGE_FOLDER: &str = "_change_data";
 
 /// Files of so many partitions are open at a time; the largest is closed to make room.
 const OPEN_PARTITIONS: usize = 64;
@@ -55,6 +57,12 @@ impl Default for WriterOptions {
     }
 }
 
+/// How large files become in a table that is written to by key: every file in which a row changes is written again, so that a few changes
+/// should meet a small share of the table, and a large table should not have too many files.
+pub(super) fn keyed_file_bytes(table_bytes: u64) -> usize {
+    usize::try_from(table_bytes / 64).unwrap_or(usize::MAX).clamp(8 << 20, WriterOptions::default().target_file_bytes)
+}
+
 /// What the files are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -68,7 +76,10 @@ pub(super) struct Layout {
     pub root: PathBuf,
     pub schema: SchemaRef,
     pub partition_by: Vec<String>,
+    /// Columns by whose values rows are looked up.
+    pub key: Vec<String>,
     pub clock: Clock,
+    pub in_flight: InFlight,
 }
 
 /// Files that are whole and durable but not yet part of the table; removed when dropped.
@@ -85,9 +96,9 @@ impl Written {
         self.rows
     }
 
-    /// Lets a commit have the files: from here they stay, whatever happens.
+    /// Lets a commit have the files: from here they stay, whatever happens. Whoever calls it has the turn.
     pub(super) fn hand_over(mut self) -> Vec<AddFile> {
-        self.guard.paths.clear();
+        self.guard.release();
         self.files
     }
 
@@ -97,22 +108,51 @@ impl Written {
     }
 }
 
+/// Files of a table that are being written or wait for their commit, so that nobody takes them for left over.
+#[derive(Debug, Clone, Default)]
+pub(super) struct InFlight(Arc<Mutex<HashSet<PathBuf>>>);
+
+impl InFlight {
+    pub(super) fn holds(&self, path: &Path) -> bool {
+        self.0.lock().contains(path)
+    }
+}
+
 /// Removes its files when dropped.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Guard {
     paths: Vec<PathBuf>,
     keep: AtomicBool,
+    in_flight: InFlight,
+}
+
+impl Guard {
+    fn new(in_flight: InFlight) -> Self {
+        Self { paths: Vec::new(), keep: AtomicBool::new(false), in_flight }
+    }
+
+    fn enter(&mut self, path: PathBuf) {
+        self.in_flight.0.lock().insert(path.clone());
+        self.paths.push(path);
+    }
+
+    fn release(&mut self) {
+        let mut in_flight = self.in_flight.0.lock();
+        for path in self.paths.drain(..) {
+            in_flight.remove(&path);
+        }
+    }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if self.keep.load(Ordering::Acquire) {
-            return;
+        if !self.keep.load(Ordering::Acquire) {
+            for path in &self.paths {
+                // A file that stays is an orphan, which no reader sees.
+                drop(std::fs::remove_file(path));
+            }
         }
-        for path in &self.paths {
-            // A file that stays is an orphan, which no reader sees.
-            drop(std::fs::remove_file(path));
-        }
+        self.release();
     }
 }
 
@@ -162,6 +202,7 @@ impl Writer {
             })?),
         };
         Ok(Self {
+            guard: Guard::new(layout.in_flight.clone()),
             layout,
             options,
             purpose,
@@ -171,7 +212,6 @@ impl Writer {
             sealing: Vec::new(),
             folders: BTreeSet::new(),
             rows: 0,
-            guard: Guard::default(),
         })
     }
 
@@ -308,10 +348,10 @@ impl Writer {
             .create_new(true)
             .open(&path)
             .map_err(|source| io_failed("a data file cannot be created", source))?;
-        self.guard.paths.push(path);
+        self.guard.enter(path);
         let handle = file.try_clone().map_err(|source| io_failed("a data file cannot be opened twice", source))?;
         // The embedded Arrow schema is left out: the table's schema is the log's business, and its column types are all Parquet's own.
-        let options = ArrowWriterOptions::new().with_properties(properties(&self.stored, &self.options)).with_skip_arrow_metadata(true);
+        let options = ArrowWriterOptions::new().with_properties(self.properties()).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(file, self.stored.clone(), options).map_err(parquet_failed)?;
         Ok(OpenFile { writer, handle, name, partition, with_nan: HashSet::new() })
     }
@@ -383,9 +423,20 @@ fn room() -> std::io::Result<()> {
     Ok(())
 }
 
+impl Writer {
+    fn properties(&self) -> WriterProperties {
+        let properties = properties(&self.stored, &self.options);
+        match self.purpose {
+            Purpose::Data => filtered(properties, &self.stored, &self.layout.key).build(),
+            // Changes are read from one end to the other.
+            Purpose::Changes => properties.build(),
+        }
+    }
+}
+
 /// Dictionaries pay for text; for numbers their hashing costs more than the bytes it saves. Whole numbers, and what Parquet stores as such, are
 /// written as packed differences: keys, times and positions shrink to a fraction, so that there is less to compress.
-fn properties(stored: &SchemaRef, options: &WriterOptions) -> WriterProperties {
+fn properties(stored: &SchemaRef, options: &WriterOptions) -> WriterPropertiesBuilder {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_max_row_group_row_count(Some(options.row_group_rows))
@@ -398,7 +449,7 @@ fn properties(stored: &SchemaRef, options: &WriterOptions) -> WriterProperties {
         }
         properties = properties.set_column_dictionary_enabled(column, false);
     }
-    properties.build()
+    properties
 }
 
 /// Whether Parquet stores the type as INT32 or INT64.

@@ -1,6 +1,6 @@
 //! The clients that are connected: who they are, what they do, and what they are to be told.
 //!
-//! A notification reaches those that listen when it is sent, at most once; nothing is kept for those that come later.
+//! A notification reaches those that listen when it is sent, at most once; whoever comes later reads hub.events.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use rand::Rng;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use weir_catalog::ObjectId;
 
 use crate::clock::Micros;
 use crate::error::Result;
@@ -44,6 +45,8 @@ pub struct Notification {
     pub process: i32,
     pub channel: String,
     pub payload: String,
+    /// The object that it tells of: only who may know of it hears it.
+    pub about: Option<ObjectId>,
 }
 
 /// Every client.
@@ -118,6 +121,10 @@ impl Clients {
 
     pub fn all(&self) -> Vec<Arc<Client>> {
         self.0.lock().values().cloned().collect()
+    }
+
+    pub(super) fn has_listener(&self, channel: &str) -> bool {
+        self.0.lock().values().any(|client| client.listening.lock().contains(channel))
     }
 
     /// Gives the notification to every client that listens.

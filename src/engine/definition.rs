@@ -11,6 +11,7 @@ use weir_sql::statements::create_pipeline::{CreatePipeline, Trigger, TriggerKind
 use weir_sql::statements::create_secret::{CreateSecret, SecretValue};
 use weir_sql::statements::create_source::CreateSource;
 use weir_sql::statements::create_table::CreateTable;
+use weir_sql::statements::create_template::CreateTemplate;
 use weir_sql::statements::create_view::CreateView;
 use weir_sql::{Column, Element, Expr, Ident, Name, Options, Rule, RuleKind, StatementKind, SyntaxError, SyntaxErrorKind};
 
@@ -51,6 +52,17 @@ pub fn source(object: &Object) -> Result<CreateSource> {
         }
     }
     Ok(definition)
+}
+
+/// The template. Its ALTERs never change its text.
+///
+/// # Errors
+/// As [`connection`].
+pub fn template(object: &Object) -> Result<CreateTemplate> {
+    match statement(object, &object.definition)? {
+        StatementKind::CreateTemplate(definition) => Ok(definition),
+        _ => Err(wrong(object)),
+    }
 }
 
 /// The view. Its ALTERs never change the query.
@@ -202,7 +214,7 @@ fn change_pipeline(definition: &mut CreatePipeline, change: PipelineChange) {
         PipelineChange::DropSchedule => triggers.retain(|trigger| family(trigger) != Family::Schedule),
         PipelineChange::DropTriggers => triggers.retain(|trigger| family(trigger) == Family::Schedule),
         PipelineChange::Object(change) => change_options(&mut definition.header.options, &change),
-        PipelineChange::Suspend | PipelineChange::Resume | PipelineChange::ResetOffsets { .. } => {}
+        PipelineChange::Suspend | PipelineChange::Resume | PipelineChange::ResetOffsets { .. } | PipelineChange::RefreshFromTemplate => {}
     }
 }
 

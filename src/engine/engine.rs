@@ -23,7 +23,7 @@ use super::position::Place;
 use super::settled::Settled;
 use super::source_state::SourceState;
 use super::state::{self, EngineLimits};
-use super::{Planned, Relations, Scope, constant, errors, floats, memory, parameters, rewrite, system, typing};
+use super::{Planned, Relations, Scope, bus, constant, errors, floats, memory, parameters, rewrite, system, typing};
 use crate::clock::Clock;
 use crate::delta::{Lake, Table};
 use crate::error::{Code, Error, Result};
@@ -67,7 +67,7 @@ impl Engine {
         base.register_udtf("pg_get_keywords", Arc::clone(&tables.pg_get_keywords) as _);
         let fixed = system::Fixed::new(Arc::new(tables)).map_err(errors::error)?;
         let threads = limits.threads.max(1);
-        Ok(Arc::new_cyclic(|me| Engine {
+        let engine = Arc::new_cyclic(|me| Engine {
             me: Weak::clone(me),
             store,
             lake,
@@ -83,7 +83,14 @@ impl Engine {
             clients: Clients::default(),
             work: Handle::current(),
             settled: Settled::default(),
-        }))
+        });
+        let listening = Arc::downgrade(&engine);
+        engine.store.when_events(Box::new(move |events| {
+            if let Some(engine) = listening.upgrade() {
+                bus::publish(&engine.clients, events);
+            }
+        }));
+        Ok(engine)
     }
 
     pub fn store(&self) -> &Arc<dyn Store> {

@@ -6,11 +6,15 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
-use weir_catalog::{Change, ObjectId, RelationBody, SchemaVersion};
+use serde_json::json;
+use weir_catalog::{
+    AuditEntry, Change, ChangeStatus, Decision, ErrorKind, NewEvent, Object, ObjectId, RelationBody, SchemaChange, SchemaVersion, events,
+};
 
 use super::Engine;
 use super::errors::catalog_error;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
+use crate::sources::amended;
 
 impl Engine {
     /// Makes these the columns of a source, with any that somebody else found meanwhile. An object that only an open transaction knows keeps
@@ -35,9 +39,55 @@ impl Engine {
         let kept = SchemaVersion { relation_id: source, version, columns: Arc::clone(&columns), valid_from: now, run_id: None };
         // The version first: a crash in between leaves one that nobody reads by.
         store.add_schema_version(&kept).map_err(catalog_error)?;
+        // Those of the first look are no change.
+        let told = body.columns.as_ref().map(|known| {
+            let names: Vec<&String> = columns.fields().iter().map(|field| field.name()).collect();
+            let new: Vec<&&String> = names.iter().filter(|name| known.column_with_name(name).is_none()).collect();
+            Change::Event(NewEvent {
+                time: now,
+                kind: events::SCHEMA_CHANGED.to_owned(),
+                source: events::HUB.to_owned(),
+                subject: Some(object.full_name()),
+                object: Some(source),
+                data: json!({ "version": version, "columns": names, "new": new }).to_string(),
+            })
+        });
         let body = serde_json::to_value(RelationBody { columns: Some(columns), ..body })
             .map_err(|error| Error::internal("the body of a source cannot be written").caused_by(error))?;
-        store.apply(&[Change::Body { id: source, body }], &object.owner, now).map_err(catalog_error)
+        let changes: Vec<Change> = std::iter::once(Change::Body { id: source, body }).chain(told).collect();
+        store.apply(&changes, &object.owner, now).map_err(catalog_error)
+    }
+
+    /// Follows or refuses a change of a source's columns that waits for a decision. The decision, the columns and the audit's line become true
+    /// together.
+    ///
+    /// # Errors
+    /// `WrongState` when somebody else decided meanwhile or nothing was read of the source yet; `UndefinedColumn` when the column is not there.
+    pub fn decide_change(&self, source: &Object, change: &SchemaChange, verdict: Verdict<'_>, audit: AuditEntry) -> Result<()> {
+        let _turn = self.keeping_columns.lock();
+        let now = self.clock().now();
+        let by = audit.role.clone();
+        let mut changes = vec![Change::Audit(audit)];
+        let (mut status, mut version) = (ChangeStatus::Rejected, None);
+        if let Verdict::Accept { column, rename } = verdict {
+            let object = self.store().object_by_id(source.id).map_err(catalog_error)?;
+            let object = object.ok_or_else(|| Error::new(Code::UndefinedObject, "the source was dropped"))?;
+            let body: RelationBody = serde_json::from_value(object.body).unwrap_or_default();
+            let known = body.columns.as_ref().ok_or_else(|| Error::new(Code::WrongState, "nobody knows the source's columns yet"))?;
+            let columns = amended(known, change.kind, column, rename, change.field.as_ref())?;
+            let number = self.schema_version(source.id)?.unwrap_or(0) + 1;
+            let columns_then = Arc::clone(&columns);
+            version = Some(SchemaVersion { relation_id: source.id, version: number, columns: columns_then, valid_from: now, run_id: None });
+            let body = serde_json::to_value(RelationBody { columns: Some(columns), ..body })
+                .map_err(|error| Error::internal("the body of a source cannot be written").caused_by(error))?;
+            changes.push(Change::Body { id: source.id, body });
+            status = ChangeStatus::Accepted;
+        }
+        let decision = Decision { id: change.id, status, by: &by, at: now, changes: &changes, version: version.as_ref() };
+        self.store().decide(&decision).map_err(|error| match error.kind() {
+            ErrorKind::Conflict => Error::new(Code::WrongState, format!("schema change {} is decided already", change.id)).caused_by(error),
+            _ => catalog_error(error),
+        })
     }
 
     /// The newest version of a relation's schema.
@@ -48,6 +98,17 @@ impl Engine {
         let known = self.store().schema_versions(Some(relation)).map_err(catalog_error)?;
         Ok(known.iter().map(|known| known.version).max())
     }
+}
+
+/// What somebody says to a change of columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict<'a> {
+    /// The column, and what its field is called now if that is what changed.
+    Accept {
+        column: &'a str,
+        rename: Option<&'a str>,
+    },
+    Reject,
 }
 
 /// The wanted columns, and before the first of them that is new those that only the other side knows.

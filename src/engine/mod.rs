@@ -4,6 +4,7 @@
 //! and DML never run.
 
 mod apart;
+mod bus;
 mod clients;
 mod condition;
 mod constant;
@@ -39,6 +40,7 @@ mod streams;
 mod subqueries;
 mod system;
 mod temporary;
+mod trace;
 mod types;
 mod typing;
 mod version;
@@ -46,6 +48,7 @@ mod version;
 #[cfg(test)]
 mod tests;
 
+pub use bus::{HUB_CHANNEL, MAX_PAYLOAD_BYTES};
 pub use clients::{Caller, Client, Notification};
 pub use condition::asks_tables;
 pub use contract::{Planned, RelationKey, Relations, Scope, Used, Wanted};
@@ -54,6 +57,7 @@ pub use dml::DmlDone;
 pub use dml::{DmlKind, line_behind};
 pub use engine::Engine;
 pub use errors::catalog_error;
+pub use found_columns::Verdict;
 pub use functions::texts_of;
 pub use letters::are as is_dead_letters;
 pub use origins::{ORIGIN_KEY, origins, with_origins};

@@ -204,6 +204,12 @@ impl Engine {
                 let to = to.as_ref().map(|to| constant::bound(to, state, context.scope)).transpose()?;
                 self.changes(object, from, to, *after, reads).await
             }
+            Target::Trace { object, given } => {
+                privileges::require(context.definitions, context.scope.judged(), object, Privilege::Select)?;
+                // What is shown is as of now, whatever the rest of the statement is read at.
+                reads.unversioned.push("hub.trace".to_owned());
+                self.trace(object, given, state, context.scope).await
+            }
             Target::Object { object, moment } => {
                 let wanted = match moment {
                     Moment::Now => None,

@@ -17,8 +17,10 @@ use weir_sql::{TEMPORAL_FUNCTION, Temporal};
 use super::Scope;
 use super::errors::{Spot, catalog_error, did_you_mean};
 use super::privileges;
+use super::rewrite::TRACE;
 use super::state::database;
 use super::system::{self, SystemTable};
+use super::trace::Given;
 use crate::error::{Code, Error, Result};
 
 /// Schema of the tables that stand in for a version, a stream or changes.
@@ -45,6 +47,11 @@ pub(super) enum Target {
         from: Box<Expr>,
         to: Option<Box<Expr>>,
         after: bool,
+    },
+    /// Where rows of a table come from.
+    Trace {
+        object: Box<Object>,
+        given: Vec<Given>,
     },
 }
 
@@ -242,6 +249,7 @@ impl VisitorMut for Walker<'_> {
                 [function] if function == TEMPORAL_FUNCTION => self.temporal(name, alias, &given.args, span),
                 [function] if function == "stream" => self.stream(name, alias, &given.args, span),
                 [function] if function == "table_changes" => self.changes(name, alias, given.args, span),
+                [function] if function == TRACE => self.trace(name, alias, given.args, span),
                 _ => {
                     *args = Some(given);
                     Ok(())
@@ -373,6 +381,46 @@ impl Walker<'_> {
         let target = Target::Changes { object, from: Box::new(from), to: to.map(Box::new), after };
         let own = ["table_changes".to_owned()];
         self.apart(name, alias, target, &own, span);
+        Ok(())
+    }
+
+    fn trace(
+        &mut self,
+        name: &mut ObjectName,
+        alias: &mut Option<TableAlias>,
+        args: Vec<FunctionArg>,
+        span: Span,
+    ) -> Result<(), Box<Misplaced>> {
+        let usage = || {
+            let error = Error::new(Code::Syntax, "hub.trace takes a table's name and the values of its key");
+            Misplaced::at(
+                span,
+                error.hint("Write hub.trace('schema.table', key, ..) or hub.trace('schema.table', column => value).".to_owned()),
+            )
+        };
+        let mut args = args.into_iter();
+        let table = match args.next() {
+            Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))) => value.value.into_string().ok_or_else(usage)?,
+            _ => return Err(usage()),
+        };
+        let parts = parts_of_text(&table).ok_or_else(usage)?;
+        let mut given: Vec<Given> = Vec::new();
+        for arg in args {
+            given.push(match arg {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => (None, expr),
+                FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. } => (Some(folded(&name)), expr),
+                FunctionArg::ExprNamed { name: Expr::Identifier(name), arg: FunctionArgExpr::Expr(expr), .. } => {
+                    (Some(folded(&name)), expr)
+                }
+                _ => return Err(usage()),
+            });
+        }
+        if given.is_empty() {
+            return Err(usage());
+        }
+        let object = self.object(&parts, "has no rows of a run").map_err(|error| Misplaced::at(span, error))?;
+        let own = ["trace".to_owned()];
+        self.apart(name, alias, Target::Trace { object, given }, &own, span);
         Ok(())
     }
 

@@ -7,7 +7,8 @@ use std::error::Error as StdError;
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use weir_catalog::{Change, Object, ObjectId, RelationBody};
+use serde_json::json;
+use weir_catalog::{Change, NewEvent, Object, ObjectId, RelationBody, events};
 
 use super::Engine;
 use super::errors::{catalog_error, innermost};
@@ -106,10 +107,27 @@ impl Engine {
         let _turn = self.keeping_columns.lock();
         let Some(object) = self.store().object_by_id(source).map_err(catalog_error)? else { return Ok(()) };
         let body: RelationBody = serde_json::from_value(object.body.clone()).unwrap_or_default();
+        let turned = match (&body.last_error, &health.last_error) {
+            (None, Some(error)) => Some((events::SOURCE_DOWN, json!({ "error": error }))),
+            (Some(_), None) => Some((events::SOURCE_RECOVERED, json!({}))),
+            _ => None,
+        };
         let body =
             RelationBody { columns: body.columns, last_ok_at: health.last_ok_at, last_error: health.last_error.clone(), search_path: None };
         let body =
             serde_json::to_value(body).map_err(|error| Error::internal("the body of a source cannot be written").caused_by(error))?;
-        self.store().apply(&[Change::Body { id: source, body }], &object.owner, self.clock().now()).map_err(catalog_error)
+        let now = self.clock().now();
+        let told = turned.map(|(kind, data)| {
+            Change::Event(NewEvent {
+                time: now,
+                kind: kind.to_owned(),
+                source: events::HUB.to_owned(),
+                subject: Some(object.full_name()),
+                object: Some(source),
+                data: data.to_string(),
+            })
+        });
+        let changes: Vec<Change> = std::iter::once(Change::Body { id: source, body }).chain(told).collect();
+        self.store().apply(&changes, &object.owner, now).map_err(catalog_error)
     }
 }

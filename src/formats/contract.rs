@@ -27,7 +27,18 @@ pub struct ColumnSpec {
     pub default: Option<String>,
     /// It takes what no other column takes, as a JSON object; NULL when that is nothing.
     pub rescues: bool,
+    /// What its field is called since a rename was accepted; records that still have the old name are read as before.
+    pub renamed: Option<String>,
+    /// Records need not have it any more: it is NULL.
+    pub gone: bool,
+    /// It is no longer what the definition says: a change of it was accepted or followed.
+    pub amended: bool,
 }
+
+/// Keys of a stored column's metadata: see `ColumnSpec::renamed`, `gone` and `amended`.
+const RENAMED_KEY: &str = "weir.renamed";
+const GONE_KEY: &str = "weir.gone";
+const AMENDED_KEY: &str = "weir.amended";
 
 impl ColumnSpec {
     /// A nullable column found under its own name.
@@ -41,17 +52,46 @@ impl ColumnSpec {
             on_error: OnError::Reject,
             default: None,
             rescues: false,
+            renamed: None,
+            gone: false,
+            amended: false,
         }
     }
 
     /// The column of a schema found earlier.
     pub fn from_field(field: &Field) -> Self {
-        Self { not_null: !field.is_nullable(), ..Self::new(field.name(), field.data_type().clone(), Logical::of(field)) }
+        let mark = |key: &str| field.metadata().get(key);
+        Self {
+            not_null: !field.is_nullable(),
+            renamed: mark(RENAMED_KEY).cloned(),
+            gone: mark(GONE_KEY).is_some(),
+            amended: mark(AMENDED_KEY).is_some(),
+            ..Self::new(field.name(), field.data_type().clone(), Logical::of(field))
+        }
     }
 
     /// As it stands in a schema, with the metadata that names its logical type.
     pub fn field(&self) -> Field {
         self.logical.mark(Field::new(&self.name, self.data_type.clone(), !self.not_null))
+    }
+
+    /// As the catalog keeps it: with what only the source itself needs to know.
+    pub fn stored(&self) -> Field {
+        let field = self.field();
+        let mut metadata = field.metadata().clone();
+        let mut mark = |key: &str, value: Option<&str>| match value {
+            Some(value) => drop(metadata.insert(key.to_owned(), value.to_owned())),
+            None => drop(metadata.remove(key)),
+        };
+        mark(RENAMED_KEY, self.renamed.as_deref());
+        mark(GONE_KEY, self.gone.then_some("true"));
+        mark(AMENDED_KEY, self.amended.then_some("true"));
+        field.with_metadata(metadata)
+    }
+
+    /// What the field may be called inside a record, the first that is there counts.
+    pub fn field_names(&self) -> impl Iterator<Item = &str> {
+        self.renamed.as_deref().into_iter().chain([self.field_name()])
     }
 
     /// What the field is called inside a record.
@@ -113,6 +153,7 @@ pub struct Layout {
 }
 
 /// A piece of a file that can be decoded alone, in any order and on any thread.
+#[derive(Clone)]
 pub struct Block {
     /// Position of its first record.
     pub first_position: i64,
@@ -121,6 +162,7 @@ pub struct Block {
     pub content: BlockContent,
 }
 
+#[derive(Clone)]
 pub enum BlockContent {
     /// Whole records of a text format.
     Bytes(bytes::Bytes),
@@ -130,6 +172,31 @@ pub enum BlockContent {
     Refused(Reject),
     /// Rows of a row group of a columnar file, counted within the group.
     RowGroup { file: PathBuf, index: usize, first_row: usize, rows: usize },
+}
+
+/// How much of a file is looked at where its start does not say what fields there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// The first records.
+    Start,
+    Whole,
+}
+
+/// How the fields of a file and the columns differ.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Survey {
+    /// Fields that no column takes, with types guessed.
+    pub new: Vec<Field>,
+    /// Columns, by their place, whose field no record has.
+    pub missing: Vec<usize>,
+    /// Whether records have all the fields that there are, so that a missing one is not just left out.
+    pub is_strict: bool,
+}
+
+/// The columns without a place in the records, of those that need one.
+pub(super) fn missing(columns: &[ColumnSpec], places: &[Option<usize>]) -> Vec<usize> {
+    let needs = |column: &ColumnSpec| !column.rescues && !column.gone && column.default.is_none();
+    columns.iter().zip(places).enumerate().filter(|(_, (column, place))| needs(column) && place.is_none()).map(|(at, _)| at).collect()
 }
 
 pub trait Format: Send + Sync {
@@ -143,8 +210,8 @@ pub trait Decoder: Send + Sync {
     /// Columns and types found in the first `max_bytes` of a file. Never an error for a bad record: those are passed over.
     fn infer(&self, input: Input, max_bytes: usize) -> Result<SchemaRef>;
 
-    /// Fields of the whole file that no column takes, with types guessed; none where fields have no names. Memory does not grow with the file.
-    fn new_fields(&self, input: Input, columns: &[ColumnSpec]) -> Result<Vec<Field>>;
+    /// How the fields of a file and the columns differ; nothing where fields have no names. Memory does not grow with the file.
+    fn survey(&self, input: Input, columns: &[ColumnSpec], depth: Depth) -> Result<Survey>;
 
     /// Cuts a file into blocks of whole records (about `target_bytes` each); the header, if any, is consumed here. Runs on a thread of its
     /// own and reads ahead no more than one block. Fails only when the file as a whole cannot be read.

@@ -11,12 +11,14 @@ mod encoding;
 mod json;
 mod parquet;
 mod types;
+mod widen;
 
 #[cfg(test)]
 mod tests;
 
-pub use contract::{Block, BlockContent, ColumnSpec, Decoded, Decoder, Format, Input, Layout, OnError, Reject};
+pub use contract::{Block, BlockContent, ColumnSpec, Decoded, Decoder, Depth, Format, Input, Layout, OnError, Reject, Survey};
 pub use types::{Logical, arrow_field, arrow_type, length_of, logical_type, type_name};
+pub use widen::{Misfit, is_wider, misfit, wider};
 
 /// Microseconds since 1970 of a timestamp given by a user; UTC where it names no zone.
 pub fn timestamp_micros(text: &str) -> Option<i64> {

@@ -1,4 +1,4 @@
-//! DRY RUN: what the next run would do with each row. Writes nothing, moves no offset, makes no table.
+//! DRY RUN: what the next run would do with each row, and to the table with it. Writes nothing, moves no offset, makes no table.
 
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use super::Arguments;
 use super::assemble::{Fixed, Width, assemble};
 use super::bind::{Bound, BoundPipeline, bind};
 use super::dead_letters;
+use super::effect::Effects;
 use super::inputs::{self, Frozen, Held};
 use super::runner::Runner;
 use super::sequence;
@@ -29,8 +30,9 @@ use crate::sources::RejectSink;
 const DEFAULT_LIMIT: u64 = 100;
 
 impl Runner {
-    /// The first rows of the next run, of each output, with `_verdict` (keep, quarantine, drop, fail, warn) and `_failed_rules`; records that cannot be read or computed come
-    /// last, with their error.
+    /// The first rows of the next run, of each output, with `_verdict` (keep, quarantine, drop, fail, warn), `_failed_rules` and `_effect` on the
+    /// table (insert, update, delete, no-op; NULL for a row that does not get there); records that cannot be read or computed come last, with
+    /// their error.
     ///
     /// # Errors
     /// As a run would, before its first row.
@@ -72,12 +74,13 @@ impl Runner {
         let rejects = RejectSink::default();
         let frozen = Frozen::open(&self.engine, run, &bound.streams, &rejects, 1).await?;
         let (planned, _) = sequence::plan(&self.engine, &bound.output, scope, store.as_ref(), Some(&frozen)).await?;
+        let state = Arc::clone(&planned.state);
         let fixed = Fixed { planned, relations: &frozen };
         let assembled = assemble(&self.engine, scope, fixed, &bound.output, &bound.mode, target, Width { partitions: 1 }).await?;
         debug_assert!(assembled.physical.output_partitioning().partition_count() >= 1);
         let mut rules = assembled.rules()?;
         let mut rows = execute_stream(Arc::clone(&assembled.physical), Arc::clone(&assembled.context)).map_err(Engine::error)?;
-        let (mut batches, mut left) = (Vec::new(), limit);
+        let (mut judgements, mut left) = (Vec::new(), limit);
         while left > 0 {
             let Some(batch) = rows.next().await else { break };
             let batch = batch.map_err(Engine::error)?;
@@ -86,8 +89,16 @@ impl Runner {
             let verdict = rules.evaluate(&batch).map_err(Engine::error)?;
             let (verdicts, failed) =
                 judged(&verdict, batch.num_rows(), |rule| rules.get(rule).map_or_else(String::new, |rule| rule.name.clone()));
+            judgements.push((batch, verdicts, failed));
+        }
+        let seen: Vec<RecordBatch> = judgements.iter().map(|(batch, ..)| batch.clone()).collect();
+        let mut effects = Effects::of(bound, target, &seen, &state).await?;
+        let mut batches = Vec::new();
+        for (batch, verdicts, failed) in judgements {
+            let lands: Vec<bool> = verdicts.iter().map(|verdict| matches!(*verdict, "keep" | "warn")).collect();
+            let effects = effects.predict(&batch, &lands)?;
             let columns: Vec<ArrayRef> = batch.columns().iter().take(target.columns.len()).cloned().collect();
-            batches.push(labelled(&schema, columns, verdicts, failed)?);
+            batches.push(labelled(&schema, columns, verdicts, failed, effects)?);
         }
         let refused: Vec<String> = rejects
             .drain()
@@ -102,7 +113,8 @@ impl Runner {
         if !refused.is_empty() {
             let nulls = target.columns.iter().map(|column| arrow::array::new_null_array(column.data_type(), refused.len())).collect();
             let failed = refused.into_iter().map(|text| vec![text]).collect::<Vec<_>>();
-            batches.push(labelled(&schema, nulls, vec!["quarantine"; failed.len()], failed)?);
+            let (verdicts, effects) = (vec!["quarantine"; failed.len()], vec![None; failed.len()]);
+            batches.push(labelled(&schema, nulls, verdicts, failed, effects)?);
         }
         Ok(batches)
     }
@@ -164,7 +176,7 @@ async fn imagined(engine: &Arc<Engine>, pipeline: &Object, bound: &Bound, scope:
 /// Rows of one of several outputs in the columns that all of them have.
 fn of_output(schema: &SchemaRef, output: &str, rows: &RecordBatch) -> Result<RecordBatch> {
     let odd = |error| Error::internal("a dry run's rows do not fit").caused_by(error);
-    let own = rows.num_columns().saturating_sub(2);
+    let own = rows.num_columns().saturating_sub(3);
     let columns: Vec<usize> = (0..own).collect();
     let records: StringArray = dead_letters::records(&rows.project(&columns).map_err(odd)?).into_iter().collect();
     let outputs: StringArray = std::iter::repeat_n(Some(output), rows.num_rows()).collect();
@@ -177,6 +189,7 @@ fn shown(columns: &[FieldRef]) -> SchemaRef {
     let mut fields: Vec<FieldRef> = columns.iter().map(|column| Arc::new(column.as_ref().clone().with_nullable(true))).collect();
     fields.push(Arc::new(Field::new("_verdict", DataType::Utf8, false)));
     fields.push(Arc::new(Field::new("_failed_rules", DataType::List(Arc::new(Field::new("element", DataType::Utf8, true))), false)));
+    fields.push(Arc::new(Field::new("_effect", DataType::Utf8, true)));
     Arc::new(Schema::new(fields))
 }
 
@@ -200,7 +213,13 @@ fn judged(verdict: &Verdict, rows: usize, name: impl Fn(usize) -> String) -> (Ve
     (words, failed)
 }
 
-fn labelled(schema: &SchemaRef, mut columns: Vec<ArrayRef>, verdicts: Vec<&'static str>, failed: Vec<Vec<String>>) -> Result<RecordBatch> {
+fn labelled(
+    schema: &SchemaRef,
+    mut columns: Vec<ArrayRef>,
+    verdicts: Vec<&'static str>,
+    failed: Vec<Vec<String>>,
+    effects: Vec<Option<&'static str>>,
+) -> Result<RecordBatch> {
     let mut lists = ListBuilder::new(StringBuilder::new()).with_field(Arc::new(Field::new("element", DataType::Utf8, true)));
     for names in failed {
         names.iter().for_each(|name| lists.values().append_value(name));
@@ -208,5 +227,6 @@ fn labelled(schema: &SchemaRef, mut columns: Vec<ArrayRef>, verdicts: Vec<&'stat
     }
     columns.push(Arc::new(StringArray::from(verdicts)));
     columns.push(Arc::new(lists.finish()));
+    columns.push(Arc::new(StringArray::from(effects)));
     RecordBatch::try_new(Arc::clone(schema), columns).map_err(|error| Error::internal("a dry run's rows do not fit").caused_by(error))
 }

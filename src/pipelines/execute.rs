@@ -18,6 +18,7 @@ use weir_sql::statements::create_pipeline::{CreatePipeline, Mode, Output};
 use super::assemble::{Assembled, DELETE_COLUMN, Fixed, Width, assemble, is_ordered};
 use super::bind::{Bound, label};
 use super::dead_letters::{self, DeadLetterWriter, Origin};
+use super::drift::Misfits;
 use super::fail_points::reached;
 use super::fan::Tap;
 use super::gate::Gates;
@@ -45,6 +46,9 @@ pub(super) struct Landed {
     pub(super) commits: Vec<TableCommit>,
     /// Records read per file of the ledger.
     pub(super) file_rows: Vec<(ObjectId, i64, i64)>,
+    /// Records that did not fit their source's columns. After a crash right behind the commit they are not known: the next that do not fit say
+    /// the same.
+    pub(super) misfits: Misfits,
 }
 
 /// Kept inside the commit, so that a crash right after it loses no count.
@@ -316,6 +320,7 @@ impl Attempt {
             version: done.version,
             commits,
             file_rows: record.files,
+            misfits: Misfits::new(),
         })
     }
 }
@@ -381,7 +386,7 @@ impl Laid {
                 target.tell_sequence(&attempt.engine, &attempt.facts(None))?;
                 attempt.supersede_letters().await?;
                 let landed = attempt.landed(&target, &done)?;
-                Ok(Landed { file_rows: file_rows(&pass.setting.rejects), ..landed })
+                Ok(Landed { file_rows: file_rows(&pass.setting.rejects), misfits: pass.misfits(), ..landed })
             }
             Err(error) => {
                 attempt.keep_evidence(&pass, &error).await;

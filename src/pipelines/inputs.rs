@@ -121,9 +121,7 @@ pub(super) async fn settle_columns(engine: &Arc<Engine>, bound: &BoundPipeline, 
         let Input::Stream { from, to } = &input.input else { continue };
         if from.as_ref() != Some(to) {
             let range = Range { from: from.clone(), to: to.clone() };
-            if let Some(columns) = stream.source.grown(&range).await? {
-                engine.keep_columns(stream.object.id, &columns)?;
-            }
+            super::drift::settle(engine, stream, &range).await?;
         }
         input.schema_version = engine.schema_version(stream.object.id)?;
         left_out.extend(stream.source.left_out(to).await?);

@@ -22,6 +22,7 @@ use weir_sql::statements::create_pipeline::RejectLimit;
 use super::assemble::{Assembled, DELETE_COLUMN};
 use super::carry::{CARRIED_POSITION, CARRIED_SOURCE};
 use super::dead_letters::{DeadLetter, DeadLetterWriter, Stage, record, records};
+use super::drift::{Misfits, SAMPLES};
 use super::fan::Tap;
 use super::gate::Gates;
 use super::isolate::{accounts_for_all, provenances};
@@ -30,7 +31,7 @@ use crate::clock::Micros;
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
 use crate::rules::{CompiledRule, Fate, RuleSet, Verdict};
-use crate::sources::{POSITION_COLUMN, RejectSink, SOURCE_COLUMN};
+use crate::sources::{POSITION_COLUMN, RawRecord, RejectSink, SOURCE_COLUMN, SourceReject};
 
 /// How one rule did over a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,6 +65,7 @@ struct Tally {
     dropped: AtomicI64,
     emitted: AtomicI64,
     rules: SyncMutex<BTreeMap<usize, RuleCount>>,
+    misfits: SyncMutex<Misfits>,
 }
 
 pub(super) struct Pass {
@@ -219,7 +221,9 @@ impl Pass {
 
     /// Records that never became rows, and rows that the query could not compute.
     async fn collect_rejects(&self) -> Result<()> {
-        let refused = self.setting.rejects.drain().into_iter().map(|refused| {
+        let refused = self.setting.rejects.drain();
+        self.sample(&refused);
+        let refused = refused.into_iter().map(|refused| {
             let reject = refused.reject;
             DeadLetter {
                 stage: Stage::Decode,
@@ -242,6 +246,22 @@ impl Pass {
             position: refused.position,
         });
         self.quarantine(refused.collect()).await
+    }
+
+    /// Keeps some of the records that did not fit their source's columns.
+    fn sample(&self, refused: &[SourceReject]) {
+        let of_columns = |refused: &&SourceReject| refused.reject.rule.starts_with("type:") || refused.reject.rule.starts_with("not_null:");
+        for SourceReject { source, reject } in refused.iter().filter(of_columns) {
+            let mut misfits = self.tally.misfits.lock();
+            let kept = misfits.entry(reject.rule.clone()).or_default();
+            if kept.len() < SAMPLES {
+                kept.push(RawRecord { raw: reject.raw.clone(), source: source.clone(), position: reject.position });
+            }
+        }
+    }
+
+    pub(super) fn misfits(&self) -> Misfits {
+        self.tally.misfits.lock().clone()
     }
 
     fn add_rules(&self, rules: &RuleSet) {

@@ -18,12 +18,15 @@ use super::arguments::{self, Arguments};
 use super::attempt::Landing;
 use super::bind::{BoundPipeline, bind};
 use super::dead_letters;
+use super::drift;
 use super::execute::{Landed, landed_in_part};
 use super::fail_points::reached;
 use super::inputs::{self, Held};
 use super::told::{Reads, Told};
+use super::upkeep::Upkeep;
 use super::{offsets, target};
 use crate::clock::Clock;
+use crate::config::Maintenance;
 use crate::delta::Facts;
 use crate::engine::{Engine, Scope, catalog_error, definition};
 use crate::error::{Code, Error, Result};
@@ -67,6 +70,16 @@ pub struct RunReport {
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// What the runs of a hub may take together.
+#[derive(Debug, Clone, Copy)]
+pub struct RunnerLimits {
+    /// Attempts at the same time.
+    pub workers: usize,
+    /// How long events are kept.
+    pub keep_events: Duration,
+    pub maintenance: Maintenance,
+}
+
 /// Owns every run. Dropped last, after `close`.
 pub struct Runner {
     pub(super) engine: Arc<Engine>,
@@ -77,27 +90,31 @@ pub struct Runner {
     triggered: Mutex<HashSet<ObjectId>>,
     workers: Semaphore,
     pub(super) changed: Notify,
+    pub(super) upkeep: Upkeep,
     pub(super) closing: CancellationToken,
     pub(super) tasks: TaskTracker,
 }
 
 impl Runner {
     /// Starts the scheduler, which first takes up the runs that an earlier life left unfinished.
-    pub fn start(engine: Arc<Engine>, clock: Clock, workers: usize) -> Arc<Runner> {
+    pub fn start(engine: Arc<Engine>, clock: Clock, limits: RunnerLimits) -> Arc<Runner> {
         let runner = Arc::new(Runner {
             engine,
             clock,
             active: Mutex::default(),
             turns: Mutex::default(),
             triggered: Mutex::default(),
-            workers: Semaphore::new(workers.max(1)),
+            workers: Semaphore::new(limits.workers.max(1)),
             changed: Notify::new(),
+            upkeep: Upkeep::new(limits.maintenance),
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
         runner.engine.list_options("pipeline", &super::options::SPEC);
         let scheduler = Arc::clone(&runner);
         runner.tasks.spawn(async move { scheduler.schedule().await });
+        let forgetting = Arc::clone(&runner);
+        runner.tasks.spawn(async move { forgetting.forget_events(limits.keep_events).await });
         runner
     }
 
@@ -331,9 +348,16 @@ impl Runner {
                 Ok((found, Vec::new()))
             }
             kind => {
-                let mut found = match &request.range {
-                    Some((from, until)) => inputs::between(bound, from, until.as_deref()).await?,
-                    None => inputs::next(&self.engine, pipeline.id, bound, kind == RunKind::FullRefresh, held).await?,
+                let found = match &request.range {
+                    Some((from, until)) => inputs::between(bound, from, until.as_deref()).await,
+                    None => inputs::next(&self.engine, pipeline.id, bound, kind == RunKind::FullRefresh, held).await,
+                };
+                let mut found = match found {
+                    Ok(found) => found,
+                    Err(error) => {
+                        let streams: Vec<_> = bound.streams().into_iter().cloned().collect();
+                        return Err(drift::reason(&self.engine, &streams, error).await);
+                    }
                 };
                 let left_out = match &mut found {
                     Some(inputs) => inputs::settle_columns(&self.engine, bound, inputs).await?,
@@ -437,7 +461,9 @@ impl Runner {
             };
             let error = match tried {
                 Ok(landing) => {
+                    let target = landing.landed.target.clone();
                     self.finish(run, landing).await?;
+                    self.keep_up(&target);
                     return Ok(None);
                 }
                 Err(error) => error,
@@ -489,7 +515,8 @@ impl Runner {
             RunKind::Replay | RunKind::Backfill => Vec::new(),
             _ => inputs::offsets(run),
         };
-        let told = Told::of(run, landed);
+        let mut told = Told::of(run, landed);
+        let misfits = std::mem::take(&mut told.misfits);
         let counts = told.counts;
         let end = RunEnd {
             run_id: run.run_id,
@@ -511,6 +538,7 @@ impl Runner {
         tracing::info!(pipeline = %run.pipeline, run = %run.run_id, read = counts.read, written = counts.written,
             quarantined = counts.quarantined, dropped = counts.dropped, "run landed");
         reached("run.finished");
+        drift::enter_misfits(&self.engine, &streams, &misfits, run.run_id).await;
         for stream in streams {
             if let Some((_, to)) = offsets.iter().find(|(id, _)| *id == stream.object.id)
                 && let Err(error) = stream.source.release(to).await

@@ -15,6 +15,7 @@ use super::sequence::{self, SEQUENCE_COLUMN, Sequence};
 use crate::delta::{self, Facts, Table};
 use crate::engine::{Engine, Scope, catalog_error, definition, is_dead_letters, privileges};
 use crate::error::{Code, Error, Result};
+use crate::formats::is_wider;
 use crate::sources::{POSITION_COLUMN, SOURCE_COLUMN};
 
 pub const RUN_COLUMN: &str = "_run_id";
@@ -45,6 +46,8 @@ pub(super) struct Target {
     pub(super) provenance: Vec<FieldRef>,
     /// Columns of the query that the table does not have yet.
     pub(super) added: Vec<FieldRef>,
+    /// Columns of the table that the query gives with a wider type, with that type.
+    pub(super) widened: Vec<FieldRef>,
     /// All columns of the table once all its rows are replaced, if they become others by that.
     pub(super) reshaped: Option<SchemaRef>,
 }
@@ -152,8 +155,15 @@ pub(super) async fn ensure(engine: &Arc<Engine>, pipeline: &Object, bound: &Boun
     let schema = table.schema();
     let (provenance, own): (Vec<FieldRef>, Vec<FieldRef>) = schema.fields().iter().cloned().partition(|field| is_provenance(field.name()));
     let added = lacking(&object, &schema, bound, policy)?;
-    let columns = own.into_iter().chain(added.iter().cloned()).collect();
-    Ok(Target { object, table, columns, provenance, added, reshaped: None })
+    let mut widened = wider(&schema, bound, policy);
+    let names: Vec<&str> = widened.iter().map(|field| field.name().as_str()).collect();
+    if !names.is_empty() && !table.can_widen(&names).await? {
+        // As before: values are made to fit, and those that cannot are records of their own.
+        widened.clear();
+    }
+    let as_wide = |field: FieldRef| widened.iter().find(|wide| wide.name() == field.name()).cloned().unwrap_or(field);
+    let columns = own.into_iter().map(as_wide).chain(added.iter().cloned()).collect();
+    Ok(Target { object, table, columns, provenance, added, widened, reshaped: None })
 }
 
 /// What becomes of columns that the table lacks.
@@ -185,6 +195,19 @@ fn lacking(object: &Object, schema: &SchemaRef, bound: &Bound, policy: SchemaCha
     Ok(added)
 }
 
+/// Columns of the table that hold every value of the query only with a wider type, and may get it.
+fn wider(schema: &SchemaRef, bound: &Bound, policy: SchemaChange) -> Vec<FieldRef> {
+    if policy != SchemaChange::Evolve {
+        return Vec::new();
+    }
+    let normal = delta::normalise(&bound.columns);
+    let wide = |field: &FieldRef| {
+        let given = normal.fields().iter().find(|given| given.name() == field.name() && !is_provenance(given.name()))?;
+        is_wider(field.data_type(), given.data_type()).then(|| Arc::new(field.as_ref().clone().with_data_type(given.data_type().clone())))
+    };
+    schema.fields().iter().filter(|field| field.name() != SEQUENCE_COLUMN).filter_map(wide).collect()
+}
+
 /// Whether the pipeline's owner may do to the target what its mode does.
 ///
 /// # Errors
@@ -199,10 +222,11 @@ pub(super) fn may_fill(engine: &Engine, object: &Object, bound: &Bound, scope: &
         return Err(Error::new(Code::NoPrivilege, "only runs put rows into hub.dead_letters"));
     }
     let store = engine.store().as_ref();
-    // New columns are for the owner alone to add.
+    // New columns and other types are for the owner alone.
     let body = table_body(object)?;
     let policy = policy(&bound.output, body.made_by.is_some());
-    if !lacking(object, &body.columns, bound, policy).unwrap_or_default().is_empty() {
+    let grows = !lacking(object, &body.columns, bound, policy).unwrap_or_default().is_empty();
+    if grows || !wider(&body.columns, bound, policy).is_empty() {
         privileges::require_owner(store, scope.judged(), object)?;
     }
     needed.iter().try_for_each(|privilege| privileges::require(store, scope.judged(), object, *privilege))
@@ -276,16 +300,25 @@ async fn create(engine: &Arc<Engine>, pipeline: &Object, bound: &Bound, scope: &
 }
 
 impl Target {
-    /// Adds the columns that the table lacks, and tells the catalog.
+    /// Adds the columns that the table lacks and widens those that are too narrow, and tells the catalog.
     pub(super) async fn evolve(&mut self, engine: &Arc<Engine>, facts: &Facts) -> Result<()> {
-        if self.added.is_empty() {
+        if self.added.is_empty() && self.widened.is_empty() && self.is_told()? {
             return Ok(());
         }
-        let fields: Vec<Field> = self.added.iter().map(|field| field.as_ref().clone()).collect();
-        self.table.evolve(&fields, facts).await?;
+        let fields = |refs: &[FieldRef]| refs.iter().map(|field| field.as_ref().clone()).collect::<Vec<Field>>();
+        self.table.widen(&fields(&self.widened), facts).await?;
+        self.table.evolve(&fields(&self.added), facts).await?;
         self.added.clear();
+        self.widened.clear();
         let body = self.body()?;
         self.tell(engine, body, facts)
+    }
+
+    /// Whether the catalog knows the table's columns: an attempt may have ended between the table's commit and the catalog's.
+    fn is_told(&self) -> Result<bool> {
+        let (body, schema) = (self.body()?, self.table.schema());
+        let shape = |columns: &SchemaRef| columns.fields().iter().map(|f| (f.name().clone(), f.data_type().clone())).collect::<Vec<_>>();
+        Ok(shape(&body.columns) == shape(&schema))
     }
 
     /// Tells the catalog of the column that holds the sequence, if it does not know what the table has. A run that is taken up again does

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use weir_catalog::{Counts, Lineage, ObjectId, RuleResult, Run, RunOutput, TableCommit};
 
 use super::bind::Bound;
+use super::drift::Misfits;
 use super::execute::Landed;
 use crate::sources::{FileKey, Position};
 
@@ -19,6 +20,8 @@ pub(super) struct Told {
     pub(super) file_rows: BTreeMap<FileKey, i64>,
     pub(super) commits: Vec<TableCommit>,
     pub(super) lineage: Vec<Lineage>,
+    /// Records that were refused, some of each rule. Outputs that share a stream were refused the same.
+    pub(super) misfits: Misfits,
     /// Of streams that move although the run failed.
     pub(super) offsets: Vec<(ObjectId, Position)>,
 }
@@ -34,7 +37,7 @@ impl Told {
 
     fn add(&mut self, run: &Run, landed: Landed) {
         // No `..`: whatever an output comes to know must be told here.
-        let Landed { target, step, output, lineage, mode, counts, rules, before, version, commits, file_rows } = landed;
+        let Landed { target, step, output, lineage, mode, counts, rules, before, version, commits, file_rows, misfits } = landed;
         self.counts.read += counts.read;
         self.counts.written += counts.written;
         self.counts.quarantined += counts.quarantined;
@@ -66,6 +69,9 @@ impl Told {
         }
         self.commits.extend(commits);
         self.lineage.extend(lineage);
+        for (rule, records) in misfits {
+            self.misfits.entry(rule).or_insert(records);
+        }
     }
 }
 

@@ -317,7 +317,7 @@ impl Session {
 
     /// The notifications to send now: none inside a transaction.
     pub fn take_notifications(&self) -> Vec<Notification> {
-        if self.in_block() { Vec::new() } else { self.client.take_notifications() }
+        if self.in_block() { Vec::new() } else { self.audible(self.client.take_notifications()) }
     }
 
     /// LISTEN and UNLISTEN: now, or with the transaction.
@@ -419,7 +419,7 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn link(&self) -> &Link {
+    pub(super) fn link(&self) -> &Arc<Link> {
         &self.link
     }
 
@@ -591,8 +591,17 @@ impl Session {
     /// Makes the transaction's commits: rows first, so that a table that was made here is filled when its name is known.
     async fn land(&self, block: &Block) -> Result<Vec<TableCommit>> {
         let rows = block.snapshot.commit(self.hub.engine(), &*block.draft, &self.role()).await?;
-        if !block.draft.is_empty() {
-            block.draft.commit(&self.role(), self.hub.clock().now())?;
+        let has_definitions = !block.draft.is_empty();
+        let now = self.hub.clock().now();
+        let told = block.draft.commit_telling(&self.link.events_of(&block.notifications, now), &self.role(), now);
+        match told {
+            Err(error) if !has_definitions && !rows.is_empty() => {
+                // The rows have landed: the transaction is committed, and only its notifications are lost.
+                tracing::error!(error = %Error::from(error).chain(), "notifications of a transaction could not be logged");
+            }
+            told => told?,
+        }
+        if has_definitions {
             self.hub.runner().definitions_changed();
         }
         Ok(rows)
@@ -855,7 +864,9 @@ fn names_of(definitions: &dyn Definitions, changes: &[Change]) -> Result<Option<
             Change::Access(AccessChange::DropRole(id)) => definitions.access()?.role_by_id(*id).map(|role| role.name),
             Change::Access(AccessChange::PutMember(membership)) => Some(definitions.access()?.name_of(membership.role)),
             Change::Access(AccessChange::DropMember { role, .. }) => Some(definitions.access()?.name_of(*role)),
-            Change::Access(AccessChange::PutDefault { .. } | AccessChange::DropDefault { .. }) | Change::Audit(_) => None,
+            Change::Access(AccessChange::PutDefault { .. } | AccessChange::DropDefault { .. }) | Change::Audit(_) | Change::Event(_) => {
+                None
+            }
         };
         if let Some(name) = name.filter(|name| !names.contains(name)) {
             names.push(name);

@@ -7,11 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 
 use super::client::{Local, State, change_vars};
-use crate::engine::{Caller, Client, Engine, Notification};
+use crate::engine::{Caller, Client, Engine, MAX_PAYLOAD_BYTES, Notification};
 use crate::error::{Code, Error, Result};
 
-/// Longest payload and name of a channel, as PostgreSQL has them.
-const MAX_PAYLOAD_BYTES: usize = 7_999;
+/// Longest name of a channel, as PostgreSQL has it.
 const MAX_CHANNEL_BYTES: usize = 63;
 
 pub struct Link {
@@ -62,11 +61,16 @@ impl Caller for Link {
         if payload.len() > MAX_PAYLOAD_BYTES {
             return Err(Error::new(Code::InvalidParameter, "payload string too long"));
         }
-        let notification = Notification { process: self.client.process, channel: channel.to_owned(), payload: payload.to_owned() };
-        match &mut self.state.lock().block {
-            Some(block) => block.notify(notification),
-            None => self.engine.clients().send(&notification),
+        self.refuse_channel(channel)?;
+        let (channel, payload) = (channel.to_owned(), payload.to_owned());
+        let notification = Notification { process: self.client.process, channel, payload, about: None };
+        if let Some(block) = &mut self.state.lock().block {
+            block.notify(notification);
+            return Ok(());
         }
+        let events = self.events_of(std::slice::from_ref(&notification), self.engine.clock().now());
+        self.engine.store().add_events(&events)?;
+        self.engine.clients().send(&notification);
         Ok(())
     }
 }

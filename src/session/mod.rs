@@ -1,5 +1,6 @@
 //! One client: role, settings, transaction state, cancellation, notices.
 
+mod bus;
 mod client;
 mod copy;
 mod cursor;

@@ -62,7 +62,7 @@ impl Session {
                 Change::Body { id, .. } | Change::Comment { id, .. } | Change::Drop { id } => {
                     self.definitions().object_by_id(*id)?.map(|object| object.schema)
                 }
-                Change::PutSecret { .. } | Change::Access(_) | Change::Audit(_) => None,
+                Change::PutSecret { .. } | Change::Access(_) | Change::Audit(_) | Change::Event(_) => None,
             };
             if schema.as_deref() != Some(self.temporary_schema()) {
                 return Ok(false);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use sqlparser::ast::{self, UnaryOperator};
+use weir_catalog::ChangeKind;
 use weir_sql::statements::create_source::{CreateSource, SchemaChange};
 use weir_sql::{Column, Element, Expr};
 
@@ -67,6 +68,54 @@ pub(super) fn rescue(columns: &mut Vec<ColumnSpec>) -> Result<()> {
     Ok(())
 }
 
+/// Puts what was accepted or followed since the definition was written in the place of what it says, with columns that were accepted as new.
+pub(super) fn amend(declared: &mut Vec<ColumnSpec>, stored: &Schema) {
+    for field in stored.fields() {
+        let now = ColumnSpec::from_field(field);
+        if !now.amended {
+            continue;
+        }
+        match declared.iter_mut().find(|column| column.name == now.name) {
+            Some(column) => {
+                let ColumnSpec { data_type, logical, not_null, renamed, gone, .. } = now;
+                *column = ColumnSpec { data_type, logical, not_null, renamed, gone, amended: true, ..column.clone() };
+            }
+            None => declared.push(now),
+        }
+    }
+}
+
+/// The stored columns of a source after a change of them was accepted.
+///
+/// # Errors
+/// `UndefinedColumn` when the source has no such column any more.
+pub fn amended(stored: &Schema, kind: ChangeKind, column: &str, rename: Option<&str>, field: Option<&Field>) -> Result<SchemaRef> {
+    let mut columns: Vec<ColumnSpec> = stored.fields().iter().map(|field| ColumnSpec::from_field(field)).collect();
+    if let (ChangeKind::Add, None, Some(field)) = (kind, rename, field) {
+        if columns.iter().any(|known| known.name.eq_ignore_ascii_case(column)) {
+            return Err(Error::new(Code::DuplicateColumn, format!("the source has a column \"{column}\" already")));
+        }
+        columns.push(ColumnSpec { amended: true, not_null: false, ..ColumnSpec::from_field(field) });
+        return Ok(Arc::new(Schema::new(columns.iter().map(ColumnSpec::stored).collect::<Vec<_>>())));
+    }
+    // What came in under the new name until now stays where it landed; from here on it is the old column's.
+    columns.retain(|known| rename.is_none_or(|new| known.name != new || known.name == column));
+    let Some(changed) = columns.iter_mut().find(|known| known.name == column) else {
+        return Err(Error::new(Code::UndefinedColumn, format!("the source has no column \"{column}\"")));
+    };
+    changed.amended = true;
+    match (rename, field, kind) {
+        (Some(new), ..) => changed.renamed = Some(new.to_owned()),
+        (None, Some(field), _) => {
+            let new = ColumnSpec::from_field(field);
+            (changed.data_type, changed.logical, changed.not_null) = (new.data_type, new.logical, new.not_null);
+        }
+        (None, None, ChangeKind::Nullable) => changed.not_null = false,
+        (None, None, _) => (changed.gone, changed.not_null) = (true, false),
+    }
+    Ok(Arc::new(Schema::new(columns.iter().map(ColumnSpec::stored).collect::<Vec<_>>())))
+}
+
 /// Columns stored since the definition was written: fields that became columns. `included` are names that are no field's.
 pub(super) fn evolved<'a>(
     declared: &'a [ColumnSpec],
@@ -83,7 +132,7 @@ pub(super) fn evolved<'a>(
 /// # Errors
 /// `DataException` when a field's name, read without case, is taken by something else, or when there are too many.
 pub(super) fn with_new(columns: &[ColumnSpec], new: &[Field], included: &[Field], place: &str) -> Result<SchemaRef> {
-    let mut fields: Vec<Field> = columns.iter().map(ColumnSpec::field).collect();
+    let mut fields: Vec<Field> = columns.iter().map(ColumnSpec::stored).collect();
     let mut taken: HashMap<String, String> = HashMap::new();
     let provenance = [SOURCE_COLUMN, POSITION_COLUMN].into_iter().map(str::to_owned);
     let names = fields.iter().chain(included).map(|field| field.name().clone()).chain(provenance);

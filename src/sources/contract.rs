@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use parking_lot::Mutex;
 use serde_json::Value as Json;
-use weir_catalog::{ObjectId, Store};
+use weir_catalog::{ChangeKind, ObjectId, Store};
 use weir_sql::statements::create_source::CreateSource;
 
 use crate::clock::{Clock, Micros};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::formats::{ColumnSpec, Reject};
 use crate::spec::{Options, Spec};
 
@@ -106,9 +106,12 @@ pub trait Source: Send + Sync {
     /// The end of the next batch after `from`; None when there is nothing new. Files within their settle time are not offered.
     async fn next(&self, from: Option<&Position>, limit: &BatchLimit) -> Result<Option<Position>>;
 
-    /// The columns that the rows of a range need: `schema()` with new fields in it. None when it has none, or when new fields do not become
-    /// columns. Asked before a run is frozen, so that every attempt at it reads the same columns.
-    async fn grown(&self, range: &Range) -> Result<Option<SchemaRef>>;
+    /// How the rows of a range, or with None the system as it is now, differ from the columns. Asked before a run is frozen, so that every
+    /// attempt at it reads the same columns; and when the source cannot be read, for the reason.
+    async fn drift(&self, range: Option<&Range>) -> Result<Drift>;
+
+    /// What a column would have to become to take values that it refused in these records; None when nothing would help.
+    async fn suits(&self, column: &str, records: Vec<RawRecord>) -> Result<Option<Seen>>;
 
     /// The rows of a range (None = all there is now), as a table whose first columns are `schema()`; with `provenance`, then `_source` and
     /// `_source_position`.
@@ -128,6 +131,33 @@ pub trait Source: Send + Sync {
 
     /// Arrival time of the oldest record after `from`, for lag; None when caught up or unknown.
     async fn oldest_unread(&self, from: Option<&Position>) -> Result<Option<Micros>>;
+}
+
+/// How rows differ from the columns of their source.
+#[derive(Debug, Clone, Default)]
+pub struct Drift {
+    /// The columns as the rows need them, as the catalog keeps them: with fields that became columns, and with wider types. None when they
+    /// stay as they are.
+    pub columns: Option<SchemaRef>,
+    pub seen: Vec<Seen>,
+    /// Why the source takes nothing of it (ON SCHEMA CHANGE FAIL, or rows that cannot be read at all).
+    pub refused: Option<Error>,
+}
+
+/// A change of a source's columns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    pub kind: ChangeKind,
+    pub column: String,
+    /// What it was, in words: a type, a name.
+    pub before: Option<String>,
+    pub after: String,
+    /// The column as it would be, where its type or its NOT NULL change, or where it is new.
+    pub field: Option<Field>,
+    /// The file or table that shows it.
+    pub seen_in: String,
+    /// Whether the source's policy follows it by itself.
+    pub is_followed: bool,
 }
 
 /// Where to begin reading.

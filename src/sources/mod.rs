@@ -2,13 +2,14 @@
 
 mod columns;
 mod contract;
+mod drift;
 mod local;
 mod postgres;
 mod watched;
 
-pub use columns::rescued_field;
+pub use columns::{amended, rescued_field};
 pub use contract::{
-    BatchLimit, Check, Connector, FileKey, OpenRequest, Position, Range, RawRecord, RejectSink, RemoteRelation, ScanRequest, Source,
+    BatchLimit, Check, Connector, FileKey, OpenRequest, Position, Range, RawRecord, RejectSink, RemoteRelation, ScanRequest, Seen, Source,
     SourceReject, StartPoint,
 };
 pub use watched::{Watch, watched};

@@ -19,7 +19,7 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, stream};
 
-use super::contract::{BatchLimit, Position, Range, RawRecord, ScanRequest, Source, StartPoint};
+use super::contract::{BatchLimit, Drift, Position, Range, RawRecord, ScanRequest, Seen, Source, StartPoint};
 use crate::clock::Micros;
 use crate::error::Result;
 
@@ -74,8 +74,13 @@ impl Source for Watched {
         self.seen(self.source.next(from, limit).await)
     }
 
-    async fn grown(&self, range: &Range) -> Result<Option<SchemaRef>> {
-        self.source.grown(range).await
+    async fn drift(&self, range: Option<&Range>) -> Result<Drift> {
+        self.source.drift(range).await
+    }
+
+    /// As for `decode_again`.
+    async fn suits(&self, column: &str, records: Vec<RawRecord>) -> Result<Option<Seen>> {
+        self.source.suits(column, records).await
     }
 
     async fn scan(&self, range: Option<Range>, request: ScanRequest) -> Result<Arc<dyn TableProvider>> {

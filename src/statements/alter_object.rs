@@ -48,7 +48,7 @@ fn options(session: &Session, definitions: &dyn Definitions, mut object: Object,
             let checked = create_source::check(session, definitions, &object.schema, &effective::source(&object)?);
             checked.map_err(|error| in_this_text(error, change))?.depends_on
         }
-        Kind::Schema | Kind::Secret | Kind::View | Kind::Table | Kind::Pipeline => {
+        Kind::Schema | Kind::Secret | Kind::View | Kind::Table | Kind::Pipeline | Kind::Template => {
             return Err(Error::new(Code::InvalidOption, format!("a {} has no options", kind.noun())));
         }
     };

@@ -7,7 +7,7 @@ use weir_sql::Privilege;
 use weir_sql::statements::alter_object::ObjectChange;
 use weir_sql::statements::alter_pipeline::{AlterPipeline, PipelineChange};
 
-use super::{alter_object, columns, create_pipeline, drop_object, names};
+use super::{alter_object, columns, create_pipeline, drop_object, instance, names};
 use crate::engine::{Scope, definition as effective, privileges};
 use crate::error::{Code, Error, Result};
 use crate::pipelines;
@@ -30,7 +30,8 @@ pub(super) async fn execute(session: &Session, statement: &AlterPipeline, text: 
         | PipelineChange::AddTrigger(_)
         | PipelineChange::SetTrigger(_)
         | PipelineChange::DropSchedule
-        | PipelineChange::DropTriggers => privileges::require_owner(&*definitions, &role, &pipeline),
+        | PipelineChange::DropTriggers
+        | PipelineChange::RefreshFromTemplate => privileges::require_owner(&*definitions, &role, &pipeline),
     }
     .map_err(|error| error.at(name.position()))?;
     match change {
@@ -50,6 +51,7 @@ pub(super) async fn execute(session: &Session, statement: &AlterPipeline, text: 
             let result = definition(session, &*definitions, pipeline, text).await;
             session.stage(&[result.map_err(|error| alter_object::in_this_text(error, options))?])?;
         }
+        PipelineChange::RefreshFromTemplate => instance::refresh(session, &pipeline, name.position()).await?,
         PipelineChange::AddTrigger(_) | PipelineChange::SetTrigger(_) | PipelineChange::DropSchedule | PipelineChange::DropTriggers => {
             let result = definition(session, &*definitions, pipeline, text).await;
             session.stage(&[result.map_err(Error::without_position)?])?;

@@ -4,10 +4,11 @@
 
 use serde_json::json;
 use weir_catalog::{Definitions, Kind, Object, ObjectId};
-use weir_sql::statements::create_pipeline::{CreatePipeline, TriggerKind};
+use weir_sql::statements::create_pipeline::{Body, CreatePipeline, TriggerKind};
 use weir_sql::{Name, Privilege};
 
 use super::definition::{self, New};
+use super::instance;
 use super::names::{self, Existing, Wanted};
 use crate::engine::{Scope, privileges};
 use crate::error::{Code, Error, Result};
@@ -16,6 +17,9 @@ use crate::session::{Notice, Outcome, Session};
 
 pub(super) async fn execute(session: &Session, statement: &CreatePipeline, text: &str) -> Result<Outcome> {
     let name = &statement.name;
+    if let Body::Template { template, arguments } = &statement.body {
+        return instance::create(session, statement, template, arguments).await;
+    }
     if statement.temporary {
         return Err(Error::new(Code::NotSupported, "CREATE TEMP PIPELINE is not supported yet").at(name.position()));
     }

@@ -19,7 +19,7 @@ use crate::session::{Outcome, Session};
 pub(super) fn columns(statement: &DescribeObject) -> SchemaRef {
     match statement.kind {
         None | Some(ObjectKind::Source | ObjectKind::Table | ObjectKind::View) => relation_columns(),
-        Some(ObjectKind::Schema | ObjectKind::Secret | ObjectKind::Connection | ObjectKind::Pipeline) => {
+        Some(ObjectKind::Schema | ObjectKind::Secret | ObjectKind::Connection | ObjectKind::Pipeline | ObjectKind::Template) => {
             answer::schema(&[("property", Of::Text), ("value", Of::Text)])
         }
     }
@@ -35,7 +35,11 @@ pub(super) async fn execute(session: &Session, statement: &DescribeObject) -> Re
         Some(kind) => names::get(session, &*definitions, names::kind_of(kind), &statement.name)?,
         None => names::relation(session, &*definitions, &statement.name)?,
     };
-    let judged = privileges::require_any(&*definitions, &session.role(), &object);
+    let judged = match object.kind {
+        // Whoever may look into its schema may use it.
+        Kind::Template => Ok(()),
+        _ => privileges::require_any(&*definitions, &session.role(), &object),
+    };
     judged.map_err(|error| error.at(statement.name.position()))?;
     let arrays = if object.kind.is_relation() { relation(session, &object).await? } else { properties(session, &object)? };
     Ok(Outcome::batch(answer::batch(columns(statement), arrays)?, "DESCRIBE"))
@@ -122,6 +126,17 @@ fn properties(session: &Session, object: &Object) -> Result<Vec<ArrayRef>> {
             pairs.push(("state".to_owned(), Some(if body.suspended { "suspended" } else { "enabled" }.to_owned())));
             pairs.extend(definition.header.triggers.iter().map(|trigger| ("trigger".to_owned(), Some(trigger.text.clone()))));
             pairs.extend(options(&definition.header.options));
+            if let Some(usage) = &body.template {
+                pairs.push(("template".to_owned(), Some(format!("{} version {}", usage.name, usage.version))));
+                pairs.push(("template_arguments".to_owned(), Some(usage.arguments.clone())));
+            }
+        }
+        Kind::Template => {
+            let template = effective::template(object)?;
+            pairs.extend(template.parameters.iter().map(|parameter| {
+                let default = parameter.default.as_ref().map(|default| format!(" DEFAULT {}", default.text)).unwrap_or_default();
+                ("parameter".to_owned(), Some(format!("{} {}{default}", parameter.name, parameter.kind.name())))
+            }));
         }
         Kind::Schema | Kind::Secret | Kind::Source | Kind::View | Kind::Table => {}
     }

@@ -11,10 +11,11 @@ use weir_sql::{Statement, StatementKind};
 
 use super::effect::{Effect, alter_command, effect};
 use super::{
-    alter_object, alter_pipeline, alter_secret, alter_table, cancel_run, comment_on, copy, create_connection, create_pipeline,
-    create_schema, create_secret, create_source, create_table, create_view, cursor, describe_history, describe_object, dml, drop_object,
-    explain, explain_pipeline, grant, grant_role, import_foreign_schema, names, notify, prepared, query, redact, replay_pipeline,
-    restore_table, roles, run_pipeline, set_variable, show_create, show_objects, show_runs, transaction, truncate, validate_connection,
+    alter_object, alter_pipeline, alter_secret, alter_source, alter_table, cancel_run, comment_on, copy, create_connection,
+    create_pipeline, create_schema, create_secret, create_source, create_table, create_template, create_view, cursor, describe_history,
+    describe_object, dml, drop_object, explain, explain_pipeline, grant, grant_role, import_foreign_schema, names, notify, optimize,
+    prepared, query, redact, replay_pipeline, restore_table, roles, run_pipeline, set_variable, show_create, show_objects, show_runs,
+    transaction, truncate, vacuum, validate_connection,
 };
 use crate::error::{Code, Error, Result};
 use crate::session::{CopyIn, Description, Outcome, Session, TransactionStatus};
@@ -161,6 +162,8 @@ async fn columns(session: &Session, kind: &StatementKind) -> Result<Option<Schem
         StatementKind::ReplayPipeline(_) => Some(run_pipeline::report_columns()),
         StatementKind::ExplainPipeline(statement) => Some(explain_pipeline::columns(session, statement).await?),
         StatementKind::RestoreTable(_) => Some(restore_table::columns()),
+        StatementKind::Optimize(_) => Some(optimize::columns()),
+        StatementKind::Vacuum(_) => Some(vacuum::columns()),
         StatementKind::ShowVariable(statement) => Some(set_variable::columns(statement)),
         StatementKind::FetchCursor(statement) => cursor::columns(session, statement)?,
         StatementKind::Query(_)
@@ -176,14 +179,14 @@ async fn columns(session: &Session, kind: &StatementKind) -> Result<Option<Schem
         | StatementKind::CreateView(_)
         | StatementKind::CreateTable(_)
         | StatementKind::CreatePipeline(_)
+        | StatementKind::CreateTemplate(_)
         | StatementKind::AlterObject(_)
         | StatementKind::AlterPipeline(_)
+        | StatementKind::AlterSource(_)
         | StatementKind::AlterTable(_)
         | StatementKind::DropObject(_)
         | StatementKind::CommentOn(_)
         | StatementKind::CancelRun(_)
-        | StatementKind::Optimize(_)
-        | StatementKind::Vacuum(_)
         | StatementKind::Truncate(_)
         | StatementKind::Transaction(_)
         | StatementKind::SetVariable(_)
@@ -227,8 +230,10 @@ pub(super) fn execute_kind<'a>(
             StatementKind::CreateView(it) => create_view::execute(session, it, text).await,
             StatementKind::CreateTable(it) => create_table::execute(session, it, text).await,
             StatementKind::CreatePipeline(it) => create_pipeline::execute(session, it, text).await,
+            StatementKind::CreateTemplate(it) => create_template::execute(session, it, text),
             StatementKind::AlterObject(it) => alter_object::execute(session, it, text).await,
             StatementKind::AlterPipeline(it) => alter_pipeline::execute(session, it, text).await,
+            StatementKind::AlterSource(it) => alter_source::execute(session, it),
             StatementKind::AlterTable(it) => alter_table::execute(session, it, text).await,
             StatementKind::DropObject(it) => drop_object::execute(session, it).await,
             StatementKind::ShowObjects(it) => show_objects::execute(session, it),
@@ -253,8 +258,8 @@ pub(super) fn execute_kind<'a>(
             StatementKind::Prepare(it) => prepared::prepare(session, it),
             StatementKind::Execute(it) => prepared::execute(session, it).await,
             StatementKind::Deallocate(it) => prepared::deallocate(session, it),
-            StatementKind::Optimize(_) => Err(not_built("OPTIMIZE", statement.position)),
-            StatementKind::Vacuum(_) => Err(not_built("VACUUM", statement.position)),
+            StatementKind::Optimize(it) => optimize::execute(session, it).await,
+            StatementKind::Vacuum(it) => vacuum::execute(session, it).await,
             StatementKind::Truncate(it) => truncate::execute(session, it).await,
             StatementKind::Bus(it) => notify::execute(session, it),
             StatementKind::Copy(it) => copy::execute(session, it).await,

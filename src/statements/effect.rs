@@ -39,8 +39,10 @@ pub(super) fn effect(kind: &StatementKind) -> Effect {
         StatementKind::CreateView(_) => Effect::Writes("CREATE VIEW"),
         StatementKind::CreateTable(_) => Effect::Writes("CREATE TABLE"),
         StatementKind::CreatePipeline(_) => Effect::Writes("CREATE PIPELINE"),
+        StatementKind::CreateTemplate(_) => Effect::Writes("CREATE TEMPLATE"),
         StatementKind::AlterObject(statement) => Effect::Writes(alter_command(statement.kind)),
         StatementKind::AlterPipeline(_) => Effect::Writes("ALTER PIPELINE"),
+        StatementKind::AlterSource(_) => Effect::Writes("ALTER SOURCE"),
         StatementKind::AlterTable(_) => Effect::Writes("ALTER TABLE"),
         StatementKind::DropObject(statement) => Effect::Writes(drop_command(statement.kind)),
         StatementKind::CommentOn(_) => Effect::Writes("COMMENT"),
@@ -106,6 +108,7 @@ pub(super) fn alter_command(kind: ObjectKind) -> &'static str {
         ObjectKind::Table => "ALTER TABLE",
         ObjectKind::View => "ALTER VIEW",
         ObjectKind::Pipeline => "ALTER PIPELINE",
+        ObjectKind::Template => "ALTER TEMPLATE",
     }
 }
 
@@ -118,5 +121,6 @@ pub(super) fn drop_command(kind: ObjectKind) -> &'static str {
         ObjectKind::Table => "DROP TABLE",
         ObjectKind::View => "DROP VIEW",
         ObjectKind::Pipeline => "DROP PIPELINE",
+        ObjectKind::Template => "DROP TEMPLATE",
     }
 }

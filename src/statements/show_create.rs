@@ -22,6 +22,7 @@ pub(super) fn execute(session: &Session, statement: &ShowCreate) -> Result<Outco
     let object = names::get(session, &*definitions, names::kind_of(statement.kind), &statement.name)?;
     match object.kind {
         // Options may hold what should have been a secret.
+        Kind::Template => Ok(()),
         Kind::Connection => privileges::require_owner(&*definitions, &session.role(), &object),
         _ => privileges::require_any(&*definitions, &session.role(), &object),
     }

@@ -6,6 +6,7 @@ use weir_sql::statements::show_objects::ShowObjects;
 
 use super::answer::{self, Of};
 use super::names;
+use crate::engine::privileges;
 use crate::error::{Code, Error, Result};
 use crate::session::{Outcome, Session};
 
@@ -27,7 +28,18 @@ pub(super) fn execute(session: &Session, statement: &ShowObjects) -> Result<Outc
         objects.retain(|object| !names::is_reserved(&object.schema));
     }
     let (access, role) = (definitions.access()?, session.role());
-    objects.retain(|object| access.allows_any(&role, Thing::of(object)));
+    let mut seen = Vec::with_capacity(objects.len());
+    for object in objects {
+        // A template is for whoever may look into its schema.
+        let may = match object.kind {
+            Kind::Template => privileges::may_look_into(&*definitions, &role, &object.schema)?,
+            _ => access.allows_any(&role, Thing::of(&object)),
+        };
+        if may {
+            seen.push(object);
+        }
+    }
+    let mut objects = seen;
     if let Some(pattern) = like {
         objects.retain(|object| matches(pattern, &object.name));
     }

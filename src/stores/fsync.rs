@@ -3,7 +3,10 @@
 //! A new file is staged beside its target, synced, and only then linked or renamed into place; then its folder is synced. So a file is
 //! either absent or whole, also after a power cut, and a reader never sees one that could still vanish. A sync that fails is never tried
 //! again: it ends the process, see `sync`.
+//!
+//! A store can be narrowed to some files of one folder, so that who lists it does not pay for all the others.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -22,6 +25,7 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 
+use super::listing;
 use super::sync::{sync_dir, sync_file};
 
 const NAME: &str = "FsyncStore";
@@ -30,6 +34,38 @@ const NAME: &str = "FsyncStore";
 #[derive(Debug, Clone, Default)]
 pub struct FsyncStore {
     inner: Arc<LocalFileSystem>,
+    shown: Option<Arc<Shown>>,
+}
+
+/// The files that are shown of a folder, as if there were no others.
+#[derive(Debug)]
+struct Shown {
+    folder: Path,
+    names: BTreeSet<String>,
+}
+
+impl FsyncStore {
+    /// A store in which a folder has these files, as far as they exist, and no others can be read. Folders in it are as ever.
+    ///
+    /// # Errors
+    /// When the folder's path is not absolute, or not one that the store can name.
+    pub fn showing(folder: &FsPath, names: BTreeSet<String>) -> Result<Self> {
+        let folder = Path::from_absolute_path(folder)?;
+        Ok(Self { inner: Arc::default(), shown: Some(Arc::new(Shown { folder, names })) })
+    }
+
+    fn shown_in(&self, prefix: Option<&Path>) -> Option<&Shown> {
+        self.shown.as_deref().filter(|shown| prefix == Some(&shown.folder))
+    }
+
+    fn hides(&self, location: &Path) -> bool {
+        let Some(shown) = &self.shown else { return false };
+        let Some(mut parts) = location.prefix_match(&shown.folder) else { return false };
+        match (parts.next(), parts.next()) {
+            (Some(name), None) => !shown.names.contains(name.as_ref()),
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for FsyncStore {
@@ -104,7 +140,7 @@ impl Drop for Staged {
     }
 }
 
-fn failed(path: &FsPath, source: io::Error) -> Error {
+pub(super) fn failed(path: &FsPath, source: io::Error) -> Error {
     let text = path.display().to_string();
     match source.kind() {
         ErrorKind::AlreadyExists => Error::AlreadyExists { path: text, source: source.into() },
@@ -113,7 +149,7 @@ fn failed(path: &FsPath, source: io::Error) -> Error {
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(source) => Err(Error::JoinError { source }),
@@ -153,6 +189,9 @@ impl ObjectStore for FsyncStore {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        if self.hides(location) {
+            return Err(Error::NotFound { path: location.to_string(), source: "the file is not shown".into() });
+        }
         self.inner.get_opts(location, options).await
     }
 
@@ -165,11 +204,21 @@ impl ObjectStore for FsyncStore {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list(prefix)
+        match self.shown_in(prefix) {
+            Some(shown) => listing::of(Arc::clone(&self.inner), shown.folder.clone(), shown.names.iter().cloned().collect()),
+            None => self.inner.list(prefix),
+        }
     }
 
     fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list_with_offset(prefix, offset)
+        match (self.shown_in(prefix), prefix) {
+            (Some(shown), _) => {
+                let behind = shown.names.iter().filter(|name| shown.folder.clone().join(name.as_str()) > *offset).cloned();
+                listing::of(Arc::clone(&self.inner), shown.folder.clone(), behind.collect())
+            }
+            (None, Some(folder)) => listing::behind(Arc::clone(&self.inner), folder.clone(), offset.clone()),
+            (None, None) => self.inner.list_with_offset(None, offset),
+        }
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {

@@ -2,6 +2,7 @@
 
 mod compression;
 mod fsync;
+mod listing;
 mod local;
 mod sync;
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::access;
 use super::row::{all, first, from_word, json, run, to_json};
+use super::{access, events};
 use crate::access::{Access, AuditEntry, Edit};
 use crate::change::{Look, State, name_space};
 use crate::error::{Error, ErrorKind, Result};
+use crate::events::NewEvent;
 use crate::model::{Kind, Object, ObjectId, ObjectVersion, SecretValue};
 use crate::secret::{Sealed, SecretKey};
 
@@ -126,6 +127,10 @@ impl State for Rows<'_> {
 
     fn note(&mut self, entry: &AuditEntry) -> Result<()> {
         access::note(self.db, entry)
+    }
+
+    fn tell(&mut self, event: &NewEvent) -> Result<()> {
+        events::insert(self.db, event)
     }
 
     fn put_secret(&mut self, secret: &Object, value: Option<&SecretValue>) -> Result<()> {

@@ -3,12 +3,14 @@
 mod access;
 mod database;
 mod definitions;
+mod events;
 mod files;
 mod history;
 mod migrations;
 mod roles;
 mod row;
 mod runs;
+mod schema_changes;
 mod store;
 
 pub use store::{SqliteStore, open, open_in_memory};

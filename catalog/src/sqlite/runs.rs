@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::definitions::Rows;
 use super::row::{all, first, from_word, json, run, signed, to_json, unsigned, word};
-use super::{files, history};
+use super::{events, files, history};
 use crate::change;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Micros, ObjectId, Offset, RuleResult, Run, RunEnd, RunOutput, RunStatus};
@@ -73,6 +73,7 @@ pub(super) fn freeze(db: &Connection, frozen: &Run) -> Result<Run> {
             to_json(inputs)?,
         ],
     )?;
+    events::started(db, &frozen)?;
     Ok(frozen)
 }
 
@@ -159,6 +160,7 @@ pub(super) fn end(db: &Connection, key: &SecretKey, end: &RunEnd) -> Result<bool
     table_commits.iter().try_for_each(|commit| history::record_commit(db, commit))?;
     schema_versions.iter().try_for_each(|version| history::append_schema(db, version))?;
     history::replace_lineage(db, lineage)?;
+    events::ended(db, &before, end)?;
     let mut rows = Rows::new(db, key);
     let changes = change::without_vanished(&rows, changes)?;
     change::apply(&mut rows, &changes, &before.requested_by, *ended_at)?;

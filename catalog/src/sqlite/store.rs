@@ -4,21 +4,23 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use rusqlite::Connection;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::database::Database;
 use super::definitions::{self, Rows};
-use super::{access, files, history, roles, runs};
+use super::{access, events, files, history, roles, runs, schema_changes};
 use crate::access::{Access, AuditEntry};
 use crate::change::{self, Look};
 use crate::error::{Error, Result};
+use crate::events::{Event, NewEvent};
 use crate::model::{
     Change, FileEntry, FileSeen, Kind, Lineage, Micros, Object, ObjectId, ObjectVersion, Offset, Role, RuleResult, Run, RunEnd, RunOutput,
-    RunStatus, SchemaVersion, SecretValue, TableCommit,
+    RunStatus, SchemaChange, SchemaVersion, SecretValue, TableCommit, TriggerMark,
 };
 use crate::secret::{SecretKey, SecretKeySource};
-use crate::store::{Definitions, Health, RunFilter, Store};
+use crate::store::{Decision, Definitions, EventFilter, Health, Listener, RunFilter, Store};
 
 /// Ids set aside with one write. Those not given before the hub stops are never given.
 const IDS_AT_ONCE: i64 = 32;
@@ -32,6 +34,7 @@ pub struct SqliteStore {
     ids: Mutex<(i64, i64)>,
     /// Roles and rights, and the generation they were read in.
     access: RwLock<Option<(u64, Arc<Access>)>>,
+    listeners: RwLock<Vec<Listener>>,
 }
 
 /// Opens the catalog of a data folder, which must exist, and keeps every other hub out of it until the store is dropped.
@@ -68,7 +71,8 @@ impl SqliteStore {
     }
 
     fn over(database: Database, key: SecretKey) -> Self {
-        SqliteStore { database, key, generation: AtomicU64::new(0), ids: Mutex::default(), access: RwLock::default() }
+        let (generation, ids, access, listeners) = (AtomicU64::new(0), Mutex::default(), RwLock::default(), RwLock::default());
+        SqliteStore { database, key, generation, ids, access, listeners }
     }
 
     fn look<T>(&self, read: impl FnOnce(&Rows<'_>) -> Result<T>) -> Result<T> {
@@ -77,6 +81,23 @@ impl SqliteStore {
 
     fn moved_on(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A write that may log events: whoever listens is told of them after the commit, before the next write begins. `done` is called first.
+    fn write_telling<T>(&self, work: impl FnOnce(&Connection) -> Result<T>, done: impl FnOnce(&T)) -> Result<T> {
+        let work = |db: &Connection| {
+            let after = events::newest(db)?;
+            let value = work(db)?;
+            let fresh = events::list(db, &EventFilter { after, ..EventFilter::default() })?;
+            Ok((value, fresh))
+        };
+        let told = |(value, fresh): &(T, Vec<Event>)| {
+            done(value);
+            if !fresh.is_empty() {
+                self.listeners.read().unwrap_or_else(PoisonError::into_inner).iter().for_each(|listener| listener(fresh));
+            }
+        };
+        Ok(self.database.write_then(work, told)?.0)
     }
 
     #[cfg(test)]
@@ -144,12 +165,12 @@ impl Definitions for SqliteStore {
 
 impl Store for SqliteStore {
     fn apply_expecting(&self, expected: &[(ObjectId, i64)], changes: &[Change], by: &str, now: Micros) -> Result<()> {
-        let work = |db: &_| {
+        let work = |db: &Connection| {
             let mut rows = Rows::new(db, &self.key);
             change::expect_versions(&rows, expected)?;
             change::apply(&mut rows, changes, by, now)
         };
-        self.database.write_then(work, |()| self.moved_on())
+        self.write_telling(work, |()| self.moved_on())
     }
 
     fn generation(&self) -> u64 {
@@ -181,8 +202,14 @@ impl Store for SqliteStore {
         self.database.read(|db| access::audited(db, limit))
     }
 
-    fn freeze_run(&self, run: &Run) -> Result<Run> {
-        self.database.write(|db| runs::freeze(db, run))
+    fn freeze_triggered(&self, run: &Run, marks: &[TriggerMark]) -> Result<Run> {
+        let work = |db: &Connection| {
+            for TriggerMark { pipeline_id, trigger, state } in marks {
+                runs::set_trigger_state(db, *pipeline_id, trigger, state)?;
+            }
+            runs::freeze(db, run)
+        };
+        self.write_telling(work, |_| ())
     }
 
     fn mark_run(
@@ -203,7 +230,7 @@ impl Store for SqliteStore {
                 self.moved_on();
             }
         };
-        self.database.write_then(|db| runs::end(db, &self.key, end), ended)?;
+        self.write_telling(|db| runs::end(db, &self.key, end), ended)?;
         Ok(())
     }
 
@@ -241,6 +268,26 @@ impl Store for SqliteStore {
 
     fn set_trigger_state(&self, pipeline_id: ObjectId, trigger: &str, state: &Json) -> Result<()> {
         self.database.write(|db| runs::set_trigger_state(db, pipeline_id, trigger, state))
+    }
+
+    fn add_events(&self, events: &[NewEvent]) -> Result<()> {
+        self.write_telling(|db| events.iter().try_for_each(|event| events::insert(db, event)), |()| ())
+    }
+
+    fn events(&self, filter: &EventFilter) -> Result<Vec<Event>> {
+        self.database.read(|db| events::list(db, filter))
+    }
+
+    fn newest_event(&self) -> Result<i64> {
+        self.database.read(events::newest)
+    }
+
+    fn forget_events(&self, before: Micros, to: i64, limit: usize) -> Result<usize> {
+        self.database.write(|db| events::forget(db, before, to, limit))
+    }
+
+    fn when_events(&self, listener: Listener) {
+        self.listeners.write().unwrap_or_else(PoisonError::into_inner).push(listener);
     }
 
     fn register_files(&self, source_id: ObjectId, seen: &[FileSeen], now: Micros) -> Result<Vec<FileEntry>> {
@@ -284,6 +331,30 @@ impl Store for SqliteStore {
 
     fn schema_versions(&self, relation_id: Option<ObjectId>) -> Result<Vec<SchemaVersion>> {
         self.database.read(|db| history::schemas(db, relation_id))
+    }
+
+    fn propose(&self, seen: &[SchemaChange]) -> Result<Vec<Option<i64>>> {
+        // The same is seen with every batch: that must not wait for a writer.
+        let known = self.database.read(|db| seen.iter().map(|seen| schema_changes::known(db, seen)).collect::<Result<Vec<_>>>())?;
+        if known.iter().all(Option::is_some) {
+            return Ok(known.into_iter().map(|known| known.and_then(schema_changes::Known::number)).collect());
+        }
+        self.database.write(|db| seen.iter().map(|seen| schema_changes::propose(db, seen)).collect())
+    }
+
+    fn schema_changes(&self, relation_id: Option<ObjectId>) -> Result<Vec<SchemaChange>> {
+        self.database.read(|db| schema_changes::list(db, relation_id))
+    }
+
+    fn decide(&self, decision: &Decision<'_>) -> Result<()> {
+        let work = |db: &_| {
+            schema_changes::decide(db, decision)?;
+            if let Some(version) = decision.version {
+                history::append_schema(db, version)?;
+            }
+            change::apply(&mut Rows::new(db, &self.key), decision.changes, decision.by, decision.at)
+        };
+        self.database.write_then(work, |()| self.moved_on())
     }
 
     fn lineage(&self) -> Result<Vec<Lineage>> {

@@ -99,6 +99,10 @@ fn what_was_told_survives_a_kill() {
         // A run's end is there whole or not at all: the offset moves with it.
         let offset = store.offset(pipeline, pipeline).unwrap().and_then(|position| position.as_i64()).unwrap_or(0);
         assert_eq!(offset, over);
+        // So are its events: one for each start and each end, none of what was rolled back.
+        let events = store.events(&EventFilter::default()).unwrap();
+        let logged = |kind: &str| events.iter().filter(|event| event.kind == kind).count() as i64;
+        assert_eq!((logged("hub.run.started"), logged("hub.run.completed")), (newest, over));
         // Each kill leaves at most the view of the round it broke.
         assert!(store.objects(Some(Kind::View), None).unwrap().len() <= 8);
     }

@@ -3,7 +3,9 @@
 mod crash;
 mod definitions;
 mod draft;
+mod events;
 mod fixture;
 mod ledger;
 mod runs;
+mod schema_changes;
 mod secrets;

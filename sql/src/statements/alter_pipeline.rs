@@ -26,6 +26,8 @@ pub enum PipelineChange {
         source: Option<Name>,
         to: OffsetTarget,
     },
+    /// `REFRESH FROM TEMPLATE`: made again, as its template is now.
+    RefreshFromTemplate,
     Object(ObjectChange),
 }
 
@@ -50,6 +52,7 @@ const CHANGES: &[&str] = &[
     "RENAME TO",
     "SET SCHEMA",
     "OWNER TO",
+    "REFRESH FROM TEMPLATE",
 ];
 
 impl AlterPipeline {
@@ -68,6 +71,10 @@ impl PipelineChange {
         }
         if p.word("RESUME") {
             return Ok(Self::Resume);
+        }
+        if p.word("REFRESH") {
+            p.expect(&["FROM", "TEMPLATE"])?;
+            return Ok(Self::RefreshFromTemplate);
         }
         if p.words(&["RESET", "OFFSETS"]) {
             let source = if p.word("FOR") { Some(p.name()?) } else { None };

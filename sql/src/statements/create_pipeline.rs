@@ -35,6 +35,8 @@ pub struct Header {
     pub triggers: Vec<Trigger>,
     pub reject_limit: Option<RejectLimit>,
     pub options: Options,
+    /// The list of options as typed, from its bracket on; empty when there is none.
+    pub options_text: String,
     pub comment: Option<String>,
 }
 
@@ -219,7 +221,9 @@ impl Header {
             self.reject_limit = Some(RejectLimit::parse(p)?);
         } else if Options::begins(p) {
             once(self.options.is_empty(), "WITH", position)?;
+            let start = p.index() + 1;
             self.options = Options::parse(p)?;
+            self.options_text = p.text_since(start);
         } else if p.word("COMMENT") {
             once(self.comment.is_none(), "COMMENT", position)?;
             self.comment = Some(p.string()?);

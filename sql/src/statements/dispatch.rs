@@ -9,6 +9,7 @@ use crate::{ObjectKind, Statement, StatementKind};
 
 use super::alter_object::AlterObject;
 use super::alter_pipeline::AlterPipeline;
+use super::alter_source::AlterSource;
 use super::alter_table::AlterTable;
 use super::cancel_run::CancelRun;
 use super::comment_on::CommentOn;
@@ -19,6 +20,7 @@ use super::create_schema::CreateSchema;
 use super::create_secret::{AlterSecret, CreateSecret};
 use super::create_source::CreateSource;
 use super::create_table::CreateTable;
+use super::create_template::CreateTemplate;
 use super::create_view::CreateView;
 use super::cursor::{CloseCursor, DeclareCursor, FetchCursor};
 use super::describe_history::DescribeHistory;
@@ -114,7 +116,6 @@ const NOT_BUILT: &[&str] = &[
 /// Objects that are known and not built; `CREATE`, `ALTER`, `DROP` and `SHOW` answer with their name.
 const NOUNS_NOT_BUILT: &[&[&str]] = &[
     &["SINK"],
-    &["TEMPLATE"],
     &["ALERT"],
     &["FUNCTION"],
     &["AGGREGATE"],
@@ -149,7 +150,7 @@ const NOUNS_NOT_BUILT: &[&[&str]] = &[
 ];
 
 /// The same nouns in the plural, for SHOW.
-const PLURALS_NOT_BUILT: &[&str] = &["SINKS", "TEMPLATES", "ALERTS", "FUNCTIONS", "ROLES", "GRANTS", "CONNECTORS"];
+const PLURALS_NOT_BUILT: &[&str] = &["SINKS", "ALERTS", "FUNCTIONS", "ROLES", "GRANTS", "CONNECTORS"];
 
 /// Parses the statement that the cursor holds, to its end.
 pub(crate) fn parse(p: &mut Cursor<'_>) -> Result<Statement> {
@@ -280,6 +281,7 @@ fn create(p: &mut Cursor<'_>) -> Result<StatementKind> {
         ObjectKind::Table => CreateTable::parse(p, &create).map(Box::new).map(StatementKind::CreateTable),
         ObjectKind::View => CreateView::parse(p, &create).map(StatementKind::CreateView),
         ObjectKind::Pipeline => CreatePipeline::parse(p, &create).map(Box::new).map(StatementKind::CreatePipeline),
+        ObjectKind::Template => CreateTemplate::parse(p, &create).map(StatementKind::CreateTemplate),
     }
 }
 
@@ -320,8 +322,7 @@ fn alter(p: &mut Cursor<'_>) -> Result<StatementKind> {
     let name = p.name()?;
     match kind {
         ObjectKind::Secret if AlterSecret::begins(p) => AlterSecret::parse(p, name, if_exists).map(StatementKind::AlterSecret),
-        ObjectKind::Source if p.sees(&["ACCEPT"]) => Ok(not_built(&verb, "ALTER SOURCE .. ACCEPT".to_owned())),
-        ObjectKind::Pipeline if p.sees(&["REFRESH"]) => Ok(not_built(&verb, "ALTER PIPELINE .. REFRESH".to_owned())),
+        ObjectKind::Source if AlterSource::begins(p) => AlterSource::parse(p, name, if_exists).map(StatementKind::AlterSource),
         ObjectKind::Pipeline => AlterPipeline::parse(p, name, if_exists).map(StatementKind::AlterPipeline),
         ObjectKind::Table => AlterTable::parse(p, name, if_exists).map(StatementKind::AlterTable),
         _ => AlterObject::parse(p, kind, name, if_exists).map(StatementKind::AlterObject),

@@ -2,6 +2,7 @@
 
 pub mod alter_object;
 pub mod alter_pipeline;
+pub mod alter_source;
 pub mod alter_table;
 pub mod cancel_run;
 pub mod comment_on;
@@ -12,6 +13,7 @@ pub mod create_schema;
 pub mod create_secret;
 pub mod create_source;
 pub mod create_table;
+pub mod create_template;
 pub mod create_view;
 pub mod cursor;
 pub mod describe_history;

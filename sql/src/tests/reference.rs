@@ -2,6 +2,7 @@
 
 use crate::statements::alter_object::ObjectChange;
 use crate::statements::alter_pipeline::{OffsetTarget, PipelineChange};
+use crate::statements::alter_source::SchemaDecision;
 use crate::statements::alter_table::TableChange;
 use crate::statements::comment_on::CommentTarget;
 use crate::statements::copy::CopyDirection;
@@ -397,6 +398,29 @@ fn altering_pipelines() {
 }
 
 #[test]
+fn deciding_on_schema_changes() {
+    let decision = |text: &str| is!(text, StatementKind::AlterSource(alter) => (alter.name.to_string(), alter.change, alter.decision));
+    let accept = |rename| SchemaDecision::Accept { rename };
+    assert_eq!(decision("ALTER SOURCE shop.s ACCEPT SCHEMA CHANGE 12"), ("shop.s".into(), 12, accept(None)));
+    let (_, _, renamed) = decision("alter source if exists s accept schema change 3 rename name to \"Full Name\"");
+    let SchemaDecision::Accept { rename: Some((old, new)) } = renamed else { panic!("{renamed:?}") };
+    assert_eq!((old.value.as_str(), new.value.as_str()), ("name", "Full Name"));
+    assert_eq!(decision("ALTER SOURCE s REJECT SCHEMA CHANGE 7"), ("s".into(), 7, SchemaDecision::Reject));
+    // The words stay free for others.
+    is!("ALTER SOURCE accept RENAME TO reject", StatementKind::AlterObject(_) => ());
+    for wrong in [
+        "ALTER SOURCE s ACCEPT SCHEMA CHANGE",
+        "ALTER SOURCE s ACCEPT SCHEMA CHANGE -1",
+        "ALTER SOURCE s ACCEPT SCHEMA CHANGE 1 RENAME a",
+        "ALTER SOURCE s REJECT SCHEMA CHANGE 1 RENAME a TO b",
+        "ALTER SOURCE s ACCEPT 1",
+        "ALTER TABLE t ACCEPT SCHEMA CHANGE 1",
+    ] {
+        assert!(parse(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn doing() {
     let run = |text: &str| is!(text, StatementKind::RunPipeline(run) => run);
     let r = run("RUN PIPELINE erp.nightly (batch => '20261101')");
@@ -645,7 +669,6 @@ fn what_comes_later_has_a_name() {
         ("CREATE SINK cms.contacts (email text NOT NULL) TO CONNECTION cms.api FORMAT json", "CREATE SINK"),
         ("CREATE OR REPLACE ALERT ops.late SCHEDULE EVERY '1 minute' IF EXISTS (SELECT 1) THEN NOTIFY x", "CREATE ALERT"),
         ("CREATE FUNCTION f(p jsonb) RETURNS int LANGUAGE javascript AS $$ return 1; $$", "CREATE FUNCTION"),
-        ("CREATE TEMPLATE t (a text) AS $$ x; y; $$", "CREATE TEMPLATE"),
         ("CREATE ROLE bob CREATEDB", "CREATE ROLE .. CREATEDB"),
         ("ALTER ROLE bob SET search_path = a", "ALTER ROLE .. SET"),
         ("GRANT SELECT (a), UPDATE ON t TO bob", "privileges on columns"),
@@ -658,8 +681,6 @@ fn what_comes_later_has_a_name() {
         ("CREATE MATERIALIZED VIEW v AS SELECT 1", "CREATE MATERIALIZED VIEW"),
         ("CREATE TEMP VIEW v AS SELECT 1", "CREATE TEMPORARY VIEW"),
         ("ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO bi", "ALTER DEFAULT PRIVILEGES .. ON TYPES"),
-        ("ALTER SOURCE s ACCEPT SCHEMA CHANGE 12", "ALTER SOURCE .. ACCEPT"),
-        ("ALTER PIPELINE p REFRESH FROM TEMPLATE", "ALTER PIPELINE .. REFRESH"),
         ("DROP SINK s", "DROP SINK"),
         ("SHOW SINKS", "SHOW SINKS"),
         ("MERGE INTO t USING s ON a = b WHEN MATCHED THEN DELETE", "MERGE"),

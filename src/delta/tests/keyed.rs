@@ -12,7 +12,8 @@ use proptest::prelude::*;
 
 use super::setting::*;
 use super::tombstones::remembered;
-use crate::delta::{Committed, RowCounts, Table, Token, UpsertSpec};
+use crate::delta::upsert::Spilled;
+use crate::delta::{Committed, RowCounts, Table, Token, UpsertSpec, WriterOptions};
 use crate::error::Code;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +53,13 @@ async fn upsert(table: &Table, events: &[Event], spec: &UpsertSpec, token: Optio
     let middle = rows.num_rows() / 2;
     let halves = vec![rows.slice(0, middle), rows.slice(middle, rows.num_rows() - middle)];
     table.upsert(streamed(halves, schema), spec, token, &facts).await.unwrap()
+}
+
+async fn measured(table: &Table, events: &[Event], spec: &UpsertSpec) -> (RowCounts, Spilled) {
+    let rows = batch(events);
+    let schema = rows.schema();
+    let (done, cost) = table.upsert_measured(streamed(vec![rows], schema), spec, None, &facts).await.unwrap();
+    (done.rows, cost)
 }
 
 fn event(id: i64, seq: i64, name: &str) -> Event {
@@ -237,13 +245,46 @@ fn any_order() -> impl Strategy<Value = (Vec<Event>, Vec<Event>)> {
     })
 }
 
+/// Rows that are there before the first event, in many small row groups whose bounds enclose the events' keys and few of which hold one.
+async fn scatter(table: &Table, model: &mut Model) {
+    // The first keyed write makes the table keep filters.
+    let first = Event { seq: None, ..event(1000, 0, "first") };
+    model.apply(&first, false);
+    upsert(table, &[first], &spec(), None).await;
+    let far: Vec<i64> = (0..45).flat_map(|id| [-10 - id, 10 + (id * 7) % 45]).collect();
+    let (left, right) = far.split_at(44);
+    let ids: Vec<i64> = left.iter().chain(&[0, 3, 4]).chain(right).copied().collect();
+    for ids in ids.chunks(31) {
+        let rows: Vec<Event> = ids.iter().map(|id| event(*id, 4, "old")).collect();
+        rows.iter().for_each(|row| model.apply(row, false));
+        let mut writer = table.writer(WriterOptions { row_group_rows: 2, ..WriterOptions::default() }).await.unwrap();
+        writer.write(batch(&rows).project(&[0, 1, 2, 3]).unwrap()).await.unwrap();
+        table.append(vec![writer.finish().await.unwrap()], None, &facts()).await.unwrap();
+    }
+}
+
+/// On an empty table, and on one of whose row groups most are passed over.
 fn check(events: &[Event], cuts: &[usize], keeps_nulls: bool, memory_bytes: usize) -> Result<Vec<String>, TestCaseError> {
+    check_on(events, cuts, (keeps_nulls, true), memory_bytes)?;
+    check_on(events, cuts, (keeps_nulls, false), memory_bytes)
+}
+
+fn check_on(
+    events: &[Event],
+    cuts: &[usize],
+    (keeps_nulls, is_scattered): (bool, bool),
+    memory_bytes: usize,
+) -> Result<Vec<String>, TestCaseError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let setting = setting_with(memory_bytes);
         let table = setting.table(COLUMNS, &[]).await;
         let spec = UpsertSpec { ignore_null_updates: keeps_nulls, ..spec() };
         let mut model = Model::default();
+        if is_scattered {
+            scatter(&table, &mut model).await;
+        }
+        let (mut seen, mut read) = (0, 0);
         let mut cuts: Vec<_> = cuts.iter().map(|cut| cut % events.len()).chain([events.len()]).collect();
         cuts.sort_unstable();
         let mut start = 0;
@@ -255,13 +296,15 @@ fn check(events: &[Event], cuts: &[usize], keeps_nulls: bool, memory_bytes: usiz
             }
             let before = model.0.len() as i64;
             part.iter().for_each(|event| model.apply(event, keeps_nulls));
-            let rows = upsert(&table, part, &spec, None).await.rows;
+            let (rows, cost) = measured(&table, part, &spec).await;
+            (seen, read) = (seen + cost.groups, read + cost.groups_read);
             prop_assert_eq!(rows.inserted + rows.updated + rows.deleted + rows.ignored, part.len() as i64);
             prop_assert_eq!(before + rows.inserted - rows.deleted, model.0.len() as i64);
         }
         prop_assert_eq!(newest(&table).await, model.lines());
         prop_assert_eq!(replayed(&table).await, model.lines());
         prop_assert_eq!(remembered(&setting).await, model.dead());
+        prop_assert!(!is_scattered || read * 2 < seen, "{} of {} row groups were read", read, seen);
         Ok(model.lines())
     })
 }

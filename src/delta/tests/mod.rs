@@ -4,8 +4,10 @@
 
 mod append;
 mod keyed;
+mod opening;
+mod pruned;
 mod rewrite;
-mod setting;
+pub(super) mod setting;
 mod spilled;
-mod tombstones;
+pub(super) mod tombstones;
 mod types;

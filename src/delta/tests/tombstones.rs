@@ -71,6 +71,19 @@ pub async fn remembered(setting: &Setting) -> Vec<String> {
     lines
 }
 
+/// A table of which these keys were deleted before they came.
+pub async fn deletions(setting: &Setting, events: &[(i64, i64)]) -> Arc<Table> {
+    let table = setting.table(COLUMNS, &[]).await;
+    for (id, seq) in events {
+        bury(&table, *id, *seq).await;
+    }
+    table
+}
+
+pub async fn bury(table: &Table, id: i64, seq: i64) {
+    upsert(table, &[(id, seq, None)]).await;
+}
+
 async fn parts(table: &Table) -> usize {
     table.tombstones().await.unwrap().map_or(0, |tombstones| tombstones.list.parts.len())
 }

@@ -3,21 +3,18 @@
 //! Nothing is read or written when no key was deleted and none came back.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use arrow::datatypes::SchemaRef;
 use roaring::RoaringTreemap;
 
 use super::super::tombstones::{Part, copy, to_merge, writer};
-use super::super::writer::Writer;
+use super::super::writer::{Layout, Writer};
 use super::fold::Fold;
-use crate::clock::Clock;
 use crate::error::Result;
 
 /// The tombstones of a table while a keyed write goes on.
 pub(super) struct Burial {
-    pub root: PathBuf,
-    pub clock: Clock,
+    pub layout: Layout,
     /// Files of the present set; their numbers follow those of the data files.
     pub parts: Vec<Part>,
     pub first: u32,
@@ -53,7 +50,7 @@ impl Burial {
     /// The writer, opened when it is first needed.
     fn writer(&mut self) -> Result<Option<&mut Writer>> {
         if let (None, Some(columns)) = (&self.writer, &self.columns) {
-            self.writer = Some(writer(&self.root, columns, &self.clock)?);
+            self.writer = Some(writer(&self.layout, columns)?);
         }
         Ok(self.writer.as_mut())
     }
@@ -69,7 +66,7 @@ impl Burial {
             }
         }
         for part in to_merge(&mut self.parts, self.fresh) {
-            let (root, columns) = (self.root.clone(), self.columns.clone());
+            let (root, columns) = (self.layout.root.clone(), self.columns.clone());
             if let (Some(writer), Some(columns)) = (self.writer()?, columns) {
                 copy(&part, &root, &columns, writer)?;
             }

@@ -7,14 +7,14 @@ use tokio::sync::mpsc::Receiver;
 
 use super::scatter::{Scatter, Scattered, Side, splitters};
 use super::shape::Shape;
-use super::sieve::{Bounds, Filter};
+use super::sieve::{Asked, Bounds, Filter, Sieve};
 use crate::delta::lake::Scratch;
 use crate::error::Result;
 
 /// The rows of one keyed write.
 pub(super) struct Incoming {
-    /// The values of their keys.
-    pub bounds: Bounds,
+    /// What their keys are.
+    pub sieve: Sieve,
     pub rows: Rows,
 }
 
@@ -28,6 +28,7 @@ struct Intake {
     scratch: Scratch,
     held: Vec<RecordBatch>,
     weight: usize,
+    asked: Asked,
     spilled: Option<(Scatter, Filter, Bounds)>,
 }
 
@@ -36,10 +37,12 @@ struct Intake {
 /// # Errors
 /// `NotNullViolated` for a key that is NULL.
 pub(super) fn collect(mut batches: Receiver<RecordBatch>, shape: &Arc<Shape>, scratch: &Scratch) -> Result<Incoming> {
-    let mut intake = Intake { shape: shape.clone(), scratch: scratch.clone(), held: Vec::new(), weight: 0, spilled: None };
+    let mut intake =
+        Intake { shape: shape.clone(), scratch: scratch.clone(), held: Vec::new(), weight: 0, asked: Asked::default(), spilled: None };
     while let Some(batch) = batches.blocking_recv() {
         let events = shape.take_in(&batch)?;
         intake.weight += shape.weight(&events);
+        intake.asked.add(shape, &events)?;
         intake.held.push(events);
         if intake.weight > scratch.memory_bytes {
             intake.spill()?;
@@ -77,9 +80,10 @@ impl Intake {
         if self.spilled.is_some() {
             self.spill()?;
         }
-        Ok(match self.spilled {
-            None => Incoming { bounds: Bounds::of(&self.shape, &self.held)?, rows: Rows::Held(self.held) },
-            Some((scatter, filter, bounds)) => Incoming { bounds, rows: Rows::Spilled { events: scatter.finish()?, filter } },
-        })
+        let (bounds, rows) = match self.spilled {
+            None => (Bounds::of(&self.shape, &self.held)?, Rows::Held(self.held)),
+            Some((scatter, filter, bounds)) => (bounds, Rows::Spilled { events: scatter.finish()?, filter }),
+        };
+        Ok(Incoming { sieve: Sieve::new(&self.shape, bounds, self.asked)?, rows })
     }
 }

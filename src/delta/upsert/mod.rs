@@ -20,4 +20,7 @@ mod spill;
 mod work;
 
 #[cfg(test)]
+pub(super) use work::Spilled;
+
+#[cfg(test)]
 mod tests;

@@ -13,15 +13,18 @@ use tokio_util::sync::CancellationToken;
 use super::super::commit::{Draft, Reads};
 use super::super::contract::{Committed, Facts, Token, UpsertSpec};
 use super::super::failure::{blocking_failed, plan_failed};
-use super::super::files::{FileStats, LiveFile};
+use super::super::files::LiveFile;
+use super::super::filters::{key_of, with_key};
 use super::super::log::Action;
 use super::super::table::Table;
 use super::super::tombstones::{Published, Tombstones};
+use super::super::writer::{Layout, Written};
+use super::apply::Output;
 use super::burial::{Burial, Buried};
 use super::intake::{Incoming, collect};
-use super::probe::Candidate;
+use super::probe::{Candidate, Groups};
 use super::shape::Shape;
-use super::sieve::Bounds;
+use super::sieve::Sieve;
 use super::work::{Done, Spilled, Work};
 use crate::error::{Code, Error, Result};
 
@@ -64,27 +67,31 @@ impl Table {
         let shape = Arc::new(Shape::new(&rows.schema(), spec, &state.schema)?);
         let tombstones = if spec.sequence.is_some() { self.tombstones().await? } else { None };
         tombstones.as_ref().map(|tombstones| tombstones.check(spec, self.location())).transpose()?;
-        let (bounds, worker) = self.gather(rows, &shape).await?;
+        let (sieve, worker) = self.gather(rows, &shape).await?;
         let facts = &facts();
         let files = self.live_files(&*self.snapshot().await?).await?;
 
+        let keyed = with_key(&state.metadata, &spec.key);
         let refusal = || Error::new(Code::NotSupported, format!("table \"{}\" only takes new rows", self.location()));
         let stop = CancellationToken::new();
         let work = Work {
-            candidates: candidates(&files, tombstones.as_ref(), &bounds),
+            candidates: candidates(&files, tombstones.as_ref(), &sieve),
+            sieve,
+            groups: Groups::default(),
             burial: self.burial(&shape, files.len(), tombstones.as_ref())?,
             shape,
-            layout: self.layout(),
+            layout: Layout { key: key_of(keyed.as_ref().unwrap_or(&state.metadata)), ..self.layout() },
             scratch: self.scratch.clone(),
             stop: stop.clone(),
             files: files.iter().map(|file| file.data.clone()).collect(),
+            table_bytes: files.iter().filter_map(|file| u64::try_from(file.size()).ok()).sum(),
             records_changes: state.metadata.is_set("delta.enableChangeDataFeed"),
             refusal: state.metadata.is_set("delta.appendOnly").then(refusal),
         };
         // Whoever gives up the write ends the work, too.
         let _stop = stop.drop_guard();
-        let Done { output, rewritten, counts, spilled, buried } = worker.finish(work).await?;
-        tracing::debug!(table = self.location(), rows = spilled.rows, ranges = spilled.ranges, cuts = spilled.cuts, "keyed write decided");
+        let Done { outputs, rewritten, counts, spilled, buried } = worker.finish(work).await?;
+        tracing::debug!(table = self.location(), cost = ?spilled, "keyed write decided");
 
         let mut actions = Vec::new();
         for number in rewritten {
@@ -92,17 +99,16 @@ impl Table {
                 actions.push(file.remove(self.clock.now())?);
             }
         }
-        let written = output.data.finish().await?;
-        let changes = match output.changes {
-            Some(changes) => Some(changes.finish().await?),
-            None => None,
-        };
+        let (written, changes) = finished(outputs).await?;
         let tombstones = match buried {
             Some(buried) => Some(self.publish_buried(buried, spec, tombstones.as_ref()).await?),
             None => None,
         };
-        actions.extend(written.hand_over().into_iter().map(Action::Add));
-        actions.extend(changes.into_iter().flat_map(|changes| changes.hand_over()).map(|file| Action::Cdc(file.into())));
+        actions.extend(written.into_iter().flat_map(Written::hand_over).map(Action::Add));
+        actions.extend(changes.into_iter().flat_map(Written::hand_over).map(|file| Action::Cdc(file.into())));
+        if !actions.is_empty() || tombstones.is_some() {
+            actions.extend(keyed.map(Action::MetaData));
+        }
         let draft = Draft {
             actions,
             parameters: vec![("matchedOn", spec.key.join(", "))],
@@ -118,8 +124,7 @@ impl Table {
     fn burial(&self, shape: &Shape, files: usize, tombstones: Option<&Tombstones>) -> Result<Burial> {
         let first = u32::try_from(files).map_err(|source| Error::internal("too many files in a table").caused_by(source))?;
         Ok(Burial {
-            root: self.root.clone(),
-            clock: self.clock.clone(),
+            layout: self.layout(),
             parts: tombstones.map(|tombstones| tombstones.list.parts.clone()).unwrap_or_default(),
             first,
             columns: shape.tombstones.clone(),
@@ -142,15 +147,15 @@ impl Table {
     }
 
     /// Hands the rows to a thread of their own, and returns when it has the last one: the values of their keys, and the thread.
-    async fn gather(&self, mut rows: SendableRecordBatchStream, shape: &Arc<Shape>) -> Result<(Bounds, Worker)> {
+    async fn gather(&self, mut rows: SendableRecordBatchStream, shape: &Arc<Shape>) -> Result<(Sieve, Worker)> {
         let (batches, received) = mpsc::channel(1);
-        let (say_bounds, bounds) = oneshot::channel();
+        let (say_sieve, sieve) = oneshot::channel();
         let (work, awaited) = oneshot::channel::<Work>();
         let (shape, scratch) = (shape.clone(), self.scratch.clone());
         let task = tokio::task::spawn_blocking(move || {
-            let Incoming { bounds, rows } = collect(received, &shape, &scratch)?;
+            let Incoming { sieve, rows } = collect(received, &shape, &scratch)?;
             let given_up = || Error::new(Code::Cancelled, "the write was given up");
-            say_bounds.send(bounds).map_err(|_| given_up())?;
+            say_sieve.send(sieve).map_err(|_| given_up())?;
             awaited.blocking_recv().map_err(|_| given_up())?.run(rows)
         });
         while let Some(batch) = rows.next().await {
@@ -161,21 +166,32 @@ impl Table {
         }
         drop((batches, rows));
         let worker = Worker { work, task };
-        match bounds.await {
-            Ok(bounds) => Ok((bounds, worker)),
+        match sieve.await {
+            Ok(sieve) => Ok((sieve, worker)),
             Err(_) => Err(worker.failure().await),
         }
     }
 }
 
+/// Files of rows and files of changes, all of them durable.
+async fn finished(outputs: Vec<Output>) -> Result<(Vec<Written>, Vec<Written>)> {
+    let (mut written, mut changes) = (Vec::new(), Vec::new());
+    for output in outputs {
+        written.push(output.data.finish().await?);
+        if let Some(recorded) = output.changes {
+            changes.push(recorded.finish().await?);
+        }
+    }
+    Ok((written, changes))
+}
+
 /// The files that may hold incoming keys; those of tombstones have the numbers behind the data files.
-fn candidates(files: &[LiveFile], tombstones: Option<&Tombstones>, bounds: &Bounds) -> Vec<Candidate> {
-    let may_hold = |stats: Option<&FileStats>| stats.is_none_or(|stats| bounds.may_hold(stats));
+fn candidates(files: &[LiveFile], tombstones: Option<&Tombstones>, sieve: &Sieve) -> Vec<Candidate> {
     let data = files.iter().map(|file| (file.data.clone(), file.stats.clone(), RoaringTreemap::new()));
     let parts = tombstones
         .into_iter()
         .flat_map(|tombstones| tombstones.list.parts.iter().map(|part| (part.data(tombstones.root()), part.stats(), part.gone.clone())));
-    let all = (0_u32..).zip(data.chain(parts)).filter(|(_, (_, stats, _))| may_hold(stats.as_ref()));
+    let all = (0_u32..).zip(data.chain(parts)).filter(|(_, (_, stats, _))| sieve.takes_file(stats.as_ref()));
     all.map(|(number, (file, _, gone))| Candidate { number, file, gone }).collect()
 }
 

@@ -4,9 +4,12 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::super::files::FileStats;
+use parquet::bloom_filter::Sbbf;
+
+use super::super::files::{FileStats, Opened};
+use super::super::filters::KeyValues;
 use super::super::schema;
 use super::shape::{Key, Shape, column, comparable};
 use crate::error::Result;
@@ -16,6 +19,77 @@ const WORDS: usize = 1 << 20;
 
 /// Ranges of values kept for a key column.
 const RANGES: usize = 1 << 14;
+
+/// Keys that are looked up one by one in the filters of files. More of them would find a mistake in nearly every filter.
+const ASKED: usize = 4096;
+
+/// What is known of the keys that came in: bounds of their values, and the values themselves while they are few.
+pub(super) struct Sieve {
+    key: SchemaRef,
+    bounds: Bounds,
+    asked: Asked,
+}
+
+/// The values of key columns, a list for each batch; None for a column whose type has no filters.
+#[derive(Default)]
+pub(super) struct Asked {
+    parts: Vec<(usize, Vec<Option<KeyValues>>)>,
+    rows: usize,
+}
+
+impl Asked {
+    pub(super) fn add(&mut self, shape: &Shape, events: &RecordBatch) -> Result<()> {
+        self.rows += events.num_rows();
+        if self.rows > ASKED {
+            self.parts.clear();
+            return Ok(());
+        }
+        let values = shape.spec.key.iter().map(|name| Ok(KeyValues::of(column(events, name)?))).collect::<Result<Vec<_>>>()?;
+        self.parts.push((events.num_rows(), values));
+        Ok(())
+    }
+}
+
+impl Sieve {
+    pub(super) fn new(shape: &Shape, bounds: Bounds, asked: Asked) -> Result<Self> {
+        let field = |name: &String| shape.rows.field_with_name(name).cloned().map_err(super::shape::broken);
+        let key = shape.spec.key.iter().map(field).collect::<Result<Vec<_>>>()?;
+        Ok(Self { key: Arc::new(Schema::new(key)), bounds, asked })
+    }
+
+    /// Whether a file of which the log says this may hold one of the keys.
+    pub(super) fn takes_file(&self, stats: Option<&FileStats>) -> bool {
+        stats.is_none_or(|stats| self.bounds.may_hold(stats))
+    }
+
+    /// Whether a row group of a file may hold one of the keys.
+    pub(super) fn takes_group(&self, file: &Opened, group: usize) -> Result<bool> {
+        if file.stats(group, &self.key).is_some_and(|stats| !self.bounds.may_hold(&stats)) {
+            return Ok(false);
+        }
+        if self.asked.rows > ASKED {
+            return Ok(true);
+        }
+        let filter = |field: &Field| -> Result<Option<Sbbf>> {
+            match file.leaf(field) {
+                Some(leaf) => file.filter(group, leaf),
+                None => Ok(None),
+            }
+        };
+        let filters = self.key.fields().iter().map(|field| filter(field)).collect::<Result<Vec<_>>>()?;
+        if filters.iter().all(Option::is_none) {
+            return Ok(true);
+        }
+        // All columns of one key must be there.
+        let may_be_in = |values: &[Option<KeyValues>], row: usize| {
+            values.iter().zip(&filters).all(|pair| match pair {
+                (Some(values), Some(filter)) => values.may_be_in(row, filter),
+                _ => true,
+            })
+        };
+        Ok(self.asked.parts.iter().any(|(rows, values)| (0..*rows).any(|row| may_be_in(values, row))))
+    }
+}
 
 /// A filter of keys: four bits of one word each.
 pub(super) struct Filter {

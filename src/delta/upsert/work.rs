@@ -4,22 +4,25 @@
 //! ones, unless few keys have most of its rows: then their events are folded as they are read.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::super::contract::RowCounts;
 use super::super::files::DataFile;
-use super::super::writer::{Layout, Purpose, Writer, WriterOptions};
-use super::apply::{Gone, Output, hits};
+use super::super::writer::{Layout, Purpose, Writer, WriterOptions, keyed_file_bytes};
+use super::apply::{Gone, Hit, Output, hits};
 use super::burial::{Burial, Buried};
 use super::fold::Fold;
 use super::intake::Rows;
-use super::probe::{Candidate, check, probe};
+use super::probe::{Candidate, Groups, check, probe};
 use super::scatter::{Range, Scatter, Scattered, Side};
 use super::shape::Shape;
-use super::sieve::Filter;
+use super::sieve::{Filter, Sieve};
 use crate::delta::lake::Scratch;
 use crate::error::{Code, Error, Result};
 
@@ -33,8 +36,12 @@ pub(super) struct Work {
     pub stop: CancellationToken,
     /// The files of the table.
     pub files: Vec<DataFile>,
+    /// What they hold; with what comes in, once the work began.
+    pub table_bytes: u64,
     /// Those that may hold incoming keys, among them files of tombstones.
     pub candidates: Vec<Candidate>,
+    pub sieve: Sieve,
+    pub groups: Groups,
     pub burial: Burial,
     /// Whether the table keeps a feed of its changes.
     pub records_changes: bool,
@@ -43,7 +50,7 @@ pub(super) struct Work {
 }
 
 pub(super) struct Done {
-    pub output: Output,
+    pub outputs: Vec<Output>,
     /// Numbers of the files that were written again.
     pub rewritten: Vec<u32>,
     pub counts: RowCounts,
@@ -52,7 +59,7 @@ pub(super) struct Done {
     pub buried: Option<Buried>,
 }
 
-/// What went over the disk.
+/// What a keyed write cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::delta) struct Spilled {
     /// Incoming rows that did not fit in memory.
@@ -61,10 +68,19 @@ pub(in crate::delta) struct Spilled {
     pub ranges: u64,
     /// Ranges that were cut again.
     pub cuts: u64,
+    /// Row groups of files whose bounds did not rule them out, and how many of these were read.
+    pub groups: u64,
+    pub groups_read: u64,
 }
 
 impl Work {
-    pub(super) fn run(self, rows: Rows) -> Result<Done> {
+    pub(super) fn run(mut self, rows: Rows) -> Result<Done> {
+        let incoming: usize = match &rows {
+            Rows::Held(events) => events.iter().map(|events| self.shape.weight(events)).sum(),
+            Rows::Spilled { events, .. } => events.ranges.iter().map(|range| range.weight).sum(),
+        };
+        // In a file a row takes a fraction of what it does in memory.
+        self.table_bytes = self.table_bytes.saturating_add(u64::try_from(incoming).unwrap_or(u64::MAX) / 8);
         match rows {
             Rows::Held(events) => self.at_once(events),
             Rows::Spilled { events, filter } => self.by_range(events, &filter),
@@ -88,12 +104,11 @@ impl Work {
         let hits = hits(&fold);
         let mut output = self.output(!hits.is_empty())?;
         output.insert(&fold)?;
-        let rewritten = hits.keys().copied().collect();
-        for (number, hits) in hits {
-            self.rewrite(&mut output, number, hits.into_iter(), Some(&fold))?;
-        }
+        let hits = hits.into_iter().map(|(number, hits)| (number, hits.into_iter())).collect();
+        let (outputs, rewritten) = self.rewrite(output, hits, Some(&fold))?;
         self.burial.gather(&fold)?;
-        Ok(Done { output, rewritten, counts: fold.counts(), spilled: Spilled::default(), buried: self.burial.finish()? })
+        let spilled = self.measured(Spilled::default());
+        Ok(Done { outputs, rewritten, counts: fold.counts(), spilled, buried: self.burial.finish()? })
     }
 
     fn by_range(mut self, events: Scattered, filter: &Filter) -> Result<Done> {
@@ -120,12 +135,14 @@ impl Work {
         if gone.is_empty() {
             output.changes = None;
         }
-        let mut rewritten = Vec::new();
-        for (number, hits) in gone.into_hits() {
-            self.rewrite(&mut output, number, hits, None)?;
-            rewritten.push(number);
-        }
-        Ok(Done { output, rewritten, counts, spilled, buried: self.burial.finish()? })
+        let (outputs, rewritten) = self.rewrite(output, gone.into_hits().collect(), None)?;
+        let spilled = self.measured(spilled);
+        Ok(Done { outputs, rewritten, counts, spilled, buried: self.burial.finish()? })
+    }
+
+    fn measured(&self, spilled: Spilled) -> Spilled {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Spilled { groups: of(&self.groups.seen), groups_read: of(&self.groups.read), ..spilled }
     }
 
     /// Decides a range, or cuts it and decides its parts.
@@ -191,7 +208,7 @@ impl Work {
     }
 
     fn probe(&self, is_asked: impl Fn(&[u8]) -> bool + Sync, take: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
-        probe(&self.shape, &self.candidates, is_asked, &self.stop, take)
+        probe((&self.shape, &self.sieve, &self.groups), &self.candidates, is_asked, &self.stop, take)
     }
 
     fn fold(&self) -> Fold {
@@ -205,15 +222,53 @@ impl Work {
         let writer = |options, purpose| Writer::new(self.layout.clone(), options, purpose);
         // Two writers and a reader work at once. Changes are read from one end to the other, so their row groups may be small.
         // What an open row group takes grows with its rows, too.
-        let sized = |row_group_bytes| WriterOptions { row_group_bytes, row_group_rows: 1 << 18, ..WriterOptions::default() };
+        let target_file_bytes = keyed_file_bytes(self.table_bytes);
+        let sized = |row_group_bytes| WriterOptions { row_group_bytes, target_file_bytes, ..WriterOptions::default() };
         let changes = if may_change && self.records_changes { Some(writer(sized(4 << 20), Purpose::Changes)?) } else { None };
         Ok(Output { data: writer(sized(16 << 20), Purpose::Data)?, changes })
     }
 
-    fn rewrite(&self, output: &mut Output, number: u32, hits: impl Iterator<Item = super::apply::Hit>, fold: Option<&Fold>) -> Result<()> {
-        check(&self.stop)?;
-        let file = self.files.get(number as usize).ok_or_else(|| Error::new(Code::Internal, "a file to change is missing"))?;
-        output.rewrite(file, self.table(), hits, fold)
+    /// Writes the files again that lose rows. Answers which files those were.
+    ///
+    /// Much of it is done on two threads with writers of their own; little of it by one, so that small files come together.
+    fn rewrite<H: Iterator<Item = Hit> + Send>(
+        &self,
+        first: Output,
+        hits: Vec<(u32, H)>,
+        fold: Option<&Fold>,
+    ) -> Result<(Vec<Output>, Vec<u32>)> {
+        let length = |number: &u32| std::fs::metadata(&self.files.get(*number as usize)?.path).ok().map(|about| about.len());
+        let bytes: u64 = hits.iter().filter_map(|(number, _)| length(number)).sum();
+        let is_much = hits.len() > 1 && usize::try_from(bytes).map_or(true, |bytes| bytes > self.scratch.memory_bytes);
+        let second = if is_much { Some(self.output(true)?) } else { None };
+        let (files, table, stop, runtime) = (&self.files, self.table(), &self.stop, Handle::current());
+        let queue = Mutex::new(hits.into_iter());
+        let work = |mut output: Output| -> Result<(Output, Vec<u32>)> {
+            // Files are sealed by tasks of the runtime.
+            let _runtime = runtime.enter();
+            let mut rewritten = Vec::new();
+            loop {
+                let next = queue.lock().next();
+                let Some((number, hits)) = next else { return Ok((output, rewritten)) };
+                check(stop)?;
+                let file = files.get(number as usize).ok_or_else(|| Error::new(Code::Internal, "a file to change is missing"))?;
+                output.rewrite(file, table, hits, fold)?;
+                rewritten.push(number);
+            }
+        };
+        let done = std::thread::scope(|scope| {
+            let beside = second.map(|second| scope.spawn(|| work(second)));
+            let here = work(first);
+            let beside = beside.map(|beside| beside.join().map_err(|_| Error::internal("a file was not written again")));
+            [Some(here), beside.map(Result::flatten)]
+        });
+        let (mut outputs, mut rewritten) = (Vec::new(), Vec::new());
+        for part in done.into_iter().flatten() {
+            let (output, numbers) = part?;
+            outputs.push(output);
+            rewritten.extend(numbers);
+        }
+        Ok((outputs, rewritten))
     }
 
     fn table(&self) -> &SchemaRef {

@@ -25,7 +25,7 @@ pub(super) struct Known {
 
 impl Known {
     pub(super) fn asked(&self) -> Asked<'_> {
-        Asked { engine: &self.engine, scope: &self.scope, run_id: None, pipeline: None, limit: None }
+        Asked { engine: &self.engine, scope: &self.scope, run_id: None, pipeline: None, kind: None, after: 0, limit: None }
     }
 
     pub(super) fn relations(&self) -> Result<&[Relation], DataFusionError> {

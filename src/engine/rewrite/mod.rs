@@ -26,6 +26,9 @@ pub(super) use using::{Shapes, joined, loses_keys};
 pub(super) use whole_rows::valued;
 pub(super) use wildcards::qualified;
 
+/// What `hub.trace` is called while a statement is planned.
+pub(super) const TRACE: &str = "hub.trace";
+
 /// Rules that keep the meaning of any statement.
 static ALWAYS: LazyLock<Vec<Box<dyn SqlStatementRewriteRule>>> = LazyLock::new(|| {
     vec![

@@ -5,12 +5,22 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, Interval, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, Subscript,
-    TableFactor, TableWithJoins, TrimWhereField, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut, WindowFrameBound, WindowSpec,
-    WindowType,
+    FunctionArgumentList, FunctionArguments, Ident, Interval, ObjectName, ObjectNamePart, OrderBy, OrderByKind, Query, Select, SelectItem,
+    SetExpr, Subscript, TableFactor, TableWithJoins, TrimWhereField, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut,
+    WindowFrameBound, WindowSpec, WindowType,
 };
 
-use super::{call, last_name, named, text};
+use super::{TRACE, call, last_name, named, text};
+
+/// Functions lose their schema before names are looked up: `hub.trace` is known by its whole name.
+fn keep_trace(factor: &mut TableFactor) {
+    let TableFactor::Table { name, args: Some(_), .. } = factor else { return };
+    let [ObjectNamePart::Identifier(schema), ObjectNamePart::Identifier(function)] = name.0.as_slice() else { return };
+    if schema.value.eq_ignore_ascii_case("hub") && function.value.eq_ignore_ascii_case("trace") {
+        let whole = Ident { value: TRACE.to_owned(), quote_style: Some('"'), span: schema.span };
+        *name = ObjectName(vec![ObjectNamePart::Identifier(whole)]);
+    }
+}
 
 /// The role whose rights count now; the one that logged in is another function.
 fn current_role(name: &ObjectName) -> Option<Expr> {
@@ -57,6 +67,7 @@ impl VisitorMut for Spellings {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        keep_trace(factor);
         super::sets::rows_of(factor);
         ControlFlow::Continue(())
     }

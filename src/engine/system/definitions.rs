@@ -5,7 +5,7 @@ use weir_catalog::access::READ_ALL_STATS;
 use weir_catalog::{Kind as Noun, Object, ObjectVersion, PipelineBody, RelationBody};
 
 use super::super::errors::catalog_error;
-use super::super::{definition, schema_json};
+use super::super::{definition, privileges, schema_json};
 use super::table::{Asked, Cell, Kind, Row, Rows, SystemTable, time};
 use crate::error::Result;
 use crate::spec::Spec;
@@ -26,11 +26,30 @@ pub(super) const TABLES: &[SystemTable] = &[
             ("state", Kind::Text),
             ("target", Kind::Text),
             ("triggers", Kind::Json),
+            ("template", Kind::Text),
+            ("template_version", Kind::Big),
+            ("template_args", Kind::Text),
             ("comment", Kind::Text),
             ("created_at", Kind::Time),
             ("changed_at", Kind::Time),
         ],
         rows: Rows::Now(pipelines),
+    },
+    SystemTable {
+        schema: "hub",
+        name: "templates",
+        comment: "Every template, and which pipelines were made from it.",
+        columns: &[
+            ("name", Kind::Text),
+            ("schema", Kind::Text),
+            ("owner", Kind::Text),
+            ("definition", Kind::Text),
+            ("version", Kind::Big),
+            ("parameters", Kind::Json),
+            ("used_by", Kind::Json),
+            ("comment", Kind::Text),
+        ],
+        rows: Rows::Now(templates),
     },
     SystemTable {
         schema: "hub",
@@ -165,6 +184,9 @@ fn pipelines(asked: &Asked<'_>) -> Result<Vec<Row>> {
             if body.suspended { "suspended" } else { "enabled" }.into(),
             Some(targets.join(", ")).filter(|targets| !targets.is_empty()).into(),
             triggers.ok().into(),
+            body.template.as_ref().map(|usage| usage.name.clone()).into(),
+            body.template.as_ref().map(|usage| usage.version).into(),
+            body.template.map(|usage| usage.arguments).into(),
             object.comment.clone().into(),
             time(object.created_at),
             time(object.changed_at),
@@ -194,6 +216,41 @@ fn pipeline_versions(asked: &Asked<'_>) -> Result<Vec<Row>> {
             alters(&texts),
             time(changed_at),
             changed_by.into(),
+        ]);
+    }
+    Ok(rows)
+}
+
+fn templates(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let store = asked.engine.store();
+    let pipelines = store.objects(Some(Noun::Pipeline), None).map_err(catalog_error)?;
+    let mut rows = Vec::new();
+    for template in store.objects(Some(Noun::Template), None).map_err(catalog_error)? {
+        if !privileges::may_look_into(&**store, &asked.scope.role, &template.schema)? {
+            continue;
+        }
+        let parameters = definition::template(&template).map(|definition| definition.parameters).unwrap_or_default();
+        let parameters = parameters.iter().map(|parameter| {
+            let default = parameter.default.as_ref().map(|default| default.text.clone());
+            json!({"name": parameter.name.value, "type": parameter.kind.name(), "default": default})
+        });
+        let parameters: Vec<_> = parameters.collect();
+        let mut used_by = Vec::new();
+        for pipeline in &pipelines {
+            let body: PipelineBody = serde_json::from_value(pipeline.body.clone()).unwrap_or_default();
+            if body.template.is_some_and(|usage| usage.template == template.id) && asked.sees(pipeline)? {
+                used_by.push(pipeline.full_name());
+            }
+        }
+        rows.push(vec![
+            template.name.as_str().into(),
+            template.schema.as_str().into(),
+            template.owner.as_str().into(),
+            template.definition.as_str().into(),
+            template.version.into(),
+            json!(parameters).to_string().into(),
+            json!(used_by).to_string().into(),
+            template.comment.clone().into(),
         ]);
     }
     Ok(rows)

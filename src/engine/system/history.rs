@@ -6,7 +6,7 @@ use weir_catalog::{Kind as Noun, Lineage, ObjectId, RunStatus};
 
 use super::super::errors::catalog_error;
 use super::super::schema_json;
-use super::runs::name_of;
+use super::runs::{name_of, word};
 use super::table::{Asked, Kind, Row, Rows, SystemTable, time};
 use crate::error::Result;
 
@@ -26,6 +26,24 @@ pub(super) const TABLES: &[SystemTable] = &[
     },
     SystemTable {
         schema: "hub",
+        name: "schema_changes",
+        comment: "What sources were seen to have become: open ones wait for ALTER SOURCE .. ACCEPT or REJECT SCHEMA CHANGE.",
+        columns: &[
+            ("id", Kind::Big),
+            ("relation", Kind::Text),
+            ("kind", Kind::Text),
+            ("column_name", Kind::Text),
+            ("proposal", Kind::Json),
+            ("status", Kind::Text),
+            ("seen_at", Kind::Time),
+            ("run_id", Kind::Uuid),
+            ("decided_at", Kind::Time),
+            ("decided_by", Kind::Text),
+        ],
+        rows: Rows::Now(schema_changes),
+    },
+    SystemTable {
+        schema: "hub",
         name: "table_history",
         comment: "Every version of every lake table that the hub committed.",
         columns: &[
@@ -42,7 +60,13 @@ pub(super) const TABLES: &[SystemTable] = &[
         schema: "hub",
         name: "lineage",
         comment: "Which relation feeds which, and through which pipeline.",
-        columns: &[("from_relation", Kind::Text), ("to_relation", Kind::Text), ("pipeline", Kind::Text), ("last_run", Kind::Uuid)],
+        columns: &[
+            ("from_relation", Kind::Text),
+            ("to_relation", Kind::Text),
+            ("pipeline", Kind::Text),
+            ("last_run", Kind::Uuid),
+            ("pipeline_version", Kind::Big),
+        ],
         rows: Rows::Now(lineage),
     },
     SystemTable {
@@ -57,8 +81,25 @@ pub(super) const TABLES: &[SystemTable] = &[
             ("pipeline", Kind::Text),
             ("transformation", Kind::Text),
             ("direct", Kind::Bool),
+            ("pipeline_version", Kind::Big),
         ],
         rows: Rows::Now(column_lineage),
+    },
+    SystemTable {
+        schema: "hub",
+        name: "lineage_history",
+        comment: "Lineage by table and by column of every version of a pipeline that has run.",
+        columns: &[
+            ("pipeline", Kind::Text),
+            ("pipeline_version", Kind::Big),
+            ("from_relation", Kind::Text),
+            ("from_column", Kind::Text),
+            ("to_relation", Kind::Text),
+            ("to_column", Kind::Text),
+            ("transformation", Kind::Text),
+            ("direct", Kind::Bool),
+        ],
+        rows: Rows::Now(lineage_history),
     },
 ];
 
@@ -75,6 +116,27 @@ fn schema_versions(asked: &Asked<'_>) -> Result<Vec<Row>> {
     };
     let may = |version: &weir_catalog::SchemaVersion| asked.sees_id(version.relation_id);
     Asked::keep(store.schema_versions(None).map_err(catalog_error)?, may)?.into_iter().map(row).collect()
+}
+
+fn schema_changes(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let store = asked.engine.store();
+    let row = |change: weir_catalog::SchemaChange| {
+        let proposal = serde_json::json!({"column": change.column, "from": change.before, "to": change.after, "seen_in": change.seen_in});
+        Ok(vec![
+            change.id.into(),
+            name_of(store.as_ref(), change.relation_id)?.into(),
+            word(change.kind),
+            change.column.into(),
+            proposal.to_string().into(),
+            word(change.status),
+            time(change.seen_at),
+            change.run_id.into(),
+            time(change.decided_at),
+            change.decided_by.into(),
+        ])
+    };
+    let may = |change: &weir_catalog::SchemaChange| asked.sees_id(change.relation_id);
+    Asked::keep(store.schema_changes(None).map_err(catalog_error)?, may)?.into_iter().map(row).collect()
 }
 
 fn table_history(asked: &Asked<'_>) -> Result<Vec<Row>> {
@@ -125,6 +187,7 @@ fn lineage(asked: &Asked<'_>) -> Result<Vec<Row>> {
             edge.to_relation.into(),
             name_of(store.as_ref(), edge.pipeline_id)?.into(),
             last_run.into(),
+            edge.pipeline_version.into(),
         ]);
     }
     Ok(rows)
@@ -142,7 +205,26 @@ fn column_lineage(asked: &Asked<'_>) -> Result<Vec<Row>> {
             name_of(store.as_ref(), edge.pipeline_id)?.into(),
             edge.transformation.into(),
             edge.direct.into(),
+            edge.pipeline_version.into(),
         ]);
     }
     Ok(rows)
+}
+
+fn lineage_history(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let store = asked.engine.store();
+    let row = |edge: Lineage| {
+        Ok(vec![
+            name_of(store.as_ref(), edge.pipeline_id)?.into(),
+            edge.pipeline_version.into(),
+            edge.from_relation.into(),
+            edge.from_column.into(),
+            edge.to_relation.into(),
+            edge.to_column.into(),
+            edge.transformation.into(),
+            edge.direct.into(),
+        ])
+    };
+    let may = |edge: &Lineage| asked.sees_id(edge.pipeline_id);
+    Asked::keep(store.lineage().map_err(catalog_error)?, may)?.into_iter().map(row).collect()
 }

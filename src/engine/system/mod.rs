@@ -9,6 +9,7 @@ mod constraints;
 mod definitions;
 mod empty;
 mod empty_views;
+mod events;
 mod fixed;
 mod history;
 mod information_keys;
@@ -31,6 +32,7 @@ static TABLES: &[&[SystemTable]] = &[
     runs::TABLES,
     status::TABLES,
     history::TABLES,
+    events::TABLES,
     pg_catalog::TABLES,
     activity::TABLES,
     monitoring::TABLES,

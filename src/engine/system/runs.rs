@@ -100,7 +100,7 @@ pub(super) const TABLES: &[SystemTable] = &[
 ];
 
 /// The word that the catalog stores for a value of an enum.
-fn word<T: serde::Serialize>(value: T) -> Cell {
+pub(super) fn word<T: serde::Serialize>(value: T) -> Cell {
     match serde_json::to_value(value) {
         Ok(Json::String(word)) => word.into(),
         _ => Cell::Null,
@@ -135,7 +135,7 @@ fn seen_runs(asked: &Asked<'_>) -> Result<Option<HashSet<Uuid>>> {
     if asked.sees_all()? {
         return Ok(None);
     }
-    let of_one = Asked { pipeline: None, limit: None, ..*asked };
+    let of_one = Asked { pipeline: None, kind: None, limit: None, ..*asked };
     Ok(Some(wanted(&of_one)?.into_iter().map(|run| run.run_id).collect()))
 }
 

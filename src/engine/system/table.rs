@@ -1,7 +1,7 @@
 //! How a system table is made: a list of columns and a function that gives the rows.
 //!
 //! The rows are asked for when a plan is made for one scan, so a table that a query only names costs nothing. Equality with a literal on the
-//! columns `run_id` and `pipeline` reaches the function, everything else is filtered above.
+//! columns `run_id`, `pipeline` and `type`, and `seq > n`, reach the function, everything else is filtered above.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -108,6 +108,10 @@ pub(in crate::engine) struct Asked<'a> {
     pub(in crate::engine) run_id: Option<Uuid>,
     /// `pipeline = '..'` of the query.
     pub(in crate::engine) pipeline: Option<String>,
+    /// `type = '..'` of the query.
+    pub(in crate::engine) kind: Option<String>,
+    /// `seq > n` of the query.
+    pub(in crate::engine) after: i64,
     pub(in crate::engine) limit: Option<usize>,
 }
 
@@ -243,9 +247,9 @@ impl TableProvider for Provider {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> PlanResult<Vec<TableProviderFilterPushDown>> {
-        let use_of = |filter: &&Expr| match equality(filter) {
-            Some(_) => TableProviderFilterPushDown::Inexact,
-            None => TableProviderFilterPushDown::Unsupported,
+        let use_of = |filter: &&Expr| match equality(filter).is_some() || after(filter).is_some() {
+            true => TableProviderFilterPushDown::Inexact,
+            false => TableProviderFilterPushDown::Unsupported,
         };
         Ok(filters.iter().map(use_of).collect())
     }
@@ -264,6 +268,8 @@ impl TableProvider for Provider {
             scope: &self.scope,
             run_id: wanted("run_id").and_then(|text| Uuid::parse_str(&text).ok()),
             pipeline: wanted("pipeline"),
+            kind: wanted("type"),
+            after: filters.iter().filter_map(after).max().unwrap_or(0),
             limit: limit.filter(|_| filters.is_empty()),
         };
         let rows = match self.table.rows {
@@ -275,7 +281,19 @@ impl TableProvider for Provider {
     }
 }
 
-/// `run_id = 'text'` or `pipeline = 'text'`.
+/// The number behind which rows are wanted: of `seq > 5` and of `seq >= 6` it is 5.
+fn after(filter: &Expr) -> Option<i64> {
+    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else { return None };
+    match (&**left, op, &**right) {
+        (Expr::Column(column), Operator::Gt, Expr::Literal(ScalarValue::Int64(Some(number)), _)) if column.name == "seq" => Some(*number),
+        (Expr::Column(column), Operator::GtEq, Expr::Literal(ScalarValue::Int64(Some(number)), _)) if column.name == "seq" => {
+            number.checked_sub(1)
+        }
+        _ => None,
+    }
+}
+
+/// `run_id = 'text'`, `pipeline = 'text'` or `type = 'text'`.
 fn equality(filter: &Expr) -> Option<(&str, &str)> {
     let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = filter else { return None };
     let (column, value) = match (&**left, &**right) {
@@ -284,7 +302,7 @@ fn equality(filter: &Expr) -> Option<(&str, &str)> {
     };
     match value {
         ScalarValue::Utf8(Some(text)) | ScalarValue::LargeUtf8(Some(text)) | ScalarValue::Utf8View(Some(text))
-            if matches!(column.name.as_str(), "run_id" | "pipeline") =>
+            if matches!(column.name.as_str(), "run_id" | "pipeline" | "type") =>
         {
             Some((column.name.as_str(), text.as_str()))
         }

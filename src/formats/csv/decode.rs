@@ -171,8 +171,7 @@ impl Mapping {
             folded.entry(field.to_lowercase()).or_insert(index);
         }
         let source = |column: &ColumnSpec| {
-            let name = column.field_name();
-            let found = exact.get(name).or_else(|| folded.get(&name.to_lowercase()));
+            let found = column.field_names().find_map(|name| exact.get(name).or_else(|| folded.get(&name.to_lowercase())));
             found.copied().filter(|_| !column.rescues)
         };
         let sources: Vec<Option<usize>> = columns.iter().map(source).collect();

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 
 use super::decode::{Job, Mapping, Table};
@@ -13,7 +13,7 @@ use super::split::{Piece, Splitter, unreadable};
 use super::tokens::{Found, Marks, line};
 use crate::error::{Code, Error, Result};
 use crate::formats::column::refused;
-use crate::formats::contract::{Block, BlockContent, ColumnSpec, Decoded, Decoder, Format, Input, Layout};
+use crate::formats::contract::{Block, BlockContent, ColumnSpec, Decoded, Decoder, Depth, Format, Input, Layout, Survey, missing};
 use crate::formats::encoding;
 use crate::spec::{Options, Spec};
 
@@ -151,15 +151,19 @@ impl Decoder for CsvDecoder {
     }
 
     /// The header says what fields there are; a sample, what they hold.
-    fn new_fields(&self, input: Input, columns: &[ColumnSpec]) -> Result<Vec<Field>> {
+    fn survey(&self, input: Input, columns: &[ColumnSpec], _depth: Depth) -> Result<Survey> {
         if !self.dialect.header {
-            return Ok(Vec::new());
+            return Ok(Survey::default());
         }
         let schema = self.infer(input, SAMPLE_BYTES)?;
+        if schema.fields().is_empty() {
+            return Ok(Survey::default());
+        }
         let names = schema.fields().iter().map(|field| field.name().clone()).collect();
         let layout = Layout { fields: Some(names), delimiter: 0 };
-        let unknown = Mapping::new(columns, Some(&layout)).unknown;
-        Ok(unknown.iter().filter_map(|(index, _)| schema.fields().get(*index)).map(|field| field.as_ref().clone()).collect())
+        let Mapping { sources, unknown, .. } = Mapping::new(columns, Some(&layout));
+        let new = unknown.iter().filter_map(|(index, _)| schema.fields().get(*index)).map(|field| field.as_ref().clone());
+        Ok(Survey { new: new.collect(), missing: missing(columns, &sources), is_strict: true })
     }
 
     fn blocks(&self, input: Input, columns: &[ColumnSpec], target_bytes: usize) -> Result<Box<dyn Iterator<Item = Result<Block>> + Send>> {

@@ -64,8 +64,52 @@ pub(in crate::formats) fn rows<'a>(
     Ok(Decoded { batch, positions, raw, rejects, unknown_fields })
 }
 
+/// The places where a column's value may lie; the first that is there counts.
+type Ways = Vec<Vec<Step>>;
+
+/// # Errors
+/// `InvalidDefinition` for a path that is none.
+pub(super) fn ways(spec: &ColumnSpec) -> Result<Ways> {
+    let own = match &spec.path {
+        Some(path) => path::parse(path)?,
+        None => vec![Step::Member(spec.name.clone())],
+    };
+    let renamed = spec.renamed.as_deref().map(path::parse).transpose()?;
+    Ok(renamed.into_iter().chain([own]).collect())
+}
+
+fn find<'a>(value: Value<'a>, ways: &Ways) -> Found<'a> {
+    let found = ways.iter().map(|steps| path::find(value, steps)).find(|found| !matches!(found, Found::Absent));
+    found.unwrap_or(Found::Absent)
+}
+
+/// Columns whose field no record has had so far.
+pub(super) struct Missing(Vec<(usize, Ways)>);
+
+impl Missing {
+    pub(super) fn of(columns: &[ColumnSpec]) -> Result<Self> {
+        if whole(columns).is_some() {
+            return Ok(Self(Vec::new()));
+        }
+        let needed = columns.iter().enumerate().filter(|(_, column)| !column.rescues && !column.gone && column.default.is_none());
+        needed.map(|(place, column)| Ok((place, ways(column)?))).collect::<Result<_>>().map(Self)
+    }
+
+    pub(super) fn see(&mut self, value: Value<'_>) {
+        self.0.retain(|(_, ways)| match find(value, ways) {
+            Found::Absent => true,
+            Found::One(_) => false,
+            Found::Many(values) => values.is_empty(),
+        });
+    }
+
+    pub(super) fn places(&self) -> Vec<usize> {
+        self.0.iter().map(|(place, _)| *place).collect()
+    }
+}
+
 struct Filler<'a> {
-    columns: Vec<(Column<'a>, Vec<Step>)>,
+    columns: Vec<(Column<'a>, Ways)>,
     /// The column that takes what no other takes, by its place.
     rescuer: Option<usize>,
     rest: Rest,
@@ -80,11 +124,7 @@ impl<'a> Filler<'a> {
     fn new(specs: &'a [ColumnSpec], patterns: &'a Patterns, rows: usize) -> Result<Self> {
         let mut columns = Vec::with_capacity(specs.len());
         for spec in specs {
-            let steps = match &spec.path {
-                Some(path) => path::parse(path)?,
-                None => vec![Step::Member(spec.name.clone())],
-            };
-            columns.push((Column::new(spec, patterns, rows)?, steps));
+            columns.push((Column::new(spec, patterns, rows)?, ways(spec)?));
         }
         let rescuer = specs.iter().position(|spec| spec.rescues);
         let has_names = specs.iter().any(|spec| spec.path.is_none() && !spec.rescues);
@@ -117,11 +157,11 @@ impl<'a> Filler<'a> {
             return None;
         }
         let mut failure = None;
-        for (place_of, (column, steps)) in self.columns.iter_mut().enumerate() {
+        for (place_of, (column, ways)) in self.columns.iter_mut().enumerate() {
             if self.rescuer == Some(place_of) {
                 continue;
             }
-            let outcome = match path::find(value, steps) {
+            let outcome = match find(value, ways) {
                 Found::Absent => column.absent(),
                 Found::One(value) => place(column, value),
                 Found::Many(values) => {
@@ -171,14 +211,8 @@ fn whole(specs: &[ColumnSpec]) -> Option<&str> {
 fn known(specs: &[ColumnSpec]) -> Result<HashSet<String>> {
     let mut known = HashSet::new();
     for spec in specs.iter().filter(|spec| !spec.rescues) {
-        match &spec.path {
-            None => drop(known.insert(spec.name.clone())),
-            Some(path) => {
-                if let Some(Step::Member(name)) = path::parse(path)?.into_iter().next() {
-                    known.insert(name);
-                }
-            }
-        }
+        let first = ways(spec)?.into_iter().filter_map(|steps| steps.into_iter().next());
+        known.extend(first.filter_map(|step| if let Step::Member(name) = step { Some(name) } else { None }));
     }
     Ok(known)
 }

@@ -3,21 +3,24 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{Schema, SchemaRef};
 
 use super::cut::Cutter;
-use super::decode::{self, Record, rows};
+use super::decode::{self, Missing, Record, rows};
 use super::infer;
 use super::path::{self, Step};
+use super::tape::Tape;
 use crate::error::{Code, Error, Result};
 use crate::formats::column::{Patterns, refused};
-use crate::formats::contract::{Block, BlockContent, ColumnSpec, Decoded, Decoder, Format, Input};
+use crate::formats::contract::{Block, BlockContent, ColumnSpec, Decoded, Decoder, Depth, Format, Input, Survey};
 use crate::formats::csv::{lines, unreadable};
 use crate::formats::encoding::{self, Encoding};
 use crate::spec::{Opt, Options, Spec};
 
 /// Held in memory while all records of a file are looked at.
 const BLOCK_BYTES: usize = 1 << 20;
+/// The start of a file, where that has to do.
+const START_BYTES: u64 = 1 << 20;
 
 const JSON: Spec = Spec {
     name: "json",
@@ -93,13 +96,16 @@ pub(super) struct JsonDecoder {
     patterns: Patterns,
 }
 
+fn stream(input: Input) -> Result<Box<dyn Read + Send>> {
+    Ok(match input {
+        Input::Stream(stream) => stream,
+        Input::File(path) => Box::new(std::fs::File::open(path).map_err(unreadable)?),
+    })
+}
+
 impl JsonDecoder {
     fn cut(&self, input: Input, target: usize) -> Result<Box<dyn Iterator<Item = Result<Block>> + Send>> {
-        let stream: Box<dyn Read + Send> = match input {
-            Input::Stream(stream) => stream,
-            Input::File(path) => Box::new(std::fs::File::open(path).map_err(unreadable)?),
-        };
-        let text = encoding::utf8(stream, self.encoding).map_err(unreadable)?;
+        let text = encoding::utf8(stream(input)?, self.encoding).map_err(unreadable)?;
         Ok(match &self.records {
             Some(path) => Box::new(Cutter::new(text, path.clone(), target)),
             None => Box::new(lines(text, target)),
@@ -137,24 +143,34 @@ impl JsonDecoder {
 
 impl Decoder for JsonDecoder {
     fn infer(&self, input: Input, max_bytes: usize) -> Result<SchemaRef> {
-        let stream: Box<dyn Read + Send> = match input {
-            Input::Stream(stream) => stream,
-            Input::File(path) => Box::new(std::fs::File::open(path).map_err(unreadable)?),
-        };
-        let blocks = self.cut(Input::Stream(Box::new(stream.take(max_bytes as u64))), max_bytes)?;
+        let blocks = self.cut(Input::Stream(Box::new(stream(input)?.take(max_bytes as u64))), max_bytes)?;
         Ok(Arc::new(self.fields(blocks)?))
     }
 
-    fn new_fields(&self, input: Input, columns: &[ColumnSpec]) -> Result<Vec<Field>> {
-        // Any record may be the first that has a field: nothing less than all of them tells.
-        let found = self.fields(self.cut(input, BLOCK_BYTES)?)?;
-        decode::new_fields(&found, columns)
+    fn survey(&self, input: Input, columns: &[ColumnSpec], depth: Depth) -> Result<Survey> {
+        let blocks = match depth {
+            // Any record may be the first that has a field: nothing less than all of them tells.
+            Depth::Whole => self.cut(input, BLOCK_BYTES)?,
+            Depth::Start => self.cut(Input::Stream(Box::new(stream(input)?.take(START_BYTES))), BLOCK_BYTES)?,
+        };
+        let (mut fields, mut missing) = (infer::Fields::default(), Missing::of(columns)?);
+        let (mut tape, mut records) = (Tape::default(), 0_usize);
+        for block in blocks {
+            let block = block?;
+            for record in self.records(&block.content, block.first_position) {
+                let Ok(text) = std::str::from_utf8(record.raw) else { continue };
+                let Ok(value) = tape.parse(text) else { continue };
+                records += 1;
+                fields.see_one(value);
+                missing.see(value);
+            }
+        }
+        let missing = if records == 0 { Vec::new() } else { missing.places() };
+        Ok(Survey { new: decode::new_fields(&fields.schema(), columns)?, missing, is_strict: false })
     }
 
     fn blocks(&self, input: Input, columns: &[ColumnSpec], target_bytes: usize) -> Result<Box<dyn Iterator<Item = Result<Block>> + Send>> {
-        for path in columns.iter().filter_map(|column| column.path.as_deref()) {
-            path::parse(path)?;
-        }
+        columns.iter().try_for_each(|column| decode::ways(column).map(drop))?;
         self.cut(input, target_bytes)
     }
 

@@ -64,12 +64,17 @@ impl Fields {
         let mut tape = Tape::default();
         for record in records {
             let Ok(text) = std::str::from_utf8(record) else { continue };
-            let Ok(value) = tape.parse(text) else { continue };
-            if value.kind() == Kind::Object {
-                value.members().for_each(|(name, value)| self.field(&name.meaning(), Guess::of(value)));
-            } else {
-                self.field("value", Guess::Jsonb);
+            if let Ok(value) = tape.parse(text) {
+                self.see_one(value);
             }
+        }
+    }
+
+    pub(super) fn see_one(&mut self, value: Value<'_>) {
+        if value.kind() == Kind::Object {
+            value.members().for_each(|(name, value)| self.field(&name.meaning(), Guess::of(value)));
+        } else {
+            self.field("value", Guess::Jsonb);
         }
     }
 

@@ -19,7 +19,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection
 use super::convert::{Converted, convert, inferred};
 use crate::error::{Code, Error, Result};
 use crate::formats::column::{Column, Failure, Patterns, batch, projected, refused};
-use crate::formats::contract::{Block, BlockContent, ColumnSpec, Decoded, Decoder, Format, Input, Reject};
+use crate::formats::contract::{Block, BlockContent, ColumnSpec, Decoded, Decoder, Depth, Format, Input, Reject, Survey, missing};
 use crate::formats::json::{Record, rows as json_rows};
 use crate::spec::{Options, Spec};
 
@@ -75,8 +75,8 @@ fn sources(columns: &[ColumnSpec], file: &Schema) -> Vec<Option<usize>> {
         folded.entry(field.name().to_lowercase()).or_insert(index);
     }
     let find = |column: &ColumnSpec| {
-        let name = column.field_name();
-        exact.get(name).or_else(|| folded.get(&name.to_lowercase())).copied().filter(|_| !column.rescues)
+        let found = column.field_names().find_map(|name| exact.get(name).or_else(|| folded.get(&name.to_lowercase())));
+        found.copied().filter(|_| !column.rescues)
     };
     columns.iter().map(find).collect()
 }
@@ -208,10 +208,11 @@ impl Decoder for ParquetDecoder {
         Ok(Arc::new(Schema::new(fields)))
     }
 
-    fn new_fields(&self, input: Input, columns: &[ColumnSpec]) -> Result<Vec<Field>> {
+    fn survey(&self, input: Input, columns: &[ColumnSpec], _depth: Depth) -> Result<Survey> {
         let builder = open(&place(input)?)?;
         let sources = sources(columns, builder.schema());
-        Ok(unknown(&sources, builder.schema()).into_iter().map(|(_, field)| inferred(field)).collect())
+        let new = unknown(&sources, builder.schema()).into_iter().map(|(_, field)| inferred(field)).collect();
+        Ok(Survey { new, missing: missing(columns, &sources), is_strict: true })
     }
 
     fn blocks(&self, input: Input, columns: &[ColumnSpec], _target_bytes: usize) -> Result<Box<dyn Iterator<Item = Result<Block>> + Send>> {

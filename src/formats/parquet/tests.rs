@@ -174,7 +174,7 @@ fn fields_without_a_column_are_named_and_rescued() {
     ];
     write(&path, columns, 2);
     let id = [column("ID", DataType::Int64)];
-    let new = decoder().new_fields(Input::File(path.clone()), &id).unwrap();
+    let new = decoder().survey(Input::File(path.clone()), &id, crate::formats::Depth::Start).unwrap().new;
     assert_eq!(
         new.iter().map(|field| (field.name().as_str(), field.data_type())).collect::<Vec<_>>(),
         [("more", &DataType::Int64), ("text", &DataType::Utf8)]

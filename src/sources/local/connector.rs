@@ -16,7 +16,7 @@ use super::offer::Offer;
 use super::source::LocalSource;
 use crate::error::{Code, Error, Result};
 use crate::formats::{self, ColumnSpec, Decoder, Input, Logical};
-use crate::sources::columns::{declared_columns, evolved, rescue, schema_change};
+use crate::sources::columns::{amend, declared_columns, evolved, rescue, schema_change};
 use crate::sources::contract::{Check, Connector, OpenRequest, RemoteRelation, Source};
 use crate::spec::{Opt, Options, Spec};
 use crate::stores::{Compression, Folder, Pattern, decompressed};
@@ -94,9 +94,12 @@ impl Connector for Local {
             };
             // INCLUDE columns are stored with the rest of the columns.
             columns = evolved(&[], &schema, included).collect();
-        } else if let (SchemaChange::Evolve, Some(stored)) = (schema_change, &found) {
-            let new: Vec<ColumnSpec> = evolved(&columns, stored, included).collect();
-            columns.extend(new);
+        } else if let Some(stored) = &found {
+            amend(&mut columns, stored);
+            if schema_change == SchemaChange::Evolve {
+                let new: Vec<ColumnSpec> = evolved(&columns, stored, included).collect();
+                columns.extend(new);
+            }
         }
         if schema_change == SchemaChange::Rescue {
             rescue(&mut columns)?;
@@ -201,7 +204,8 @@ fn included(include: &Include) -> Result<(Meta, String)> {
     Ok((include.meta, include.alias.as_ref().map_or_else(|| name.to_owned(), |alias| alias.value.clone())))
 }
 
-fn input(reading: &Reading, path: &str, place: PathBuf, file: File) -> Result<Input> {
+/// Where a decoder gets the bytes of a file.
+pub(super) fn input(reading: &Reading, path: &str, place: PathBuf, file: File) -> Result<Input> {
     let compression = Compression::of(&reading.compression, path);
     if compression == Compression::None {
         return Ok(Input::File(place));
@@ -209,22 +213,6 @@ fn input(reading: &Reading, path: &str, place: PathBuf, file: File) -> Result<In
     let plain = decompressed(file, compression, reading.max_decompressed);
     let plain = plain.map_err(|error| Error::new(Code::DataException, format!("file \"{path}\" cannot be read")).caused_by(error))?;
     Ok(Input::Stream(plain))
-}
-
-/// Fields of these files that no column takes. A file that cannot be read says nothing here; reading it will say why.
-pub(super) fn new_fields(reading: &Reading, paths: &[String]) -> Result<Vec<Field>> {
-    let mut merged = Schema::empty();
-    for path in paths {
-        let fields = reading.folder.open(path).and_then(|(place, file, _)| {
-            let input = input(reading, path, place, file)?;
-            reading.decoder.new_fields(input, &reading.columns)
-        });
-        match fields {
-            Ok(fields) => merged = widened(&merged, &Schema::new(fields)),
-            Err(error) => tracing::debug!(file = path, error = %error.chain(), "a file does not say what its fields are"),
-        }
-    }
-    Ok(merged.fields().iter().map(|field| field.as_ref().clone()).collect())
 }
 
 /// Columns of the first files that have any.
@@ -265,7 +253,7 @@ fn infer(reading: &Reading, pattern: &Pattern) -> Result<SchemaRef> {
 }
 
 /// The columns of both, with types that hold the values of both.
-fn widened(one: &Schema, other: &Schema) -> Schema {
+pub(super) fn widened(one: &Schema, other: &Schema) -> Schema {
     let mut fields: Vec<Field> = one.fields().iter().map(|field| field.as_ref().clone()).collect();
     let places: HashMap<&str, usize> = one.fields().iter().enumerate().map(|(place, field)| (field.name().as_str(), place)).collect();
     for new in other.fields() {

@@ -16,7 +16,7 @@ use crate::formats::{Block, BlockContent, ColumnSpec, Decoder, Input, Layout, Re
 use crate::sources::contract::{FileKey, RawRecord};
 use crate::stores::{Compression, Folder, decompressed};
 
-const BLOCK_BYTES: usize = 1 << 20;
+pub(super) const BLOCK_BYTES: usize = 1 << 20;
 
 /// How the files of a source are read.
 #[derive(Clone)]
@@ -29,6 +29,23 @@ pub(super) struct Reading {
     pub compression: String,
     pub max_decompressed: Option<u64>,
     pub schema_change: SchemaChange,
+}
+
+impl Reading {
+    fn unpacked(&self, place: &PathBuf, compression: Compression) -> Result<Box<dyn Read + Send>> {
+        std::fs::File::open(place).and_then(|file| decompressed(file, compression, self.max_decompressed)).map_err(unreadable)
+    }
+
+    /// What the start of a dead letter's own file says about its records, if the file is still there.
+    pub(super) fn layout(&self, path: &str) -> Option<Arc<Layout>> {
+        let (place, _, _) = self.folder.open(path).ok()?;
+        let input = match Compression::of(&self.compression, path) {
+            Compression::None => Input::File(place),
+            compression => Input::Stream(self.unpacked(&place, compression).ok()?),
+        };
+        let mut blocks = self.decoder.blocks(input, &[], BLOCK_BYTES).ok()?;
+        blocks.next()?.ok()?.layout
+    }
 }
 
 /// What to read.
@@ -70,7 +87,7 @@ impl Feeder {
             let outcome = match item {
                 Item::File { path, etag, entry } => self.file(path, etag.as_deref(), *entry),
                 Item::Record(record) => {
-                    let layout = layouts.entry(record.source.as_str()).or_insert_with(|| self.layout(&record.source)).clone();
+                    let layout = layouts.entry(record.source.as_str()).or_insert_with(|| self.reading.layout(&record.source)).clone();
                     self.record(record, layout)
                 }
             };
@@ -145,26 +162,11 @@ impl Feeder {
         drop(file);
         // Half a damaged archive must not land, so it is read through once before.
         if self.keeps_rejects
-            && let Err(error) = self.unpacked(&place, compression).and_then(read_through)
+            && let Err(error) = self.reading.unpacked(&place, compression).and_then(read_through)
         {
             return Ok(Err(error));
         }
-        Ok(self.unpacked(&place, compression).and_then(|plain| decoder.blocks(Input::Stream(plain), columns, BLOCK_BYTES)))
-    }
-
-    fn unpacked(&self, place: &PathBuf, compression: Compression) -> Result<Box<dyn Read + Send>> {
-        std::fs::File::open(place).and_then(|file| decompressed(file, compression, self.reading.max_decompressed)).map_err(unreadable)
-    }
-
-    /// What the start of a dead letter's own file says about its records, if the file is still there.
-    fn layout(&self, path: &str) -> Option<Arc<Layout>> {
-        let (place, _, _) = self.reading.folder.open(path).ok()?;
-        let input = match Compression::of(&self.reading.compression, path) {
-            Compression::None => Input::File(place),
-            compression => Input::Stream(self.unpacked(&place, compression).ok()?),
-        };
-        let mut blocks = self.reading.decoder.blocks(input, &[], BLOCK_BYTES).ok()?;
-        blocks.next()?.ok()?.layout
+        Ok(self.reading.unpacked(&place, compression).and_then(|plain| decoder.blocks(Input::Stream(plain), columns, BLOCK_BYTES)))
     }
 
     fn record(&self, record: &RawRecord, layout: Option<Arc<Layout>>) -> Result<Result<(), Stopped>> {

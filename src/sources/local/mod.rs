@@ -4,6 +4,7 @@
 //! a number. A file is read only while it still is the version that was offered.
 
 mod connector;
+mod drift;
 mod feed;
 mod offer;
 mod source;

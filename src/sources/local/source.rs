@@ -6,17 +6,17 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use weir_catalog::FileEntry;
-use weir_sql::statements::create_source::{Meta, SchemaChange};
+use weir_sql::statements::create_source::Meta;
 
-use super::connector::{blocking, new_fields};
+use super::connector::blocking;
+use super::drift;
 use super::feed::{Item, Reading};
 use super::offer::Offer;
 use super::table::FileTable;
 use crate::clock::Micros;
 use crate::error::{Code, Error, Result};
 use crate::formats::ColumnSpec;
-use crate::sources::columns::with_new;
-use crate::sources::contract::{BatchLimit, Position, Range, RawRecord, ScanRequest, Source, StartPoint};
+use crate::sources::contract::{BatchLimit, Drift, Position, Range, RawRecord, ScanRequest, Seen, Source, StartPoint};
 
 pub(super) struct LocalSource {
     /// `schema.name`, for messages.
@@ -64,20 +64,19 @@ impl Source for LocalSource {
         blocking(move || offer.next(&reading.folder, from.as_ref(), &limit)).await
     }
 
-    async fn grown(&self, range: &Range) -> Result<Option<SchemaRef>> {
-        if self.reading.schema_change != SchemaChange::Evolve {
-            return Ok(None);
-        }
-        let (offer, reading, range) = (self.offer.clone(), self.reading.clone(), range.clone());
-        let new = blocking(move || {
+    async fn drift(&self, range: Option<&Range>) -> Result<Drift> {
+        let Some(range) = range.cloned() else { return Ok(Drift::default()) };
+        let (offer, reading, included, name) = (self.offer.clone(), self.reading.clone(), self.included.clone(), self.name.clone());
+        blocking(move || {
             let paths: Vec<String> = offer.versions(&range)?.into_iter().map(|entry| entry.file.path).collect();
-            new_fields(&reading, &paths)
-        });
-        let new = new.await?;
-        if new.is_empty() {
-            return Ok(None);
-        }
-        with_new(&self.reading.columns, &new, &self.included, &format!("a file of source \"{}\"", self.name)).map(Some)
+            drift::drift(&name, &reading, &included, &paths)
+        })
+        .await
+    }
+
+    async fn suits(&self, column: &str, records: Vec<RawRecord>) -> Result<Option<Seen>> {
+        let (reading, column) = (self.reading.clone(), column.to_owned());
+        blocking(move || Ok(drift::suits(&reading, &column, &records))).await
     }
 
     async fn scan(&self, range: Option<Range>, request: ScanRequest) -> Result<Arc<dyn TableProvider>> {

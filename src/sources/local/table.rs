@@ -20,8 +20,9 @@ use tokio::sync::{Mutex, mpsc};
 use weir_sql::statements::create_source::{Meta, SchemaChange};
 
 use super::connector::blocking;
+use super::drift::unknown_field;
 use super::feed::{Feeder, Item, Reading, Work};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::formats::Decoded;
 use crate::sources::contract::{FileKey, RejectSink, ScanRequest, SourceReject};
 use crate::sources::{POSITION_COLUMN, SOURCE_COLUMN};
@@ -222,8 +223,7 @@ impl Job {
     fn assemble(&self, source: &Arc<str>, entry: Option<FileKey>, decoded: Decoded) -> Result<RecordBatch> {
         let Decoded { batch, positions, raw, rejects, unknown_fields } = decoded;
         if let (true, Some(field)) = (self.reading.schema_change == SchemaChange::Fail, unknown_fields.first()) {
-            return Err(Error::new(Code::DataException, format!("file \"{source}\" has a new field \"{field}\""))
-                .hint("Declare the column, or use ON SCHEMA CHANGE IGNORE.".to_owned()));
+            return Err(unknown_field(source, field));
         }
         let rows = batch.num_rows();
         if let Some(sink) = &self.rejects {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use async_trait::async_trait;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use weir_sql::statements::create_source::{CreateSource, Envelope, Origin, SchemaChange};
@@ -17,7 +17,7 @@ use super::source::PostgresSource;
 use super::types::RemoteColumn;
 use crate::error::{Code, Error, Result};
 use crate::formats::{ColumnSpec, Logical};
-use crate::sources::columns::{declared_columns, evolved, rescue, schema_change};
+use crate::sources::columns::{amend, declared_columns, evolved, rescue, schema_change};
 use crate::sources::contract::{Check, Connector, OpenRequest, RemoteRelation, Source};
 use crate::spec::{Opt, Options, Spec};
 
@@ -67,9 +67,13 @@ impl Connector for Postgres {
     async fn open(&self, request: OpenRequest) -> Result<Arc<dyn Source>> {
         let OpenRequest { source_id: _, name, connection, options, definition, found, store: _, clock: _ } = request;
         refuse_what_tables_cannot(&definition)?;
-        let declared = declared_columns(&definition)?;
+        let mut declared = declared_columns(&definition)?;
         declared.iter().try_for_each(check_declared)?;
         let schema_change = schema_change(&definition);
+        let names = declared.iter().map(|column| column.name.clone()).collect();
+        if let (Some(found), false) = (&found, declared.is_empty()) {
+            amend(&mut declared, found);
+        }
         let mut columns = match (found, schema_change) {
             (Some(found), SchemaChange::Evolve) => {
                 let new: Vec<ColumnSpec> = evolved(&declared, &found, |_| false).collect();
@@ -93,6 +97,8 @@ impl Connector for Postgres {
             relation: relation(&options)?,
             cursor: definition.incremental.as_ref().map(Cursor::new).transpose()?,
             schema_change,
+            declared: names,
+            described: Mutex::new(None),
             columns: RwLock::new(columns.filter(|columns: &Vec<ColumnSpec>| !columns.is_empty())),
         };
         if !is_known {

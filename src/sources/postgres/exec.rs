@@ -22,12 +22,13 @@ use parking_lot::Mutex;
 use tokio_postgres::CopyOutStream;
 
 use super::describe;
+use super::drift::remote_of;
 use super::link::Link;
 use super::query::Copy;
 use super::refusal;
 use super::rows::{Gathered, Rows};
 use super::table::{Shape, external};
-use super::types::{Fitted, fit};
+use super::types::{Fitted, Select, fit};
 use crate::error::{Code, Error, Result};
 use crate::sources::contract::{RejectSink, SourceReject};
 
@@ -211,6 +212,9 @@ impl Job {
         let shape = &self.shape;
         let now = describe::again(&shape.target, link, &shape.from, &shape.label).await?;
         let same = self.columns.iter().filter(|fitted| !fitted.spec.rescues).all(|fitted| {
+            if fitted.select == Select::Nothing {
+                return remote_of(&fitted.spec, &now).is_none();
+            }
             let remote = now.iter().find(|remote| remote.name == fitted.remote);
             remote.and_then(|remote| fit(fitted.spec.clone(), remote).ok()).as_ref() == Some(fitted)
         });

@@ -8,6 +8,7 @@ mod column;
 mod connector;
 mod cursor;
 mod describe;
+mod drift;
 mod exec;
 mod filter;
 mod link;

@@ -3,18 +3,20 @@
 //! Without INCREMENTAL BY it is a picture of now, which can be read but not followed. With it, the end of a batch is the largest cursor value
 //! at the time of asking.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio_postgres::types::{ToSql, Type};
 use weir_sql::statements::create_source::SchemaChange;
 
 use super::again::Again;
 use super::cursor::{Cursor, Placed, Point};
-use super::describe::{Relation, describe};
+use super::describe::{Described, Relation, describe};
+use super::drift::{new_column, remote_of};
 use super::link::{Link, Target};
 use super::query::Binder;
 use super::refusal;
@@ -23,8 +25,8 @@ use super::types::{Fitted, RemoteColumn, fit};
 use crate::clock::Micros;
 use crate::error::{Code, Error, Result};
 use crate::formats::ColumnSpec;
-use crate::sources::columns::{rescue, with_new};
-use crate::sources::contract::{BatchLimit, Position, Range, RawRecord, ScanRequest, Source, StartPoint};
+use crate::sources::columns::rescue;
+use crate::sources::contract::{BatchLimit, Drift, Position, Range, RawRecord, ScanRequest, Seen, Source, StartPoint};
 
 pub(super) struct PostgresSource {
     /// `schema.name`, for messages.
@@ -36,6 +38,10 @@ pub(super) struct PostgresSource {
     pub(super) cursor: Option<Cursor>,
     /// What becomes of a column on the server that is not among ours.
     pub(super) schema_change: SchemaChange,
+    /// Columns that the definition names; the others were found.
+    pub(super) declared: HashSet<String>,
+    /// What the last look saw, until somebody compares it with the columns.
+    pub(super) described: Mutex<Option<Described>>,
     /// Declared or found; None until the server was asked.
     pub(super) columns: RwLock<Option<Vec<ColumnSpec>>>,
 }
@@ -45,6 +51,7 @@ impl PostgresSource {
     pub(super) async fn look(&self) -> Result<(Arc<Shape>, Link)> {
         let link = self.target.dial().await?;
         let described = describe(&self.target, &link, &self.relation).await?;
+        *self.described.lock() = Some(described.clone());
         let columns = self.known_or(&described.columns)?;
         let mut fitted = Vec::with_capacity(columns.len());
         for spec in columns {
@@ -52,14 +59,16 @@ impl PostgresSource {
                 fitted.push(Fitted::rest(spec));
                 continue;
             }
-            let remote = described.columns.iter().find(|remote| remote.name == spec.field_name());
-            fitted.push(fit(spec.clone(), remote.ok_or_else(|| missing(&spec, &described.label, &described.columns))?)?);
+            fitted.push(match remote_of(&spec, &described.columns) {
+                Some(remote) => fit(spec.clone(), remote)?,
+                None if spec.gone => Fitted::nothing(spec),
+                None => return Err(missing(&spec, &described.label, &described.columns)),
+            });
         }
         if let (SchemaChange::Fail, Some(new)) =
             (self.schema_change, described.columns.iter().find(|remote| fitted.iter().all(|fitted| fitted.remote != remote.name)))
         {
-            return Err(Error::new(Code::DataException, format!("{} has a new column \"{}\"", described.label, new.name))
-                .hint("Declare the column, or use ON SCHEMA CHANGE IGNORE.".to_owned()));
+            return Err(new_column(&described.label, &new.name));
         }
         let shape = Shape {
             source: self.provenance(&described.label).into(),
@@ -74,7 +83,7 @@ impl PostgresSource {
     }
 
     /// The columns of ours; found from those of the server when none were known.
-    fn known_or(&self, remote: &[RemoteColumn]) -> Result<Vec<ColumnSpec>> {
+    pub(super) fn known_or(&self, remote: &[RemoteColumn]) -> Result<Vec<ColumnSpec>> {
         let mut columns = self.columns.write();
         if let Some(known) = columns.as_ref() {
             return Ok(known.clone());
@@ -107,7 +116,7 @@ impl PostgresSource {
     }
 }
 
-fn missing(spec: &ColumnSpec, label: &str, remote: &[RemoteColumn]) -> Error {
+pub(super) fn missing(spec: &ColumnSpec, label: &str, remote: &[RemoteColumn]) -> Error {
     let near = weir_sql::nearest(spec.field_name(), remote.iter().map(|column| column.name.as_str()));
     Error::new(Code::UndefinedColumn, format!("column \"{}\" does not exist in {label} on the server", spec.field_name()))
         .hint(near.map(|near| format!("Did you mean \"{near}\"? PATH gives a column another name than the server's.")))
@@ -190,19 +199,12 @@ impl Source for PostgresSource {
         Ok(Some(point.position()))
     }
 
-    async fn grown(&self, _range: &Range) -> Result<Option<SchemaRef>> {
-        if self.schema_change != SchemaChange::Evolve {
-            return Ok(None);
-        }
-        let link = self.target.dial().await?;
-        let described = describe(&self.target, &link, &self.relation).await?;
-        let columns = self.known_or(&described.columns)?;
-        let is_new = |remote: &&RemoteColumn| columns.iter().all(|column| column.field_name() != remote.name);
-        let new: Vec<Field> = described.columns.iter().filter(is_new).map(|remote| remote.found().field()).collect();
-        if new.is_empty() {
-            return Ok(None);
-        }
-        with_new(&columns, &new, &[], &described.label).map(Some)
+    async fn drift(&self, _range: Option<&Range>) -> Result<Drift> {
+        self.drifted().await
+    }
+
+    async fn suits(&self, column: &str, records: Vec<RawRecord>) -> Result<Option<Seen>> {
+        Ok(self.suited(column, &records))
     }
 
     async fn scan(&self, range: Option<Range>, request: ScanRequest) -> Result<Arc<dyn TableProvider>> {

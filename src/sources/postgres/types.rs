@@ -41,6 +41,8 @@ pub(super) enum Select {
     Jsonb,
     /// Not a column: all of the row that no column takes.
     Rest,
+    /// The server no longer has the column, and nobody minds.
+    Nothing,
 }
 
 impl Select {
@@ -54,6 +56,7 @@ impl Select {
             Select::Jsonb => format!("to_jsonb({column})"),
             // The statement knows what is taken; see `Copy::new`.
             Select::Rest => "NULL::jsonb".to_owned(),
+            Select::Nothing => "NULL::bytea".to_owned(),
         }
     }
 }
@@ -201,6 +204,11 @@ impl Fitted {
     /// The column that takes what no other takes.
     pub(super) fn rest(spec: ColumnSpec) -> Self {
         Self { spec, remote: String::new(), wire: Wire::Jsonb, select: Select::Rest, is_exact: false }
+    }
+
+    /// The column that the server no longer has.
+    pub(super) fn nothing(spec: ColumnSpec) -> Self {
+        Self { spec, remote: String::new(), wire: Wire::Bytea, select: Select::Nothing, is_exact: false }
     }
 
     /// Whether every value of the server becomes a value here.

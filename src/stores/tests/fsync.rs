@@ -87,3 +87,57 @@ async fn a_failed_put_leaves_nothing() {
     assert!(store.put(&place(folder.path(), "folder"), "y".into()).await.is_err());
     assert_eq!(names(folder.path()), ["file", "folder"]);
 }
+
+async fn listed(store: &dyn ObjectStore, folder: &Path, offset: &Path) -> Vec<String> {
+    use futures::TryStreamExt;
+    let found: Vec<_> = store.list_with_offset(Some(folder), offset).try_collect().await.unwrap();
+    let mut found: Vec<_> = found.into_iter().map(|meta| format!("{} {}", meta.location, meta.size)).collect();
+    found.sort();
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_is_that_of_the_library() {
+    let plain = object_store::local::LocalFileSystem::new();
+    for odd in [None, Some("a b.json"), Some("below/7.json")] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["00.json", "01.json", "01.json#77", "02.checkpoint.parquet", "02.json", "_last_checkpoint", "zz"] {
+            std::fs::write(path(name), name).unwrap();
+        }
+        if let Some(odd) = odd {
+            std::fs::create_dir_all(path(odd).parent().unwrap()).unwrap();
+            std::fs::write(path(odd), odd).unwrap();
+        }
+        let prefix = Path::from_absolute_path(folder.path()).unwrap();
+        for offset in ["0", "00.json", "01", "02.json", "a", "below/6.json", "zzz"] {
+            let offset = place(folder.path(), offset);
+            let ours = listed(&FsyncStore::default(), &prefix, &offset).await;
+            assert_eq!(ours, listed(&plain, &prefix, &offset).await, "from {offset} with {odd:?}");
+        }
+    }
+    let nowhere = Path::from("nowhere/at/all");
+    assert!(listed(&FsyncStore::default(), &nowhere, &nowhere.clone().join("x")).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_shows_no_more_than_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["log/0.json", "log/1.json", "log/2.json", "log/below/3.json", "data"] {
+        std::fs::create_dir_all(folder.path().join(name).parent().unwrap()).unwrap();
+        std::fs::write(folder.path().join(name), name).unwrap();
+    }
+    let shown = ["1.json", "2.json", "gone.json"].map(str::to_owned).into();
+    let store = FsyncStore::showing(&folder.path().join("log"), shown).unwrap();
+    let prefix = place(folder.path(), "log");
+    let names = |found: Vec<String>| found.iter().map(|line| line.rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(names(listed(&store, &prefix, &place(folder.path(), "log/0")).await), ["1.json 10", "2.json 10"]);
+    assert_eq!(names(listed(&store, &prefix, &place(folder.path(), "log/1.json")).await), ["2.json 10"]);
+    for (name, is_there) in
+        [("log/0.json", false), ("log/1.json", true), ("log/gone.json", false), ("log/below/3.json", true), ("data", true)]
+    {
+        let got = store.get(&place(folder.path(), name)).await;
+        assert_eq!(got.is_ok(), is_there, "{name}");
+        assert!(is_there || matches!(got, Err(Error::NotFound { .. })));
+    }
+}

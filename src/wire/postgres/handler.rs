@@ -395,7 +395,7 @@ impl Line {
 
     /// Appends what other sessions sent to this one.
     fn notifications(&mut self) -> Result<(), Fault> {
-        for Notification { process, channel, payload } in self.backend.take_notifications() {
+        for Notification { process, channel, payload, about: _ } in self.backend.take_notifications() {
             let message = NotificationResponse::new(process, channel, payload);
             self.connection.put(&PgWireBackendMessage::NotificationResponse(message))?;
         }

@@ -1,0 +1,55 @@
+//! What happened: the log of events, as far back as it is kept.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use weir_catalog::{EventFilter, ObjectId};
+
+use super::super::errors::catalog_error;
+use super::table::{Asked, Kind, Row, Rows, SystemTable, time};
+use crate::error::Result;
+
+pub(super) const TABLES: &[SystemTable] = &[SystemTable {
+    schema: "hub",
+    name: "events",
+    comment: "What happened, in order: runs, batches, sources, and what was published with NOTIFY.",
+    columns: &[
+        ("seq", Kind::Big),
+        ("id", Kind::Uuid),
+        ("time", Kind::Time),
+        ("type", Kind::Text),
+        ("source", Kind::Text),
+        ("subject", Kind::Text),
+        ("data", Kind::Json),
+    ],
+    rows: Rows::Now(events),
+}];
+
+fn events(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let sees_all = asked.sees_all()?;
+    // What is hidden does not count.
+    let limit = asked.limit.filter(|_| sees_all);
+    let filter = EventFilter { after: asked.after, to: None, kind: asked.kind.clone(), limit };
+    let mut events = asked.engine.store().events(&filter).map_err(catalog_error)?;
+    if !sees_all {
+        let mut seen: HashMap<ObjectId, bool> = HashMap::new();
+        for object in events.iter().filter_map(|event| event.object) {
+            if let Entry::Vacant(unknown) = seen.entry(object) {
+                unknown.insert(asked.sees_id(object)?);
+            }
+        }
+        events.retain(|event| event.object.is_none_or(|object| seen.get(&object) == Some(&true)));
+    }
+    let row = |event: weir_catalog::Event| {
+        vec![
+            event.seq.into(),
+            event.id.into(),
+            time(event.time),
+            event.kind.into(),
+            event.source.into(),
+            event.subject.into(),
+            event.data.into(),
+        ]
+    };
+    Ok(events.into_iter().map(row).collect())
+}
