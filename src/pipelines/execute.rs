@@ -423,6 +423,7 @@ pub(super) async fn landed_in_part(engine: &Arc<Engine>, pipeline: &Object, run:
             version: done.version,
             commits: vec![commit_of(object, &done, mode, run)],
             file_rows: record.files,
+            misfits: Misfits::new(),
             target: object.clone(),
         });
     }
