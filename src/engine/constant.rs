@@ -5,7 +5,8 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::expr::Placeholder;
@@ -80,6 +81,31 @@ pub(super) fn value(expr: &SqlExpr, state: &SessionState, scope: &Scope) -> Resu
 }
 
 fn fold(expr: Expr, state: &SessionState) -> Result<ScalarValue> {
+    match simplified(expr, state)? {
+        Expr::Literal(value, _) => Ok(value),
+        Expr::Alias(alias) => match *alias.expr {
+            Expr::Literal(value, _) => Ok(value),
+            _ => Err(not_constant()),
+        },
+        _ => Err(not_constant()),
+    }
+}
+
+/// The value of an expression without columns, which may be another each time.
+pub(super) fn evaluated(expr: Expr, state: &SessionState) -> Result<ScalarValue> {
+    let expr = match simplified(expr, state)? {
+        Expr::Literal(value, _) => return Ok(value),
+        other => other,
+    };
+    let physical = state.create_physical_expr(expr, &DFSchema::empty()).map_err(errors::error)?;
+    let one = RecordBatchOptions::new().with_row_count(Some(1));
+    let row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &one)
+        .map_err(|error| Error::internal("an expression cannot be evaluated").caused_by(error))?;
+    let column = physical.evaluate(&row).and_then(|value| value.into_array(1)).map_err(errors::error)?;
+    ScalarValue::try_from_array(&column, 0).map_err(errors::error)
+}
+
+fn simplified(expr: Expr, state: &SessionState) -> Result<Expr> {
     let schema = Arc::new(DFSchema::empty());
     let context = SimplifyContext::builder()
         .with_schema(Arc::clone(&schema))
@@ -88,14 +114,7 @@ fn fold(expr: Expr, state: &SessionState) -> Result<ScalarValue> {
         .build();
     let simplifier = ExprSimplifier::new(context);
     let coerced = simplifier.coerce(expr, &schema).map_err(errors::error)?;
-    match simplifier.simplify(coerced).map_err(errors::error)? {
-        Expr::Literal(value, _) => Ok(value),
-        Expr::Alias(alias) => match *alias.expr {
-            Expr::Literal(value, _) => Ok(value),
-            _ => Err(not_constant()),
-        },
-        _ => Err(not_constant()),
-    }
+    simplifier.simplify(coerced).map_err(errors::error)
 }
 
 fn not_constant() -> Error {

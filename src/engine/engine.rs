@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::catalog::TableProvider;
-use datafusion::common::{DFSchema, DataFusionError};
+use datafusion::common::{DFSchema, DataFusionError, ScalarValue};
 use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Expr;
@@ -23,7 +23,7 @@ use super::position::Place;
 use super::settled::Settled;
 use super::source_state::SourceState;
 use super::state::{self, EngineLimits};
-use super::{Planned, Relations, Scope, bus, errors, floats, memory, parameters, rewrite, system, typing};
+use super::{Planned, Relations, Scope, bus, constant, errors, floats, memory, parameters, rewrite, system, typing};
 use crate::clock::Clock;
 use crate::delta::{Lake, Table};
 use crate::error::{Code, Error, Result};
@@ -135,6 +135,18 @@ impl Engine {
     /// As [`Engine::plan`]; `NotSupported` for a sub-query.
     pub async fn plan_expr(&self, expr: &weir_sql::Expr, schema: &DFSchema, scope: &Scope) -> Result<Expr> {
         self.bind_expr(expr, schema, scope)
+    }
+
+    /// The value of an expression that names no column, now.
+    ///
+    /// # Errors
+    /// As [`Engine::plan_expr`], and whatever its evaluation says.
+    pub fn constant(&self, expr: &weir_sql::Expr, scope: &Scope) -> Result<ScalarValue> {
+        let bound = self.bind_expr(expr, &DFSchema::empty(), scope)?;
+        constant::evaluated(bound, &state::of_scope(self, scope)).map_err(|error| match error.position() {
+            Some(_) => error,
+            None => error.at(expr.position),
+        })
     }
 
     pub(super) fn bind_expr(&self, expr: &weir_sql::Expr, schema: &DFSchema, scope: &Scope) -> Result<Expr> {

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::common::{DFSchema, ScalarValue};
-use datafusion::logical_expr::Expr;
+use datafusion::common::ScalarValue;
 use serde_json::Value as Json;
 use weir_sql::Argument;
 use weir_sql::statements::create_pipeline::CreatePipeline;
@@ -59,30 +58,11 @@ pub(super) async fn values(engine: &Arc<Engine>, definition: &CreatePipeline, ar
                 .hint(format!("RUN PIPELINE {} ({} => ..)", definition.name, parameter.name))
         })?;
         let wanted = arrow_type(&parameter.data_type.ast)?;
-        let value = constant(engine, expr, scope).await?;
+        let value = engine.constant(expr, scope)?;
         let value = value.cast_to(&wanted).map_err(|error| Engine::error(error).at(expr.position))?;
         values.push((parameter.name.value.clone(), value));
     }
     Ok(values)
-}
-
-/// The value of an expression that names no column.
-pub(super) async fn constant(engine: &Arc<Engine>, expr: &weir_sql::Expr, scope: &Scope) -> Result<ScalarValue> {
-    let empty = DFSchema::empty();
-    let bound = engine.plan_expr(expr, &empty, scope).await?;
-    let state = engine.state(scope);
-    let simplified = state.create_physical_expr(bound.clone(), &empty).map_err(Engine::error)?;
-    if let Expr::Literal(value, _) = bound {
-        return Ok(value);
-    }
-    let row = arrow::record_batch::RecordBatch::try_new_with_options(
-        Arc::new(arrow::datatypes::Schema::empty()),
-        Vec::new(),
-        &arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(1)),
-    )
-    .map_err(|error| Error::internal("an argument cannot be evaluated").caused_by(error))?;
-    let column = simplified.evaluate(&row).and_then(|value| value.into_array(1)).map_err(Engine::error)?;
-    ScalarValue::try_from_array(&column, 0).map_err(Engine::error)
 }
 
 /// The values as a run keeps them.

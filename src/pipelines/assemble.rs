@@ -207,6 +207,20 @@ fn named(name: &str, kind: RuleKind) -> Rule {
     Rule { name: Some(weir_sql::Ident { value: name.to_owned(), position: 0 }), kind, action: None, message: None, position: 0 }
 }
 
+/// Whether rows of one key can only be in one partition.
+///
+/// # Errors
+/// `NotSupported` when they can be in several, of which some are replaced and others stay.
+pub(super) fn within_partitions(columns: &[weir_sql::Ident], by: &[String], position: usize) -> Result<()> {
+    if by.iter().all(|partition| columns.iter().any(|column| column.value == *partition)) {
+        return Ok(());
+    }
+    let names: Vec<&str> = columns.iter().map(|column| column.value.as_str()).collect();
+    Err(Error::new(Code::NotSupported, format!("UNIQUE ({}) cannot be judged under REPLACE PARTITIONS", names.join(", ")))
+        .hint(format!("Which rows stay is known only at the end. Add the columns of the partitions: {}.", by.join(", ")))
+        .at(Some(position).filter(|at| *at > 0)))
+}
+
 /// What a rule needs of the plan, before its expression is bound.
 enum Marked {
     Nothing,
@@ -241,16 +255,7 @@ impl Marks<'_> {
                         Some(self.mark(provider, Some(stays), &names, &names, rule.position)?)
                     }
                     Mode::ReplacePartitions => {
-                        let by = target.table.partition_by();
-                        if !by.iter().all(|column| names.contains(column)) {
-                            let message = format!("UNIQUE ({}) cannot be judged under REPLACE PARTITIONS", names.join(", "));
-                            return Err(Error::new(Code::NotSupported, message)
-                                .hint(format!(
-                                    "Which rows stay is known only at the end. Add the columns of the partitions: {}.",
-                                    by.join(", ")
-                                ))
-                                .at(Some(rule.position).filter(|at| *at > 0)));
-                        }
+                        within_partitions(columns, &target.table.partition_by(), rule.position)?;
                         None
                     }
                     Mode::Replace | Mode::Upsert { .. } | Mode::ScdType2 { .. } => None,

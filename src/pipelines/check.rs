@@ -9,6 +9,7 @@ use weir_catalog::{Definitions, Kind, Object, PipelineBody, TableBody};
 use weir_sql::statements::create_pipeline::{CreatePipeline, Mode, TriggerKind};
 use weir_sql::{Name, RuleKind};
 
+use super::assemble::within_partitions;
 use super::bind::{Bound, BoundPipeline, Checked, bind};
 use super::runner::Runner;
 use super::schedule::Schedule;
@@ -120,6 +121,10 @@ impl Runner {
                     .hint("Add PARTITIONED BY (column, ..).".to_owned())
                     .at(bound.output.position))
             }
+            Mode::ReplacePartitions => bound.output.rules.iter().try_for_each(|rule| match &rule.kind {
+                RuleKind::Unique(columns) => within_partitions(columns, &by, rule.position),
+                _ => Ok(()),
+            }),
             Mode::ReplaceWhere(condition) => {
                 if crate::engine::asks_tables(condition) {
                     return Err(Error::new(Code::NotSupported, "a sub-query in REPLACE WHERE is not supported").at(condition.position));

@@ -28,7 +28,7 @@ use super::replay::Replayed;
 use super::sequence;
 use super::target::{self, Target};
 use crate::delta::{Committed, Deletions, Facts, Matching, Table, Token, UpsertSpec, WriterOptions, Written};
-use crate::engine::{Engine, Scope, catalog_error};
+use crate::engine::{Engine, Scope, catalog_error, definition};
 use crate::error::{Code, Error, Result};
 use crate::sources::RejectSink;
 
@@ -398,6 +398,7 @@ impl Laid {
 
 /// What a run that will not go on has landed. Its pipeline is given as the run knew it; no query is planned.
 pub(super) async fn landed_in_part(engine: &Arc<Engine>, pipeline: &Object, run: &Run) -> Result<Vec<Landed>> {
+    let definition = definition::pipeline(pipeline)?;
     let filled = target::filled(pipeline, engine.store().as_ref())?;
     let outputs: Vec<&Output> = filled.iter().map(|(output, _)| output).collect();
     let mut landed = Vec::new();
@@ -412,7 +413,7 @@ pub(super) async fn landed_in_part(engine: &Arc<Engine>, pipeline: &Object, run:
         let mode = mode_word(output.mode.as_ref().unwrap_or(&Mode::Append));
         let record = record_of(&done, mode, run)?;
         landed.push(Landed {
-            step: None,
+            step: definition.step_of(&output.target).map(|step| step.value.clone()),
             output: label(output, &outputs),
             lineage: Vec::new(),
             mode,

@@ -35,7 +35,8 @@ pub(super) async fn next(
     for stream in streams {
         let id = stream.object.id;
         if let Some(input) = held.ranges.get(&id) {
-            inputs.push(RunInput { relation_id: id, relation: stream.object.full_name(), input: input.clone(), schema_version: None });
+            let relation = stream.object.full_name();
+            inputs.extend(input.clone().map(|input| RunInput { relation_id: id, relation, input, schema_version: None }));
             continue;
         }
         let from = match from_the_start {
@@ -151,8 +152,9 @@ pub(super) fn landed(run: &Run) -> impl Iterator<Item = (ObjectId, u64)> {
 /// What a run that landed in part before it failed or was cancelled leaves to the next one.
 #[derive(Default)]
 pub(super) struct Held {
-    /// Ranges that some outputs have and others have not: they are read again as they were.
-    ranges: HashMap<ObjectId, Input>,
+    /// Ranges that some outputs have and others have not: they are read again as they were. Nothing is read of a stream without one: an
+    /// output that is done, and does not take part, reads it as well.
+    ranges: HashMap<ObjectId, Option<Input>>,
     /// The targets that have them.
     done: Vec<RunInput>,
 }
@@ -183,18 +185,21 @@ impl Held {
                 // A refresh reads from the start, wherever the pipeline stands.
                 let is_open = from.as_ref() != Some(to) && (now == *from || last.kind == RunKind::FullRefresh);
                 if is_open {
-                    held.ranges.insert(stream.object.id, input.input.clone());
+                    held.ranges.insert(stream.object.id, Some(input.input.clone()));
                 }
             }
         }
         for output in &bound.outputs {
             let Some(input) = of(output) else { continue };
-            let is_held = output.streams.iter().any(|stream| held.ranges.contains_key(&stream.object.id));
+            let is_held = output.streams.iter().any(|stream| matches!(held.ranges.get(&stream.object.id), Some(Some(_))));
             // Without a stream only an APPEND would add its rows again.
             let step_is_done = bound.outputs.iter().filter(|other| other.step == output.step).all(|other| of(other).is_some());
             let adds_again = output.streams.is_empty() && matches!(output.mode, Mode::Append) && !step_is_done;
             if is_held || adds_again {
                 held.done.push(input.clone());
+                for stream in &output.streams {
+                    held.ranges.entry(stream.object.id).or_insert(None);
+                }
             }
         }
         Ok(held)

@@ -22,7 +22,7 @@ impl Runner {
         let point = match to {
             OffsetTarget::Earliest => StartPoint::Earliest,
             OffsetTarget::Latest => StartPoint::Latest,
-            OffsetTarget::At(expr) => StartPoint::At(constant(&self.engine, expr, scope).await?),
+            OffsetTarget::At(expr) => StartPoint::At(constant(&self.engine, expr, scope)?),
         };
         let definition = definition::pipeline(pipeline)?;
         let owner = self.owner_scope(pipeline);
@@ -52,8 +52,8 @@ impl Runner {
 }
 
 /// A time or a value that a user gave for a position, as text.
-pub(super) async fn constant(engine: &Arc<Engine>, expr: &weir_sql::Expr, scope: &Scope) -> Result<String> {
-    let value = arguments::constant(engine, expr, scope).await?;
+pub(super) fn constant(engine: &Engine, expr: &weir_sql::Expr, scope: &Scope) -> Result<String> {
+    let value = engine.constant(expr, scope)?;
     match value.is_null() {
         true => Err(Error::new(Code::InvalidParameter, "a position cannot be NULL").at(expr.position)),
         false => Ok(arguments::text_of(&value)),

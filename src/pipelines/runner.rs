@@ -157,9 +157,9 @@ impl Runner {
             RunHow::New => (RunKind::Manual, BY_HAND, None),
             RunHow::FullRefresh => (RunKind::FullRefresh, "RUN PIPELINE .. FULL REFRESH", None),
             RunHow::Backfill { from, until } => {
-                let from = offsets::constant(&self.engine, &from, &scope).await?;
+                let from = offsets::constant(&self.engine, &from, &scope)?;
                 let until = match until {
-                    Some(until) => Some(offsets::constant(&self.engine, &until, &scope).await?),
+                    Some(until) => Some(offsets::constant(&self.engine, &until, &scope)?),
                     None => None,
                 };
                 (RunKind::Backfill, "RUN PIPELINE .. STARTING AT", Some((from, until)))

@@ -398,6 +398,12 @@ impl Outputs {
 }
 
 impl CreatePipeline {
+    /// The step that fills a target.
+    pub fn step_of(&self, target: &Name) -> Option<&Ident> {
+        let Body::Steps(steps) = &self.body else { return None };
+        steps.iter().find(|step| step.outputs.outputs.iter().any(|output| output.target == *target)).map(|step| &step.name)
+    }
+
     /// Every output, step after step; none of a pipeline made from a template.
     pub fn outputs(&self) -> Vec<&Output> {
         match &self.body {
