@@ -64,6 +64,7 @@ scripts! {
     sequence: "pipelines/sequence.slt",
     steps: "pipelines/steps.slt",
     schema_change: "pipelines/schema_change.slt",
+    templates: "pipelines/templates.slt",
     trace: "pipelines/trace.slt",
     triggers: "pipelines/triggers.slt",
     arithmetic: "rows/arithmetic.slt",

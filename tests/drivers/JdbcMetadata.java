@@ -25,7 +25,7 @@ public final class JdbcMetadata {
         Hub.check("version", "16", () -> data.getDatabaseMajorVersion());
         Hub.check("product", "PostgreSQL", data::getDatabaseProductName);
         Hub.check("catalogs", "weir", () -> Hub.rows(data.getCatalogs(), "TABLE_CAT"));
-        Hub.check("schemas", "hub information_schema pg_catalog public shop", () -> Hub.rows(data.getSchemas(), "TABLE_SCHEM"));
+        Hub.check("schemas", "hub information_schema pg_catalog public shop template", () -> Hub.rows(data.getSchemas(), "TABLE_SCHEM"));
         Hub.check("schemas by pattern", "shop|weir", () -> Hub.rows(data.getSchemas("weir", "sh%"), "TABLE_SCHEM", "TABLE_CATALOG"));
         Hub.check("kinds of tables", "FOREIGN TABLE INDEX MATERIALIZED VIEW PARTITIONED INDEX PARTITIONED TABLE SEQUENCE SYSTEM INDEX SYSTEM TABLE"
             + " SYSTEM TOAST INDEX SYSTEM TOAST TABLE SYSTEM VIEW TABLE TEMPORARY INDEX TEMPORARY SEQUENCE TEMPORARY TABLE TEMPORARY VIEW TYPE VIEW",
