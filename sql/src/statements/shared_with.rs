@@ -47,7 +47,7 @@ pub(super) fn before(shared: &[Shared], query: &Query) -> Result<Option<(Query, 
     let mut members = Vec::new();
     for member in used {
         let mut ast = member.query.ast.clone();
-        renumber(&mut *ast, whole.temporals.len());
+        renumber(&mut ast, whole.temporals.len());
         whole.temporals.extend(member.query.temporals.iter().cloned());
         members.push(Cte {
             alias: TableAlias { explicit: false, name: ast::Ident::with_quote('"', &member.name.value), columns: Vec::new(), at: None },
@@ -57,7 +57,7 @@ pub(super) fn before(shared: &[Shared], query: &Query) -> Result<Option<(Query, 
             closing_paren_token: AttachedToken::empty(),
         });
     }
-    renumber(&mut *whole.ast, whole.temporals.len());
+    renumber(&mut whole.ast, whole.temporals.len());
     whole.temporals.extend(query.temporals.iter().cloned());
     match &mut whole.ast.with {
         Some(with) => {

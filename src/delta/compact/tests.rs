@@ -19,7 +19,7 @@ async fn filled(setting: &Setting) -> std::sync::Arc<Table> {
 }
 
 async fn files(table: &Table) -> usize {
-    table.live_files(&*table.snapshot().await.unwrap()).await.unwrap().len()
+    table.live_files(&table.snapshot().await.unwrap()).await.unwrap().len()
 }
 
 /// The copies of all files, as they are before the commit.
@@ -89,7 +89,7 @@ async fn only_what_pays_is_copied() {
     assert_eq!([0, 1 << 30, 1 << 40].map(keyed_file_bytes), [8 << 20, 16 << 20, 128 << 20]);
     let setting = setting();
     let table = filled(&setting).await;
-    let all = || async { table.live_files(&*table.snapshot().await.unwrap()).await.unwrap() };
+    let all = || async { table.live_files(&table.snapshot().await.unwrap()).await.unwrap() };
     assert_eq!(choose(all().await, Effort::Worthwhile(13), TARGET).len(), 0);
     assert_eq!(choose(all().await, Effort::Worthwhile(12), TARGET).iter().map(|group| sizes(group)).collect::<Vec<_>>(), [12]);
 }
