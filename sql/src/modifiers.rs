@@ -8,8 +8,8 @@ use std::ops::{ControlFlow, Range};
 
 use sqlparser::ast::{
     self, Cte, Expr, Fetch, FunctionArguments, GroupByExpr, Join, JoinConstraint, JoinOperator, LimitClause, ObjectName, ObjectNamePart,
-    OrderBy, OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, SetQuantifier, Spanned, Statement, TableAlias, TableFactor,
-    TableFunctionArgs, TableWithJoins, VisitMut, VisitorMut, WildcardAdditionalOptions,
+    OrderBy, OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier, Spanned, Statement, TableAlias,
+    TableFactor, TableFunctionArgs, TableWithJoins, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 use sqlparser::tokenizer::Span;
 
@@ -154,7 +154,10 @@ impl Guard<'_> {
     fn body(&self, body: &SetExpr) -> Result<()> {
         match body {
             SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) | SetExpr::Table(_) => Ok(()),
-            SetExpr::SetOperation { left, op: _, set_quantifier, right } => {
+            SetExpr::SetOperation { left, op, set_quantifier, right } => {
+                // The planner does not count how often a row is there.
+                let counts = *set_quantifier == SetQuantifier::All && *op != SetOperator::Union;
+                self.when(counts, "INTERSECT ALL or EXCEPT ALL", &["INTERSECT", "EXCEPT"])?;
                 match set_quantifier {
                     SetQuantifier::All | SetQuantifier::Distinct | SetQuantifier::None => {}
                     // DataFusion follows BY NAME for UNION and says so for the others.
@@ -213,6 +216,9 @@ impl Guard<'_> {
             GroupByExpr::All(modifiers) | GroupByExpr::Expressions(_, modifiers) => modifiers,
         };
         self.when(!modifiers.is_empty(), "a modifier behind GROUP BY", &["GROUP"])?;
+        // The planner takes what a group below has one value of for one value above, where each row outside has its own.
+        let groups_twice = is_grouped(group_by) && from.iter().any(joins_groups);
+        self.when(groups_twice, "GROUP BY over a LATERAL query with GROUP BY", &["LATERAL"])?;
         for item in projection {
             self.projection(item)?;
         }
@@ -497,6 +503,24 @@ impl Guard<'_> {
             Some(_) => Err(self.refused_after("a function as the target", &[], name.span())),
         }
     }
+}
+
+fn is_grouped(group_by: &GroupByExpr) -> bool {
+    match group_by {
+        GroupByExpr::All(_) => true,
+        GroupByExpr::Expressions(exprs, _) => !exprs.is_empty(),
+    }
+}
+
+/// Whether a LATERAL query with groups of its own is among the relations.
+fn joins_groups(table: &TableWithJoins) -> bool {
+    let grouped = |factor: &TableFactor| match factor {
+        TableFactor::Derived { lateral: true, subquery, .. } => {
+            matches!(subquery.body.as_ref(), SetExpr::Select(select) if is_grouped(&select.group_by))
+        }
+        _ => false,
+    };
+    grouped(&table.relation) || table.joins.iter().any(|join| grouped(&join.relation))
 }
 
 /// psql asks which partitioned table a trigger comes from and numbers its ancestors. The hub has no partitions, so that the number is never

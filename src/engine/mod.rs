@@ -3,6 +3,7 @@
 //! One plan per statement over shared memory and catalog. Providers are snapshots made per statement, never kept. The planner's own DDL, COPY
 //! and DML never run.
 
+mod among;
 mod apart;
 mod bus;
 mod clients;
@@ -19,6 +20,7 @@ mod floats;
 mod found_columns;
 mod from_calls;
 mod functions;
+mod guarded;
 mod letters;
 mod memory;
 mod open_source;

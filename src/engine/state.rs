@@ -19,6 +19,7 @@ use datafusion_pg_catalog::pg_catalog::generate_series_arg_coercion::CoerceIntAr
 
 use super::errors;
 use super::functions;
+use super::guarded;
 use super::memory::StatementMemory;
 use super::planner::{JsonOperators, Types};
 use super::{Engine, Scope};
@@ -81,6 +82,8 @@ pub(super) fn base(limits: &EngineLimits) -> Result<SessionState> {
         .with_config(config(limits))
         .with_runtime_env(runtime)
         .with_default_features()
+        .with_optimizer_rules(guarded::logical())
+        .with_physical_optimizer_rules(guarded::physical())
         .with_query_planner(crate::delta::query_planner())
         .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
         .with_type_planner(Arc::new(Types::in_zone("UTC")))

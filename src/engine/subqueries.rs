@@ -13,11 +13,12 @@ use datafusion::functions_aggregate::first_last::first_value;
 use datafusion::logical_expr::expr::Exists;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
-    BinaryExpr, Expr, FetchType, Filter, LogicalPlan, LogicalPlanBuilder, Operator, SkipType, Sort, SortExpr, Subquery, col, lit, when,
+    BinaryExpr, Distinct, Expr, FetchType, Filter, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, SkipType, Sort, SortExpr, Subquery,
+    col, lit, when,
 };
 
-use super::dependent;
 use super::functions::single_value;
+use super::{among, dependent};
 
 /// The plan with every such sub-query in a form that can be planned.
 pub(super) fn aggregated(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -25,15 +26,23 @@ pub(super) fn aggregated(plan: LogicalPlan) -> Result<LogicalPlan> {
     let rewritten = plan.transform_up_with_subqueries(|node| {
         // A filter can ask for existence by itself.
         let asks = matches!(node, LogicalPlan::Filter(_) | LogicalPlan::Join(_) | LogicalPlan::TableScan(_));
-        let node = node.map_expressions(|expr| {
-            expr.transform_up(|expr| match expr {
-                Expr::ScalarSubquery(subquery) if !subquery.outer_ref_columns.is_empty() => one_row(subquery).map(Transformed::yes),
-                Expr::ScalarSubquery(subquery) if calls_table_function(&subquery.subquery)? => {
-                    told_apart += 1;
-                    named(subquery, told_apart).map(Transformed::yes)
-                }
-                Expr::Exists(exists) if !asks || !dependent::is_simple(&exists.subquery.subquery) => counted(exists).map(Transformed::yes),
-                other => Ok(Transformed::no(other)),
+        let node = among::known(node)?.transform_data(|node| {
+            node.map_expressions(|expr| {
+                expr.transform_up(|expr| match expr {
+                    Expr::Exists(Exists { subquery, negated }) if is_total(&subquery.subquery) => Ok(Transformed::yes(lit(!negated))),
+                    Expr::ScalarSubquery(subquery) if subquery.outer_ref_columns.is_empty() && may_be_empty(&subquery.subquery) => {
+                        or_null(subquery).map(Transformed::yes)
+                    }
+                    Expr::ScalarSubquery(subquery) if !subquery.outer_ref_columns.is_empty() => one_row(subquery).map(Transformed::yes),
+                    Expr::ScalarSubquery(subquery) if calls_table_function(&subquery.subquery)? => {
+                        told_apart += 1;
+                        named(subquery, told_apart).map(Transformed::yes)
+                    }
+                    Expr::Exists(exists) if !asks || !dependent::is_simple(&exists.subquery.subquery) => {
+                        counted(exists).map(Transformed::yes)
+                    }
+                    other => Ok(Transformed::no(other)),
+                })
             })
         })?;
         node.transform_data(|node| dependent::untied(node, &mut dependent))
@@ -56,8 +65,56 @@ fn named(subquery: Subquery, number: usize) -> Result<Expr> {
     Ok(Expr::ScalarSubquery(Subquery { subquery: Arc::new(plan), ..subquery }))
 }
 
+/// Whether it has exactly one row: a total over whatever there is.
+pub(super) fn is_total(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Projection(inner) => is_total(&inner.input),
+        LogicalPlan::SubqueryAlias(inner) => is_total(&inner.input),
+        LogicalPlan::Sort(inner) => inner.fetch.is_none() && is_total(&inner.input),
+        LogicalPlan::Distinct(Distinct::All(input)) => is_total(input),
+        LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
+        _ => false,
+    }
+}
+
+/// Whether it says that its value is never NULL, and may have no row.
+fn may_be_empty(plan: &LogicalPlan) -> bool {
+    !is_total(plan) && plan.schema().fields().iter().any(|field| !field.is_nullable())
+}
+
+/// The same with a row of NULL where there is none: the planner takes a column that is never NULL for a value that is never NULL.
+fn or_null(subquery: Subquery) -> Result<Expr> {
+    let rows = subquery.subquery.as_ref().clone();
+    let name = rows.schema().field(0).name().clone();
+    let one = LogicalPlanBuilder::empty(true).project(vec![lit(true).alias("there")])?;
+    let rows = LogicalPlanBuilder::from(rows).alias("value")?.build()?;
+    let column = rows.schema().columns().into_iter().next();
+    let plan = one.join_on(rows, JoinType::Left, [lit(true)])?;
+    let plan = match column {
+        Some(column) => plan.project(vec![col(column).alias(name)])?.build()?,
+        None => return Ok(Expr::ScalarSubquery(subquery)),
+    };
+    Ok(Expr::ScalarSubquery(Subquery { subquery: Arc::new(plan), ..subquery }))
+}
+
+/// One row stays one row: what orders and counts it says nothing.
+fn without_order(plan: &LogicalPlan) -> LogicalPlan {
+    match plan {
+        LogicalPlan::Limit(limit) => {
+            let skips = !matches!(limit.get_skip_type(), Ok(SkipType::Literal(0)));
+            let takes = matches!(limit.get_fetch_type(), Ok(FetchType::Literal(None | Some(1..))));
+            let inner = without_order(&limit.input);
+            if !skips && takes && is_total(&inner) { inner } else { plan.clone() }
+        }
+        LogicalPlan::Sort(sort) if is_total(&sort.input) => without_order(&sort.input),
+        LogicalPlan::Distinct(Distinct::All(input)) if is_total(input) => without_order(input),
+        _ => plan.clone(),
+    }
+}
+
 /// The same in a form from which what ties it to the outer row can be taken.
 pub(super) fn one_row(subquery: Subquery) -> Result<Expr> {
+    let subquery = Subquery { subquery: Arc::new(without_order(&subquery.subquery)), ..subquery };
     if is_one_row(&subquery.subquery) {
         return Ok(Expr::ScalarSubquery(subquery));
     }

@@ -40,6 +40,7 @@ SELECT id FROM t INTERSECT SELECT 1 ORDER BY 1
 SELECT id FROM t EXCEPT SELECT 1 ORDER BY 1
 SELECT 'a' UNION SELECT x FROM t WHERE id = 1 ORDER BY 1
 SELECT 1 UNION SELECT 'a'
+-- not yet: 0A000 how often a row is there is not counted
 SELECT id FROM t EXCEPT ALL SELECT id FROM t WHERE id = 1 ORDER BY 1
 SELECT (1, 2) IN ((1, 2), (3, 4)), (1, 2) = (1, 2), (1, 2) < (1, 3), ROW(1, NULL) IS NULL
 SELECT id FROM t WHERE (id, s) IN ((1, 1), (2, 5)) ORDER BY id
@@ -91,3 +92,53 @@ SELECT id FROM t ORDER BY id FOR UPDATE
 TABLE sales ORDER BY 1 LIMIT 1
 -- not yet: 42601 ROWS FROM
 SELECT * FROM ROWS FROM (generate_series(1, 2), generate_series(1, 3)) AS x(a, b)
+SELECT o.total FROM o JOIN cu ON cu.id = o.cust WHERE cu.total IN (SELECT 7)
+SELECT ord.id, cst.id FROM ord JOIN cst ON ord.customer_id = cst.id JOIN cty ON cty.id - 100 = cst.id ORDER BY 1, 2
+SELECT count(*), min(ord.name) FROM ord JOIN cst ON ord.customer_id = cst.id JOIN cty ON cty.name = cst.name
+SELECT r.id FROM l RIGHT JOIN r ON l.id = r.id WHERE l.a IS NULL OR l.a <> r.a ORDER BY 1
+SELECT r.id FROM l RIGHT JOIN r ON l.id = r.id WHERE r.a IS DISTINCT FROM l.a ORDER BY 1
+SELECT cst.name FROM ord RIGHT JOIN cst ON ord.customer_id = cst.id AND ord.amount > 45 WHERE ord.name IS NULL ORDER BY 1
+SELECT count(*) FROM ord WHERE name NOT IN (SELECT k.name FROM ord k JOIN cst ON k.customer_id = cst.id WHERE cst.name IN (SELECT name FROM cty))
+SELECT n1.id, n2.id FROM n1 JOIN n2 ON n1.a IS NOT DISTINCT FROM n2.a WHERE n1.b = n2.b ORDER BY 1, 2
+SELECT n1.id, q.id FROM n1, LATERAL (SELECT n2.* FROM n2 WHERE n2.id >= n1.id ORDER BY n2.id LIMIT 1) q WHERE q.b = n1.b ORDER BY 1
+SELECT n1.id, q.id FROM n1 LEFT JOIN LATERAL (SELECT n2.* FROM n2 WHERE n2.id >= n1.id ORDER BY n2.id LIMIT 1) q ON q.b = n1.b ORDER BY 1
+SELECT n1.id FROM n1 WHERE (SELECT n2.b FROM n2 WHERE n2.id >= n1.id ORDER BY n2.id LIMIT 1) = n1.b ORDER BY 1
+-- not yet: 0A000 groups of a query that depends on the row outside, grouped again
+SELECT q.kind, count(*) FROM l, LATERAL (SELECT kind, count(*) n FROM pay WHERE pcid = l.id GROUP BY kind) q GROUP BY q.kind ORDER BY 1
+SELECT id, (SELECT count(*) FROM l WHERE l.id = r.id LIMIT 1) AS n FROM r ORDER BY 1
+SELECT id, (SELECT DISTINCT count(*) FROM l WHERE l.id = r.id ORDER BY 1) AS n FROM r ORDER BY 1
+SELECT id, (SELECT coalesce(min(l.a), 7) FROM l WHERE l.id = r.id LIMIT 1) AS n FROM r ORDER BY 1
+SELECT id FROM r WHERE EXISTS (SELECT count(*) FROM l WHERE l.id = r.id) ORDER BY 1
+SELECT id FROM r WHERE NOT EXISTS (SELECT count(*) FROM l WHERE l.id = r.id) ORDER BY 1
+SELECT id FROM r WHERE EXISTS (SELECT 1 FROM l WHERE l.id = r.id HAVING count(*) = 0) ORDER BY 1
+SELECT id FROM r WHERE 0 IN (SELECT count(*) FROM l WHERE l.id = r.id) ORDER BY 1
+SELECT id, coalesce((SELECT count(*) FROM l WHERE l.id = r.id HAVING count(*) > 0), -1) AS n FROM r ORDER BY 1
+SELECT (SELECT 1 WHERE false) IS NULL AS n
+SELECT 1 AS one WHERE (SELECT 1 WHERE false) IS NULL
+SELECT coalesce((SELECT 1 FROM r WHERE id > 99), 5) AS n
+SELECT (SELECT count(*) FROM l HAVING count(*) > 10) IS NULL AS n
+SELECT count(*) FROM r HAVING (SELECT max(id) FROM r) > 100
+SELECT * FROM (SELECT count(*) c FROM r) q WHERE (SELECT false)
+SELECT l.id, q.c FROM l LEFT JOIN (SELECT count(*) c FROM r) q ON (SELECT false) ORDER BY 1
+SELECT 1 AS one WHERE 1 NOT IN (SELECT NULL::int)
+SELECT id FROM r WHERE 7 NOT IN (SELECT a FROM r)
+SELECT id FROM r WHERE 7 NOT IN (SELECT a FROM r WHERE false) ORDER BY 1
+SELECT id FROM n1 WHERE a NOT IN (SELECT b FROM n2)
+SELECT id FROM n1 WHERE a NOT IN (SELECT b FROM n2) OR id = 4 ORDER BY 1
+SELECT id FROM n1 WHERE (a IN (SELECT b FROM n2)) IS NULL ORDER BY 1
+SELECT id, a IN (SELECT b FROM n2) AS i, a NOT IN (SELECT b FROM n2 WHERE b IS NOT NULL) AS n FROM n1 ORDER BY 1
+-- not yet: 0A000 a sub-query of NOT IN that depends on the row outside
+SELECT id FROM n1 WHERE a NOT IN (SELECT b FROM n2 WHERE n2.id > n1.id) ORDER BY 1
+-- not yet: 0A000 a sub-query of NOT IN that depends on the row outside
+SELECT id FROM n1 WHERE 5 NOT IN (SELECT b FROM n2 WHERE n2.id = n1.id) ORDER BY 1
+SELECT true IS DISTINCT FROM true OR true AS x, NULL::boolean IS NOT DISTINCT FROM NULL::boolean AND NULL AS y
+SELECT n1.id, n2.id FROM n1 JOIN n2 ON n1.a IS DISTINCT FROM n2.a AND n1.id = n2.id OR n1.id = 4 ORDER BY 1, 2
+SELECT count(*) FROM l JOIN r ON NULL
+SELECT count(*) FROM l JOIN r ON l.id = r.id AND (1 = NULL)
+SELECT l.id, r.id FROM l LEFT JOIN r ON l.id = r.id AND l.a NOT IN (7, NULL) ORDER BY 1
+SELECT coalesce(x, 0.5) AS c, CASE WHEN x > 1 THEN x ELSE 0.25 END AS d, greatest(x, 0.1) AS g FROM fl ORDER BY x
+SELECT coalesce('NaN'::float8, 0.0) AS n, nullif(2.5::float8, 2.5) AS m
+SELECT sum(a), count(DISTINCT a) FROM r
+SELECT s, sum(id), count(DISTINCT id) FROM r GROUP BY s ORDER BY 1
+-- not yet: 0A000 how often a row is there is not counted
+SELECT * FROM (VALUES (1), (1), (2)) a INTERSECT ALL SELECT * FROM (VALUES (1), (1)) b

@@ -158,6 +158,9 @@ fn literal(tree: &Tree) -> Option<LiteralValue> {
 fn parameters(p: &mut Cursor<'_>) -> Result<Vec<TemplateParameter>> {
     let mut inner = p.group()?;
     let mut parameters: Vec<TemplateParameter> = Vec::new();
+    if inner.at_end() {
+        return Ok(parameters);
+    }
     inner.list(|p| {
         let name = p.ident()?;
         let kind = match p.peek_word().and_then(TemplateType::of) {

@@ -16,14 +16,16 @@ fn simple(plan: &LogicalPlan, is_counted: bool) -> bool {
     }
     match plan {
         LogicalPlan::Filter(filter) => {
+            // HAVING: the planner forgets that no rows have a total, too.
             let over_groups = matches!(filter.input.as_ref(), LogicalPlan::Aggregate(_));
-            let fits = |condition: &&Expr| !condition.contains_outer() || (!over_groups && (!is_counted || is_equality(condition)));
-            split_conjunction(&filter.predicate).iter().all(fits) && simple(&filter.input, is_counted)
+            let fits = |condition: &&Expr| !condition.contains_outer() || !is_counted || is_equality(condition);
+            !over_groups && split_conjunction(&filter.predicate).iter().all(fits) && simple(&filter.input, is_counted)
         }
         LogicalPlan::SubqueryAlias(alias) => simple(&alias.input, is_counted),
         LogicalPlan::Subquery(subquery) => simple(&subquery.subquery, is_counted),
         _ if plan.contains_outer_reference() => false,
         LogicalPlan::Projection(projection) => simple(&projection.input, is_counted),
+        LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.iter().any(|expr| matches!(expr, Expr::GroupingSet(_))) => false,
         LogicalPlan::Aggregate(aggregate) => simple(&aggregate.input, true),
         LogicalPlan::Distinct(Distinct::All(input)) => simple(input, true),
         LogicalPlan::Join(join) => join.join_type == JoinType::Inner && simple(&join.left, is_counted) && simple(&join.right, is_counted),

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, NullEquality, Result};
+use datafusion::common::{Column, DataFusionError, NullEquality, Result};
 use datafusion::logical_expr::expr::Alias;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Subquery};
 
 use super::judge::{is_row_by_row, is_simple, is_stable};
 use super::outside::Outside;
+use crate::engine::errors::external;
+use crate::error::{Code, Error};
 
 /// The node without such queries, as far as they can be untied.
 pub(in crate::engine) fn untied(node: LogicalPlan, number: &mut usize) -> Result<Transformed<LogicalPlan>> {
@@ -46,9 +48,9 @@ fn lateral(join: Join, number: &mut usize) -> Result<Transformed<LogicalPlan>> {
     }
     let Some(outside) = Outside::distinct(&join.left, &join.right, *number)? else { return as_it_is(join) };
     if !is_stable(&join.left)? {
-        return as_it_is(join);
+        return Err(refused("LATERAL beside rows that differ when they are read again (LIMIT, random()) is not supported"));
     }
-    let Some(right) = pushed(&outside, &join.right, number)? else { return as_it_is(join) };
+    let Some(right) = pushed(&outside, &join.right, number)? else { return Err(refused("this form of LATERAL is not supported")) };
     let outers: Vec<Column> = outside.pairs().map(|(outer, _)| outer.clone()).collect();
     let keys = (outers, outside.columns_in(right.schema())?);
     let kept: Vec<Expr> = names.into_iter().map(Expr::Column).collect();
@@ -72,6 +74,11 @@ fn row_by_row(join: &Join, outside: &Outside) -> Result<LogicalPlan> {
     }
 }
 
+/// The planner would try, and may be wrong.
+fn refused(message: &str) -> DataFusionError {
+    external(Error::new(Code::NotSupported, message).hint("Write it as a join, or with the condition as an equality.".to_owned()))
+}
+
 fn holds_query(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Subquery(_) => true,
@@ -91,15 +98,13 @@ fn values(node: LogicalPlan, number: &mut usize) -> Result<Transformed<LogicalPl
     let Some(mut input) = node.inputs().first().map(|input| (*input).clone()).filter(|_| !asked.is_empty()) else {
         return Ok(Transformed::no(node));
     };
-    if !is_stable(&input)? {
-        return Ok(Transformed::no(node));
-    }
+    let is_stable = is_stable(&input)?;
     let columns: Vec<Expr> = input.schema().columns().into_iter().map(Expr::Column).collect();
     let mut answers: Vec<(Subquery, Column)> = Vec::new();
     for subquery in asked {
         *number += 1;
         let name = format!("answer@{number}");
-        if let Some(with_answer) = answered(&input, &subquery, &name, number)? {
+        if let Some(with_answer) = answered(&input, &subquery, &name, (number, is_stable))? {
             input = with_answer;
             answers.push((subquery, Column::from_name(name)));
         }
@@ -146,9 +151,14 @@ fn asked(node: &LogicalPlan) -> Result<Vec<Subquery>> {
 }
 
 /// The input with the value that the query has for each row. None if the query cannot be untied.
-fn answered(input: &LogicalPlan, subquery: &Subquery, name: &str, number: &mut usize) -> Result<Option<LogicalPlan>> {
+fn answered(input: &LogicalPlan, subquery: &Subquery, name: &str, (number, is_stable): (&mut usize, bool)) -> Result<Option<LogicalPlan>> {
     let Some(outside) = Outside::distinct(input, &subquery.subquery, *number)? else { return Ok(None) };
-    let Some(rows) = pushed(&outside, &subquery.subquery, number)? else { return Ok(None) };
+    if !is_stable {
+        return Err(refused("a sub-query that depends on rows which differ when they are read again (LIMIT, random()) is not supported"));
+    }
+    let Some(rows) = pushed(&outside, &subquery.subquery, number)? else {
+        return Err(refused("this form of a correlated subquery is not supported"));
+    };
     let Some(value) = rows.schema().columns().into_iter().find(|column| !outside.is_own(&column.name)) else { return Ok(None) };
     let (mut exprs, mut left, mut right) = (vec![Expr::Column(value).alias(name)], Vec::new(), Vec::new());
     for ((outer, own), column) in outside.pairs().zip(outside.columns_in(rows.schema())?) {

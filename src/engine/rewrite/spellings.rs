@@ -50,6 +50,26 @@ const SETS: &[(&str, &str)] = &[
 
 pub(super) struct Spellings;
 
+/// `x IS DISTINCT FROM y OR z`: the parser reads all that follows as what is compared.
+fn bound_tightly(expr: &mut Expr) {
+    let (Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right)) = expr else { return };
+    if !matches!(right.as_ref(), Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. }) {
+        return;
+    }
+    let mut whole = right.as_ref().clone();
+    let mut first = &mut whole;
+    while let Expr::BinaryOp { left, op: BinaryOperator::And | BinaryOperator::Or, .. } = first {
+        first = left;
+    }
+    let compared = Box::new(first.clone());
+    *first = match expr {
+        Expr::IsDistinctFrom(left, _) => Expr::IsDistinctFrom(left.clone(), compared),
+        Expr::IsNotDistinctFrom(left, _) => Expr::IsNotDistinctFrom(left.clone(), compared),
+        _ => return,
+    };
+    *expr = whole;
+}
+
 impl VisitorMut for Spellings {
     type Break = ();
 
@@ -73,6 +93,7 @@ impl VisitorMut for Spellings {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        bound_tightly(expr);
         // Before what is behind FROM becomes a query: the array may be one of the row outside.
         if let Expr::Function(function) = expr
             && let Some(array) = array_of_elements(function)

@@ -58,6 +58,7 @@ impl Fixed {
 
 /// Tables without a row. The planner is told so: whatever is asked about their rows need not be planned.
 const EMPTY: &[&str] = &[
+    "pg_authid",
     "pg_db_role_setting",
     "pg_default_acl",
     "pg_enum",
@@ -73,6 +74,7 @@ const EMPTY: &[&str] = &[
     "pg_seclabel",
     "pg_sequence",
     "pg_shdepend",
+    "pg_statistic",
     "pg_statistic_ext",
     "pg_subscription",
     "pg_trigger",

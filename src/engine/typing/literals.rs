@@ -180,10 +180,24 @@ fn unified(exprs: Vec<Expr>, schema: &DFSchema) -> Vec<Expr> {
     if types.len() != exprs.len() || types.windows(2).all(|pair| matches!(pair, [one, other] if one == other)) {
         return exprs;
     }
-    match type_union_resolution(&types) {
+    match common_type(&types) {
         Some(common) => exprs.into_iter().map(|expr| as_type(expr, schema, &common)).collect(),
         None => exprs,
     }
+}
+
+/// Doubles beside exact numbers are doubles; the planner would make decimals of them, which have no room for all.
+fn common_type(types: &[DataType]) -> Option<DataType> {
+    let (float, exact) = (types.iter().any(DataType::is_floating), types.iter().any(DataType::is_decimal));
+    let all = types.iter().all(|data_type| data_type.is_numeric() || *data_type == DataType::Null);
+    if float && exact && all { Some(DataType::Float64) } else { type_union_resolution(types) }
+}
+
+/// The same where doubles and exact numbers meet; anything else is left to the function itself.
+pub(super) fn doubles(exprs: Vec<Expr>, schema: &DFSchema) -> Vec<Expr> {
+    let types: Vec<DataType> = exprs.iter().filter_map(|expr| expr.get_type(schema).ok()).collect();
+    let mixed = types.iter().any(DataType::is_floating) && types.iter().any(DataType::is_decimal);
+    if mixed { unified(exprs, schema) } else { exprs }
 }
 
 pub(super) fn case(case: Case, schema: &DFSchema) -> Result<Expr> {
@@ -260,7 +274,7 @@ pub(super) fn same_columns(inputs: Vec<Arc<LogicalPlan>>) -> Result<Vec<Arc<Logi
         let types: Vec<DataType> =
             inputs.iter().filter_map(|input| input.schema().fields().get(at)).map(|field| field.data_type().clone()).collect();
         let same = types.windows(2).all(|pair| matches!(pair, [one, other] if one == other));
-        common.push(if same { None } else { type_union_resolution(&types) });
+        common.push(if same { None } else { common_type(&types) });
     }
     if common.iter().all(Option::is_none) {
         return Ok(inputs);

@@ -12,7 +12,7 @@ use weir_udfs::row::{is_json, mark_of};
 use super::super::errors::external;
 use super::super::functions::{cut, divide, shown, spans, text};
 use super::super::types::shown_type;
-use super::literals::{alike, alike_list, as_type, call as own_call, common_mark, is_unknown, read, with_mark};
+use super::literals::{alike, alike_list, as_type, call as own_call, common_mark, doubles, is_unknown, read, with_mark};
 use super::plan::operation;
 use crate::error::{Code, Error};
 
@@ -227,12 +227,12 @@ pub(super) fn call(function: ScalarFunction, schema: &DFSchema) -> Result<Expr> 
     match func.name() {
         "concat" | "concat_ws" | "format" | "quote_literal" | "quote_nullable" => Ok(rebuilt(as_texts(args, schema)?)),
         "coalesce" | "greatest" | "least" => {
-            let args = alike_list(args, schema)?;
+            let args = doubles(alike_list(args, schema)?, schema);
             let mark = common_mark(&args.iter().collect::<Vec<_>>(), schema);
             Ok(with_mark(rebuilt(args), mark))
         }
         "nullif" => {
-            let args = alike_list(args, schema)?;
+            let args = doubles(alike_list(args, schema)?, schema);
             let mark = args.first().and_then(|first| common_mark(&[first], schema));
             Ok(with_mark(rebuilt(args), mark))
         }
