@@ -50,6 +50,7 @@ scripts! {
     definitions: "pipelines/definitions.slt",
     deletions: "pipelines/deletions.slt",
     dry_run: "pipelines/dry_run.slt",
+    impact: "pipelines/impact.slt",
     isolation: "pipelines/isolation.slt",
     lifecycle: "pipelines/lifecycle.slt",
     limits: "pipelines/limits.slt",

@@ -430,7 +430,7 @@ pub(super) async fn landed_in_part(engine: &Arc<Engine>, pipeline: &Object, run:
     Ok(landed)
 }
 
-fn mode_word(mode: &Mode) -> &'static str {
+pub(super) fn mode_word(mode: &Mode) -> &'static str {
     match mode {
         Mode::Append => "append",
         Mode::Upsert { .. } => "upsert",

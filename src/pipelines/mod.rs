@@ -21,6 +21,7 @@ pub mod fail_points;
 mod fan;
 mod forgetting;
 mod gate;
+mod impact;
 mod in_turn;
 mod inputs;
 mod isolate;
@@ -46,6 +47,7 @@ mod upkeep;
 mod tests;
 
 use arguments::Arguments;
+pub use explain::{columns as explain_columns, explained};
 pub use fail_points::{FAIL_POINTS, SYNC_POINTS};
 pub use options::SPEC;
 pub use runner::{RunRequest, Runner, RunnerLimits, search_path};
