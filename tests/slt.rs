@@ -56,6 +56,7 @@ scripts! {
     limits: "pipelines/limits.slt",
     lineage: "pipelines/lineage.slt",
     modes: "pipelines/modes.slt",
+    openlineage: "pipelines/openlineage.slt",
     outputs: "pipelines/outputs.slt",
     refresh: "pipelines/refresh.slt",
     replace: "pipelines/replace.slt",

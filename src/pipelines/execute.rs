@@ -226,6 +226,7 @@ impl Attempt {
         gates.judged.pass(&self.cancel).await?;
         self.commit_letters(pass).await?;
         reached("deadletters.committed");
+        fail::fail_point!("target.refused", |_| Err(Error::new(Code::Internal, "a test wants the table to refuse")));
         gates.told.pass(&self.cancel).await
     }
 
