@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::delta::{Lake, Scratch};
 use crate::engine::{Engine, EngineLimits, drop_left_over};
 use crate::error::{Code, Error, Result};
-use crate::pipelines::{self, Runner, RunnerLimits};
+use crate::pipelines::{self, ExportTo, Runner, RunnerLimits};
 use crate::stores;
 
 /// The one database of a hub.
@@ -55,8 +55,9 @@ impl Hub {
         ensure_schemas(&store, &clock)?;
         drop_left_over(&store, &lake, clock.now()).await?;
         pipelines::dead_letters::ensure(&engine).await?;
+        let export = ExportTo { file: config.openlineage_file.clone(), url: config.openlineage_url.clone() };
         let limits = RunnerLimits { workers: config.workers, keep_events: config.keep_events, maintenance: config.maintenance };
-        let runner = Runner::start(Arc::clone(&engine), clock.clone(), limits);
+        let runner = Runner::start(Arc::clone(&engine), clock.clone(), limits, &export);
         Ok(Arc::new(Hub { store, lake, engine, runner, clock, config }))
     }
 

@@ -438,6 +438,7 @@ async fn the_systems_own_tables_show_what_the_role_may_know() {
         "lineage",
         "column_lineage",
         "lineage_history",
+        "openlineage",
         "dead_letters",
     ];
     for table in tables {

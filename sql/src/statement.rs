@@ -21,6 +21,7 @@ use crate::statements::describe_history::DescribeHistory;
 use crate::statements::describe_object::DescribeObject;
 use crate::statements::drop_object::DropObject;
 use crate::statements::explain::Explain;
+use crate::statements::explain_change::ExplainChange;
 use crate::statements::explain_pipeline::ExplainPipeline;
 use crate::statements::grant::{DefaultPrivileges, Grant, GrantRole};
 use crate::statements::import_foreign_schema::ImportForeignSchema;
@@ -81,6 +82,7 @@ pub enum StatementKind {
     RunPipeline(RunPipeline),
     ReplayPipeline(ReplayPipeline),
     CancelRun(CancelRun),
+    ExplainChange(ExplainChange),
     ExplainPipeline(ExplainPipeline),
     RestoreTable(RestoreTable),
     Optimize(Optimize),

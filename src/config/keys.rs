@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use url::Url;
+
 use super::value::{address, count, duration, number, size_bytes};
 use super::{LogFormat, Password, TlsMode};
 
@@ -39,6 +41,8 @@ pub(super) struct Partial {
     pub cleanup: Option<bool>,
     pub admin_password: Option<Password>,
     pub secret_key_file: Option<PathBuf>,
+    pub openlineage_file: Option<PathBuf>,
+    pub openlineage_url: Option<Url>,
 }
 
 pub static KEYS: &[Key] = &[
@@ -153,6 +157,18 @@ pub static KEYS: &[Key] = &[
         doc: "Key of stored secrets; secret.key inside data_dir when unset",
         set: |p, t| path(&mut p.secret_key_file, t),
     },
+    Key {
+        name: "openlineage.file",
+        default: None,
+        doc: "File to which an OpenLineage event is added when a run begins and when it ends, a line each",
+        set: |p, t| path(&mut p.openlineage_file, t),
+    },
+    Key {
+        name: "openlineage.url",
+        default: None,
+        doc: "Address to which the same events are posted: http://host:port/path. No run waits for it; what it misses is in hub.openlineage",
+        set: |p, t| put(&mut p.openlineage_url, http_url(t)),
+    },
 ];
 
 fn put<T>(place: &mut Option<T>, value: Result<T, String>) -> Result<(), String> {
@@ -162,6 +178,14 @@ fn put<T>(place: &mut Option<T>, value: Result<T, String>) -> Result<(), String>
 
 fn path(place: &mut Option<PathBuf>, text: &str) -> Result<(), String> {
     put(place, filled(text).map(PathBuf::from))
+}
+
+fn http_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    match (url.scheme(), url.host_str(), url.username(), url.password()) {
+        ("http", Some(_), "", None) => Ok(url),
+        _ => Err("it must be http://host[:port]/path, without a user".to_owned()),
+    }
 }
 
 fn filled(text: &str) -> Result<&str, String> {

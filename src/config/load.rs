@@ -118,6 +118,8 @@ fn finish(partial: Partial) -> Result<Config> {
         },
         admin_password: partial.admin_password,
         secret_key_file: partial.secret_key_file,
+        openlineage_file: partial.openlineage_file,
+        openlineage_url: partial.openlineage_url,
     })
 }
 

@@ -13,6 +13,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use url::Url;
+
 pub use keys::KEYS;
 pub use load::{Layers, environment, variable};
 pub use value::Password;
@@ -49,6 +51,10 @@ pub struct Config {
     pub admin_password: Option<Password>,
     /// Key of the stored secrets, kept outside the data folder; None: `secret.key` inside it.
     pub secret_key_file: Option<PathBuf>,
+    /// Where events about runs are appended, a line each.
+    pub openlineage_file: Option<PathBuf>,
+    /// Where they are posted.
+    pub openlineage_url: Option<Url>,
 }
 
 /// What the hub does for its tables by itself.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BinaryBuilder, Int64Builder, ListBuilder, StringArray, StringBuilder, TimestampMicrosecondBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::RecordBatch;
-use datafusion::common::{Column, TableReference};
+use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::logical_expr::{Expr, lit};
 use datafusion::physical_plan::memory::MemoryStream;
 use serde_json::Value as Json;
@@ -181,6 +181,31 @@ pub(super) async fn void(engine: &Engine, scope: &Scope, run_id: Uuid, landed: &
         which = which.and(column("output").not_eq(lit(*output)));
     }
     void_where(engine, scope, which, facts).await
+}
+
+/// Opens the letters of a replay again whose rows did not land after all: those of other outputs than the ones that did.
+pub(super) async fn reopen(engine: &Engine, scope: &Scope, replay: Uuid, landed: &[String], facts: &Facts) -> Result<()> {
+    let column = |name: &str| Expr::Column(Column::new(Some(NAME.1), name));
+    let state = engine.state(scope);
+    let table = engine.lake().table(LOCATION).await?;
+    let mut predicate = column("replay_run_id").eq(lit(replay.to_string())).and(column("status").eq(lit("replayed")));
+    for output in landed {
+        predicate = predicate.and(column("output").not_eq(lit(output.as_str())));
+    }
+    let rows = Matching { session: &state, relation: TableReference::bare(NAME.1), predicate: Some(predicate) };
+    table.update(&[("status".to_owned(), lit("open"))], &rows, None, facts).await.map(|_| ())
+}
+
+/// Removes what is settled (put back, discarded, void) and older than this; open letters stay however old they are.
+pub(super) async fn sweep(engine: &Engine, scope: &Scope, pipeline: &str, before: Micros, facts: &Facts) -> Result<i64> {
+    let column = |name: &str| Expr::Column(Column::new(Some(NAME.1), name));
+    let moment = ScalarValue::TimestampMicrosecond(Some(before), Some("UTC".into()));
+    let settled = column("status").in_list(vec![lit("replayed"), lit("discarded"), lit("void")], false);
+    let predicate = column("pipeline").eq(lit(pipeline)).and(settled).and(column("first_seen").lt(lit(moment)));
+    let state = engine.state(scope);
+    let table = engine.lake().table(LOCATION).await?;
+    let rows = Matching { session: &state, relation: TableReference::bare(NAME.1), predicate: Some(predicate) };
+    table.delete(&rows, None, facts).await.map(|done| done.rows.deleted)
 }
 
 async fn void_where(engine: &Engine, scope: &Scope, which: Expr, facts: &Facts) -> Result<()> {

@@ -226,6 +226,7 @@ impl Attempt {
         gates.judged.pass(&self.cancel).await?;
         self.commit_letters(pass).await?;
         reached("deadletters.committed");
+        fail::fail_point!("target.refused", |_| Err(Error::new(Code::Internal, "a test wants the table to refuse")));
         gates.told.pass(&self.cancel).await
     }
 
@@ -430,7 +431,7 @@ pub(super) async fn landed_in_part(engine: &Arc<Engine>, pipeline: &Object, run:
     Ok(landed)
 }
 
-fn mode_word(mode: &Mode) -> &'static str {
+pub(super) fn mode_word(mode: &Mode) -> &'static str {
     match mode {
         Mode::Append => "append",
         Mode::Upsert { .. } => "upsert",

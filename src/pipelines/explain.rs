@@ -29,12 +29,7 @@ impl Runner {
     /// # Errors
     /// As a run would before it reads.
     pub async fn explain(&self, pipeline: &Object, what: ExplainWhat, format: Option<&str>) -> Result<RecordBatch> {
-        if let Some(format) = format
-            && !matches!(format, "json" | "text")
-        {
-            return Err(Error::new(Code::InvalidOption, format!("EXPLAIN has no format \"{format}\""))
-                .hint("Known formats: text, json.".to_owned()));
-        }
+        known_format(format)?;
         let definition = definition::pipeline(pipeline)?;
         let scope = self.owner_scope(pipeline);
         let store = Arc::clone(self.engine.store());
@@ -49,17 +44,7 @@ impl Runner {
                 }
             }
         }
-        let rows = match format {
-            Some("json") => {
-                let list: Vec<_> = rows.iter().map(|(item, detail)| json!({ "item": item, "detail": detail })).collect();
-                vec![("json".to_owned(), serde_json::Value::Array(list).to_string())]
-            }
-            _ => rows,
-        };
-        let items: StringArray = rows.iter().map(|(item, _)| Some(item.as_str())).collect();
-        let details: StringArray = rows.iter().map(|(_, detail)| Some(detail.as_str())).collect();
-        RecordBatch::try_new(columns(), vec![Arc::new(items), Arc::new(details)])
-            .map_err(|error| Error::internal("an explanation does not fit its columns").caused_by(error))
+        explained(rows, format)
     }
 
     fn lineage_rows(&self, pipeline: &Object, bound: &Bound) -> Vec<(String, String)> {
@@ -114,6 +99,35 @@ impl Runner {
     }
 }
 
+fn known_format(format: Option<&str>) -> Result<()> {
+    match format {
+        None | Some("json" | "text") => Ok(()),
+        Some(format) => {
+            Err(Error::new(Code::InvalidOption, format!("EXPLAIN has no format \"{format}\""))
+                .hint("Known formats: text, json.".to_owned()))
+        }
+    }
+}
+
+/// The lines of an explanation in a format: a row each, or all of them as one JSON list.
+///
+/// # Errors
+/// `InvalidOption` for a format that there is not.
+pub fn explained(lines: Vec<(String, String)>, format: Option<&str>) -> Result<RecordBatch> {
+    known_format(format)?;
+    let rows = match format {
+        Some("json") => {
+            let list: Vec<_> = lines.iter().map(|(item, detail)| json!({ "item": item, "detail": detail })).collect();
+            vec![("json".to_owned(), serde_json::Value::Array(list).to_string())]
+        }
+        _ => lines,
+    };
+    let items: StringArray = rows.iter().map(|(item, _)| Some(item.as_str())).collect();
+    let details: StringArray = rows.iter().map(|(_, detail)| Some(detail.as_str())).collect();
+    RecordBatch::try_new(columns(), vec![Arc::new(items), Arc::new(details)])
+        .map_err(|error| Error::internal("an explanation does not fit its columns").caused_by(error))
+}
+
 fn mode(bound: &Bound) -> String {
     match &bound.mode {
         Mode::Append => "append".to_owned(),
@@ -134,7 +148,7 @@ fn rule_rows(whole: &BoundPipeline, bound: &Bound) -> Vec<(String, String)> {
     rows.map(|(item, detail)| (if is_one_of_several { format!("{item} of {}", bound.label) } else { item }, detail)).collect()
 }
 
-fn rule_row(rule: &Rule) -> (String, String) {
+pub(super) fn rule_row(rule: &Rule) -> (String, String) {
     let list = |columns: &[weir_sql::Ident]| columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let (kind, passes) = match &rule.kind {
         RuleKind::Expect(expr) => ("expect", format!("({}) IS TRUE", expr.text)),

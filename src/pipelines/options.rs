@@ -21,6 +21,8 @@ pub static SPEC: Spec = Spec {
             .doc("Give a table that this pipeline makes the columns _run_id, _ingested_at, _source, _source_position."),
         Opt::integer("suspend_after_failures").doc("Suspend the pipeline after this many failed runs in a row."),
         Opt::choice("overlap", &["queue", "skip"]).default("queue").doc("A trigger during a run: one follow-up run, or none."),
+        Opt::duration("dead_letter_retention")
+            .doc("How long settled dead letters (put back, discarded, void) are kept after their record was first refused; open ones are kept for ever."),
         Opt::bool("reset_offsets").default("false").doc("With OR REPLACE: forget the positions of inputs that are gone."),
     ],
 };
@@ -36,6 +38,7 @@ pub(super) struct Settings {
     pub(super) batch_bytes: u64,
     pub(super) lineage_columns: bool,
     pub(super) suspend_after_failures: Option<i64>,
+    pub(super) dead_letter_retention: Option<Duration>,
 }
 
 impl Settings {
@@ -51,6 +54,7 @@ impl Settings {
             batch_bytes: options.size("batch_bytes").unwrap_or(u64::MAX).max(1),
             lineage_columns: options.flag("lineage_columns"),
             suspend_after_failures: options.integer("suspend_after_failures").filter(|n| *n > 0),
+            dead_letter_retention: options.duration("dead_letter_retention"),
         })
     }
 

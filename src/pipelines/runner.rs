@@ -20,12 +20,13 @@ use super::bind::{BoundPipeline, bind};
 use super::dead_letters;
 use super::drift;
 use super::execute::{Landed, landed_in_part};
+use super::export::{ExportTo, Exporter};
 use super::fail_points::reached;
 use super::inputs::{self, Held};
 use super::told::{Reads, Told};
 use super::upkeep::Upkeep;
 use super::{offsets, target};
-use crate::clock::Clock;
+use crate::clock::{Clock, Micros};
 use crate::config::Maintenance;
 use crate::delta::Facts;
 use crate::engine::{Engine, Scope, catalog_error, definition};
@@ -91,13 +92,18 @@ pub struct Runner {
     workers: Semaphore,
     pub(super) changed: Notify,
     pub(super) upkeep: Upkeep,
+    exporter: Exporter,
+    /// When each pipeline's settled dead letters were last looked at.
+    pub(super) swept: Mutex<HashMap<ObjectId, Micros>>,
     pub(super) closing: CancellationToken,
     pub(super) tasks: TaskTracker,
 }
 
 impl Runner {
     /// Starts the scheduler, which first takes up the runs that an earlier life left unfinished.
-    pub fn start(engine: Arc<Engine>, clock: Clock, limits: RunnerLimits) -> Arc<Runner> {
+    pub fn start(engine: Arc<Engine>, clock: Clock, limits: RunnerLimits, export: &ExportTo) -> Arc<Runner> {
+        let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let exporter = Exporter::start(export, &engine, &clock, &tasks, &closing);
         let runner = Arc::new(Runner {
             engine,
             clock,
@@ -107,8 +113,10 @@ impl Runner {
             workers: Semaphore::new(limits.workers.max(1)),
             changed: Notify::new(),
             upkeep: Upkeep::new(limits.maintenance),
-            closing: CancellationToken::new(),
-            tasks: TaskTracker::new(),
+            exporter,
+            swept: Mutex::default(),
+            closing,
+            tasks,
         });
         runner.engine.list_options("pipeline", &super::options::SPEC);
         let scheduler = Arc::clone(&runner);
@@ -267,6 +275,7 @@ impl Runner {
         };
         let run = self.engine.store().freeze_run(&run).map_err(catalog_error)?;
         reached("run.frozen");
+        self.exporter.tell(run.run_id, false);
         if let Some(frozen) = frozen {
             // Nobody may be waiting any more.
             drop(frozen.send(run.clone()));
@@ -539,6 +548,7 @@ impl Runner {
             quarantined = counts.quarantined, dropped = counts.dropped, "run landed");
         reached("run.finished");
         drift::enter_misfits(&self.engine, &streams, &misfits, run.run_id).await;
+        self.sweep_letters(run.pipeline_id).await;
         for stream in streams {
             if let Some((_, to)) = offsets.iter().find(|(id, _)| *id == stream.object.id)
                 && let Err(error) = stream.source.release(to).await
@@ -618,9 +628,6 @@ impl Runner {
     }
 
     async fn void_letters(&self, pipeline: &Object, run: &Run, told: &Told) -> Result<()> {
-        if run.kind == RunKind::Replay {
-            return Ok(());
-        }
         let table = self.engine.lake().table(dead_letters::LOCATION).await?;
         let mut written = false;
         for target in target::targets_of(pipeline, self.engine.store().as_ref())? {
@@ -630,6 +637,9 @@ impl Runner {
             return Ok(());
         }
         let facts = Facts { run_id: Some(run.run_id), user: pipeline.owner.clone(), extra: BTreeMap::new() };
+        if run.kind == RunKind::Replay {
+            return self.reopen_letters(pipeline, run, &facts).await;
+        }
         let landed: Vec<&str> = told.outputs.iter().map(|output| output.output.as_str()).collect();
         dead_letters::void(&self.engine, &self.owner_scope(pipeline), run.run_id, &landed, &facts).await
     }
@@ -640,7 +650,10 @@ impl Runner {
         let mut pause = FIRST_PAUSE;
         loop {
             let error = match self.engine.store().end_run(end) {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.exporter.tell(end.run_id, true);
+                    return Ok(());
+                }
                 Err(error) => catalog_error(error),
             };
             if !error.code().is_passing() || self.closing.is_cancelled() {

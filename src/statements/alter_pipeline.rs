@@ -60,6 +60,31 @@ pub(super) async fn execute(session: &Session, statement: &AlterPipeline, text: 
     Ok(done)
 }
 
+/// The pipeline as it is and as the statement would make it, for who explains it.
+///
+/// # Errors
+/// What is wrong with the name, and `NoPrivilege`.
+pub(super) fn altered(session: &Session, statement: &AlterPipeline, text: &str) -> Result<(Object, Object)> {
+    let definitions = session.definitions();
+    let Some(old) = names::find(session, &*definitions, Kind::Pipeline, &statement.name)? else {
+        return Err(names::undefined(&*definitions, Kind::Pipeline, &statement.name)?);
+    };
+    privileges::require_owner(&*definitions, &session.role(), &old).map_err(|error| error.at(statement.name.position()))?;
+    let mut new = old.clone();
+    let is_definition = matches!(
+        statement.change,
+        PipelineChange::Object(ObjectChange::Set(_) | ObjectChange::Reset(_))
+            | PipelineChange::AddTrigger(_)
+            | PipelineChange::SetTrigger(_)
+            | PipelineChange::DropSchedule
+            | PipelineChange::DropTriggers
+    );
+    if is_definition {
+        new.alters.push(text.to_owned());
+    }
+    Ok((old, new))
+}
+
 /// The definition with one more ALTER, bound anew.
 async fn definition(session: &Session, definitions: &dyn Definitions, mut pipeline: Object, text: &str) -> Result<Change> {
     pipeline.alters.push(text.to_owned());

@@ -58,6 +58,22 @@ pub(super) async fn execute(session: &Session, statement: &AlterTable, text: &st
     Ok(done)
 }
 
+/// Judges the changes and makes none.
+///
+/// # Errors
+/// As the statement.
+pub(super) async fn check_only(session: &Session, definitions: &dyn Definitions, table: &Object, changes: &[TableChange]) -> Result<()> {
+    if let [TableChange::Object(_)] = changes {
+        return Ok(());
+    }
+    let body = columns::read_body(table)?;
+    let mut altering = Altering { session, definitions, body, table: table.clone(), added: Vec::new(), depends_on: Vec::new() };
+    for change in changes {
+        altering.check(change).await?;
+    }
+    Ok(())
+}
+
 /// The table while its changes are looked at, one after the other.
 struct Altering<'a> {
     session: &'a Session,

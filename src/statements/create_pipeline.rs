@@ -9,7 +9,7 @@ use weir_sql::{Name, Privilege};
 
 use super::definition::{self, New};
 use super::instance;
-use super::names::{self, Existing, Wanted};
+use super::names::{self, Existing, Place, Wanted};
 use crate::engine::{Scope, privileges};
 use crate::error::{Code, Error, Result};
 use crate::pipelines;
@@ -24,19 +24,7 @@ pub(super) async fn execute(session: &Session, statement: &CreatePipeline, text:
         return Err(Error::new(Code::NotSupported, "CREATE TEMP PIPELINE is not supported yet").at(name.position()));
     }
     let definitions = session.definitions();
-    let place = names::place(session, &*definitions, name)?;
-    let occupant = names::occupant(&*definitions, Kind::Pipeline, &place)?;
-    let wanted = Wanted {
-        kind: Kind::Pipeline,
-        or_replace: statement.or_replace,
-        if_not_exists: statement.if_not_exists,
-        position: name.position(),
-    };
-    let old = match names::existing(session, occupant, &wanted)? {
-        Existing::Skip => return Ok(Outcome::done("CREATE PIPELINE")),
-        Existing::Free => None,
-        Existing::Replace(old) => Some(*old),
-    };
+    let Some((place, old)) = placed(session, statement)? else { return Ok(Outcome::done("CREATE PIPELINE")) };
     let reset_offsets = pipelines::SPEC.read(&statement.header.options)?.flag("reset_offsets");
     // It will run as its owner: who makes it, or whose it was.
     let owner = old.as_ref().map_or_else(|| session.role(), |old| old.owner.clone());
@@ -76,6 +64,27 @@ pub(super) async fn execute(session: &Session, statement: &CreatePipeline, text:
         }
     }
     Ok(Outcome::done("CREATE PIPELINE"))
+}
+
+/// Where the pipeline goes, and the one that it replaces; None when it is there and is to stay.
+///
+/// # Errors
+/// `DuplicateObject`, and what is wrong with the name.
+pub(super) fn placed(session: &Session, statement: &CreatePipeline) -> Result<Option<(Place, Option<Object>)>> {
+    let (name, definitions) = (&statement.name, session.definitions());
+    let place = names::place(session, &*definitions, name)?;
+    let occupant = names::occupant(&*definitions, Kind::Pipeline, &place)?;
+    let wanted = Wanted {
+        kind: Kind::Pipeline,
+        or_replace: statement.or_replace,
+        if_not_exists: statement.if_not_exists,
+        position: name.position(),
+    };
+    Ok(match names::existing(session, occupant, &wanted)? {
+        Existing::Skip => None,
+        Existing::Free => Some((place, None)),
+        Existing::Replace(old) => Some((place, Some(*old))),
+    })
 }
 
 /// What a trigger watches tells when it changes: the owner must be allowed to know.

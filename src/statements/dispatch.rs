@@ -13,9 +13,9 @@ use super::effect::{Effect, alter_command, effect};
 use super::{
     alter_object, alter_pipeline, alter_secret, alter_source, alter_table, cancel_run, comment_on, copy, create_connection,
     create_pipeline, create_schema, create_secret, create_source, create_table, create_template, create_view, cursor, describe_history,
-    describe_object, dml, drop_object, explain, explain_pipeline, grant, grant_role, import_foreign_schema, names, notify, optimize,
-    prepared, query, redact, replay_pipeline, restore_table, roles, run_pipeline, set_variable, show_create, show_objects, show_runs,
-    transaction, truncate, vacuum, validate_connection,
+    describe_object, dml, drop_object, explain, explain_change, explain_pipeline, grant, grant_role, import_foreign_schema, names, notify,
+    optimize, prepared, query, redact, replay_pipeline, restore_table, roles, run_pipeline, set_variable, show_create, show_objects,
+    show_runs, transaction, truncate, vacuum, validate_connection,
 };
 use crate::error::{Code, Error, Result};
 use crate::session::{CopyIn, Description, Outcome, Session, TransactionStatus};
@@ -160,6 +160,7 @@ async fn columns(session: &Session, kind: &StatementKind) -> Result<Option<Schem
         StatementKind::DescribeHistory(_) => Some(describe_history::columns()),
         StatementKind::RunPipeline(statement) => Some(run_pipeline::columns(session, statement).await?),
         StatementKind::ReplayPipeline(_) => Some(run_pipeline::report_columns()),
+        StatementKind::ExplainChange(_) => Some(explain_change::columns()),
         StatementKind::ExplainPipeline(statement) => Some(explain_pipeline::columns(session, statement).await?),
         StatementKind::RestoreTable(_) => Some(restore_table::columns()),
         StatementKind::Optimize(_) => Some(optimize::columns()),
@@ -245,6 +246,7 @@ pub(super) fn execute_kind<'a>(
             StatementKind::RunPipeline(it) => run_pipeline::execute(session, it).await,
             StatementKind::ReplayPipeline(it) => replay_pipeline::execute(session, it).await,
             StatementKind::CancelRun(it) => cancel_run::execute(session, it),
+            StatementKind::ExplainChange(it) => explain_change::execute(session, it).await,
             StatementKind::ExplainPipeline(it) => explain_pipeline::execute(session, it).await,
             StatementKind::RestoreTable(it) => restore_table::execute(session, it).await,
             StatementKind::Transaction(it) => transaction::execute(session, it).await,

@@ -28,6 +28,7 @@ pub(super) fn effect(kind: &StatementKind) -> Effect {
         | StatementKind::ShowRuns(_)
         | StatementKind::DescribeObject(_)
         | StatementKind::DescribeHistory(_)
+        | StatementKind::ExplainChange(_)
         | StatementKind::ExplainPipeline(_) => Effect::Reads,
         StatementKind::Dml(dml) => Effect::Writes(dml_command(&dml.ast)),
         StatementKind::CreateSchema(_) => Effect::Writes("CREATE SCHEMA"),

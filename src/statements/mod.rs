@@ -28,6 +28,7 @@ mod dml;
 mod drop_object;
 mod effect;
 mod explain;
+mod explain_change;
 mod explain_pipeline;
 mod grant;
 mod grant_role;

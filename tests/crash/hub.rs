@@ -165,6 +165,18 @@ impl Hub {
         self.connect().await.expect("a connection").batch_execute(script).await
     }
 
+    /// Sends a statement and waits for nothing.
+    pub(super) async fn begin(&self, statement: &str) -> tokio::task::JoinHandle<()> {
+        let (client, statement) = (self.connect().await.expect("a connection"), statement.to_owned());
+        tokio::spawn(async move { drop(client.batch_execute(&statement).await) })
+    }
+
+    /// Ends it, if it has not ended by itself.
+    pub(super) fn end(mut self) {
+        let _ = self.process.kill();
+        self.process.wait().expect("a dead hub");
+    }
+
     /// Waits until a query answers with that value.
     pub(super) async fn until(&self, query: &str, value: &str) {
         assert!(until(LIMIT, async || self.value(query).await == value).await, "{query} was never {value}; see {}", self.log_text());

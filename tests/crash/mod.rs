@@ -12,6 +12,7 @@ mod frozen;
 mod hub;
 mod outputs;
 mod python;
+mod replay;
 
 use std::process::Child;
 use std::time::Duration;

@@ -209,6 +209,15 @@ fn after<'a, T>(p: &mut Cursor<'a>, words: &[&str], parse: impl FnOnce(&mut Curs
     parse(p)
 }
 
+/// A CREATE or ALTER, for who explains it.
+pub(super) fn definition(p: &mut Cursor<'_>) -> Result<StatementKind> {
+    if p.word("CREATE") {
+        return create(p);
+    }
+    p.expect(&["ALTER"])?;
+    alter(p)
+}
+
 fn query(p: &mut Cursor<'_>) -> Result<StatementKind> {
     p.query_to_end().map(StatementKind::Query)
 }

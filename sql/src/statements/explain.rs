@@ -2,6 +2,7 @@
 
 use sqlparser::tokenizer::Token;
 
+use super::explain_change::ExplainChange;
 use super::explain_pipeline::ExplainPipeline;
 use crate::cursor::Cursor;
 use crate::error::{Result, SyntaxError};
@@ -17,13 +18,20 @@ pub struct Explain {
 }
 
 impl Explain {
-    /// Reads what stands behind EXPLAIN, be it a query or a pipeline.
+    /// Reads what stands behind EXPLAIN, be it a query, a pipeline or a change of one.
     pub(super) fn parse_any(p: &mut Cursor<'_>) -> Result<StatementKind> {
         if p.word("PIPELINE") {
             return Ok(StatementKind::ExplainPipeline(ExplainPipeline::parse(p, None)?));
         }
         let mut behind_list = p.clone();
         let list = if p.sees_symbol(&Token::LParen) { behind_list.group().ok() } else { None };
+        if ExplainChange::begins(p) {
+            return ExplainChange::parse(p, None).map(StatementKind::ExplainChange);
+        }
+        if list.is_some() && ExplainChange::begins(&behind_list) {
+            p.move_to(behind_list.index());
+            return ExplainChange::parse(p, list).map(StatementKind::ExplainChange);
+        }
         if list.is_some() && behind_list.word("PIPELINE") {
             p.move_to(behind_list.index());
             return Ok(StatementKind::ExplainPipeline(ExplainPipeline::parse(p, list)?));

@@ -21,6 +21,7 @@ pub mod describe_object;
 mod dispatch;
 pub mod drop_object;
 pub mod explain;
+pub mod explain_change;
 pub mod explain_pipeline;
 pub mod grant;
 pub mod import_foreign_schema;

@@ -451,6 +451,14 @@ fn doing() {
     });
     is!("EXPLAIN PIPELINE p", StatementKind::ExplainPipeline(e) => assert_eq!(e.format, None));
     is!("EXPLAIN (RULES, FORMAT json) PIPELINE p", StatementKind::ExplainPipeline(e) => assert_eq!(e.format.unwrap().value, "json"));
+    is!("EXPLAIN CREATE OR REPLACE PIPELINE p INTO t AS SELECT 1 AS a", StatementKind::ExplainChange(e) => {
+        assert_eq!(e.text, "CREATE OR REPLACE PIPELINE p INTO t AS SELECT 1 AS a");
+        assert!(matches!(*e.change, StatementKind::CreatePipeline(_)));
+    });
+    is!("EXPLAIN (FORMAT json) ALTER TABLE t ADD CONSTRAINT c EXPECT (a > 0)", StatementKind::ExplainChange(e) => {
+        assert_eq!((e.text.as_str(), e.format.unwrap().value.as_str()), ("ALTER TABLE t ADD CONSTRAINT c EXPECT (a > 0)", "json"));
+    });
+    is!("EXPLAIN ALTER PIPELINE p SET (max_lag = '1 h')", StatementKind::ExplainChange(_) => ());
     is!("EXPLAIN ANALYZE SELECT 1", StatementKind::Explain(e) => assert!(e.analyze));
     is!("EXPLAIN (ANALYZE, COSTS off) SELECT 1", StatementKind::Explain(e) => assert!(e.analyze));
     is!("EXPLAIN (SELECT 1)", StatementKind::Explain(e) => assert_eq!(e.query.text, "(SELECT 1)"));

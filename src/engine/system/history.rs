@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use weir_catalog::{Kind as Noun, Lineage, ObjectId, RunStatus};
 
 use super::super::errors::catalog_error;
+use super::super::openlineage::Teller;
 use super::super::schema_json;
-use super::runs::{name_of, word};
+use super::runs::{name_of, wanted, word};
 use super::table::{Asked, Kind, Row, Rows, SystemTable, time};
 use crate::error::Result;
 
@@ -84,6 +85,19 @@ pub(super) const TABLES: &[SystemTable] = &[
             ("pipeline_version", Kind::Big),
         ],
         rows: Rows::Now(column_lineage),
+    },
+    SystemTable {
+        schema: "hub",
+        name: "openlineage",
+        comment: "Runs as OpenLineage tells them: one event per state.",
+        columns: &[
+            ("event", Kind::Json),
+            ("run_id", Kind::Uuid),
+            ("event_type", Kind::Text),
+            ("event_time", Kind::Time),
+            ("pipeline", Kind::Text),
+        ],
+        rows: Rows::Now(openlineage),
     },
     SystemTable {
         schema: "hub",
@@ -207,6 +221,23 @@ fn column_lineage(asked: &Asked<'_>) -> Result<Vec<Row>> {
             edge.direct.into(),
             edge.pipeline_version.into(),
         ]);
+    }
+    Ok(rows)
+}
+
+fn openlineage(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let teller = Teller::new(asked.engine.store().as_ref())?;
+    let mut rows = Vec::new();
+    for run in wanted(asked)? {
+        for event in teller.events(&run)? {
+            rows.push(vec![
+                event.json.to_string().into(),
+                run.run_id.into(),
+                event.kind.into(),
+                time(event.at),
+                run.pipeline.clone().into(),
+            ]);
+        }
     }
     Ok(rows)
 }

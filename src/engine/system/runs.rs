@@ -108,7 +108,7 @@ pub(super) fn word<T: serde::Serialize>(value: T) -> Cell {
 }
 
 /// The runs that the query asks for.
-fn wanted(asked: &Asked<'_>) -> Result<Vec<Run>> {
+pub(super) fn wanted(asked: &Asked<'_>) -> Result<Vec<Run>> {
     let store = asked.engine.store();
     let sees_all = asked.sees_all()?;
     // What is hidden does not count.
