@@ -20,6 +20,7 @@ mod drift;
 mod drivers;
 mod hub;
 mod limits;
+mod many;
 mod parity;
 mod roles;
 mod sessions;

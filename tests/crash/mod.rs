@@ -12,6 +12,7 @@ mod frozen;
 mod hub;
 mod outputs;
 mod python;
+mod triggers;
 
 use std::process::Child;
 use std::time::Duration;
