@@ -20,6 +20,7 @@ mod drift;
 mod drivers;
 mod hub;
 mod limits;
+mod many;
 mod openlineage;
 mod parity;
 mod roles;

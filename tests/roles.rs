@@ -440,6 +440,9 @@ async fn the_systems_own_tables_show_what_the_role_may_know() {
         "lineage_history",
         "openlineage",
         "dead_letters",
+        "events",
+        "alerts",
+        "alert_history",
     ];
     for table in tables {
         assert_eq!(column(&bob, &format!("SELECT count(*) FROM hub.{table}")).await, ["0"], "{table}");

@@ -1,6 +1,6 @@
 //! Runs every script of `tests/slt`, each against a hub of its own, over the wire.
 //!
-//! In a script, `$DATA` is the folder of fixed test files and `$FILES` an empty folder of this run. Six words are the runner's own: `\as ROLE [PASSWORD]`
+//! In a script, `$DATA` is the folder of fixed test files and `$FILES` an empty folder of this run. Seven words are the runner's own: `\cancel PIPELINE` cancels the run of it that is under way, `\as ROLE [PASSWORD]`
 //! goes on as that role, each in a connection of its own, `\write PATH`
 //! with the content on the lines below it makes a file under `$FILES`, `\remove PATH` takes it away, `\notices` answers the notices since it was
 //! last asked, `\secrets`
@@ -47,6 +47,8 @@ scripts! {
     upkeep: "history/upkeep.slt",
     backfill: "pipelines/backfill.slt",
     dead_letters: "pipelines/dead_letters.slt",
+    alerts: "pipelines/alerts.slt",
+    chains: "pipelines/chains.slt",
     definitions: "pipelines/definitions.slt",
     deletions: "pipelines/deletions.slt",
     dry_run: "pipelines/dry_run.slt",
@@ -213,6 +215,12 @@ impl AsyncDB for Wire {
         }
         if let Some(output) = self.own(&sql) {
             return Ok(output);
+        }
+        if let Some(pipeline) = sql.strip_prefix("\\cancel ") {
+            let running = "SELECT run_id::text FROM hub.runs WHERE status = 'running' AND pipeline = $1";
+            let run: String = self.client.query_one(running, &[&pipeline.trim()]).await?.get(0);
+            self.client.batch_execute(&format!("CANCEL RUN '{run}'")).await?;
+            return Ok(DBOutput::StatementComplete(0));
         }
         let (sql, shown) = match sql.strip_prefix("\\run ") {
             Some(rest) => (format!("RUN PIPELINE {rest}"), 1..7),

@@ -111,8 +111,8 @@ pub fn protected(kind: Kind) -> Protected {
         Kind::Schema => Protected::Schema,
         Kind::Secret => Protected::Secret,
         Kind::Connection => Protected::Connection,
-        // Whoever may use its schema may use a template; to change it is its owner's right.
-        Kind::Pipeline | Kind::Template => Protected::Pipeline,
+        // What an alert does is done with its owner's rights; whoever may use its schema may use a template. To change either is its owner's right.
+        Kind::Pipeline | Kind::Alert | Kind::Template => Protected::Pipeline,
         Kind::Source | Kind::View | Kind::Table => Protected::Relation,
     }
 }

@@ -18,6 +18,9 @@ pub const RUN_CANCELLED: &str = "hub.run.cancelled";
 pub const BATCH_COMMITTED: &str = "hub.batch.committed";
 pub const RECORDS_QUARANTINED: &str = "hub.records.quarantined";
 pub const SCHEMA_CHANGED: &str = "hub.schema.changed";
+pub const ALERT_FIRING: &str = "hub.alert.firing";
+pub const ALERT_RESOLVED: &str = "hub.alert.resolved";
+pub const ALERT_FAILED: &str = "hub.alert.failed";
 pub const SOURCE_DOWN: &str = "hub.source.down";
 pub const SOURCE_RECOVERED: &str = "hub.source.recovered";
 

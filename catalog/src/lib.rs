@@ -5,6 +5,7 @@
 
 pub mod access;
 mod access_change;
+mod alerts;
 mod change;
 pub mod draft;
 pub mod error;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use access::{Access, AuditEntry, DefaultKey, GrantKey, Membership, Thing};
 pub use access_change::{AccessChange, Revoked, fits};
+pub use alerts::{AlertAct, AlertMove, AlertPast, AlertState, AlertWord};
 pub use draft::Draft;
 pub use error::{Error, ErrorKind, Result};
 pub use events::{Event, NewEvent};

@@ -29,6 +29,7 @@ pub enum Kind {
     View,
     Table,
     Pipeline,
+    Alert,
     Template,
 }
 
@@ -43,6 +44,7 @@ impl Kind {
             Kind::View => "view",
             Kind::Table => "table",
             Kind::Pipeline => "pipeline",
+            Kind::Alert => "alert",
             Kind::Template => "template",
         }
     }

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::access::{Access, AuditEntry};
+use crate::alerts::{AlertAct, AlertMove, AlertPast, AlertState};
 use crate::error::Result;
 use crate::events::{Event, NewEvent};
 use crate::model::{
@@ -38,6 +39,8 @@ pub struct EventFilter {
     pub to: Option<i64>,
     /// `type` of CloudEvents.
     pub kind: Option<String>,
+    /// Only those that tell of it.
+    pub object: Option<ObjectId>,
     pub limit: Option<usize>,
 }
 
@@ -128,16 +131,34 @@ pub trait Store: Definitions {
     fn trigger_state(&self, pipeline_id: ObjectId, trigger: &str) -> Result<Option<Json>>;
     fn set_trigger_state(&self, pipeline_id: ObjectId, trigger: &str, state: &Json) -> Result<()>;
 
+    /// Several at once, in one transaction.
+    fn set_trigger_states(&self, marks: &[TriggerMark]) -> Result<()>;
+
     // Events. Freezing and ending a run log their own.
     fn add_events(&self, events: &[NewEvent]) -> Result<()>;
     fn events(&self, filter: &EventFilter) -> Result<Vec<Event>>;
     /// The last number that was given; 0 before the first event.
     fn newest_event(&self) -> Result<i64>;
+    /// The last event up to that time, by the clock of then; 0 when there is none.
+    fn last_event_at(&self, at: Micros) -> Result<i64>;
     /// Takes away the oldest that are older than `before` and numbered up to `to`; looks at `limit` of them at most. Tells how many went.
     fn forget_events(&self, before: Micros, to: i64, limit: usize) -> Result<usize>;
     /// Tells `listener` of every event from now on, after its commit and in their order. It is called while the writer is held: it must be
     /// short and must not call the store.
     fn when_events(&self, listener: Listener);
+
+    // Alerts.
+    fn alert_state(&self, alert_id: ObjectId) -> Result<Option<AlertState>>;
+    /// The new state, the acts that follow, the line of history, the events and what the trigger saw: all or nothing.
+    fn move_alert(&self, step: &AlertMove) -> Result<()>;
+    /// Acts that are not done, in order.
+    fn alert_acts(&self, alert_id: ObjectId) -> Result<Vec<AlertAct>>;
+    /// Takes an act away because it is done, or given up, and logs the events that it stands for.
+    fn alert_acted(&self, act: &AlertAct, alert: &str, past: Option<&AlertPast>, events: &[NewEvent]) -> Result<()>;
+    /// Adds a line of history that belongs to no step.
+    fn alert_happened(&self, alert_id: ObjectId, alert: &str, past: &AlertPast) -> Result<()>;
+    /// Newest first, with each alert's id and its name of then.
+    fn alert_history(&self) -> Result<Vec<(ObjectId, String, AlertPast)>>;
 
     // The file ledger.
     /// Enters the files whose path is not known with that etag as its current one, in the given order, and marks earlier versions of the same
@@ -152,6 +173,8 @@ pub trait Store: Definitions {
     // History.
     fn record_commits(&self, commits: &[TableCommit]) -> Result<()>;
     fn table_commits(&self, table_id: ObjectId) -> Result<Vec<TableCommit>>;
+    /// Those behind a version, in order.
+    fn table_commits_after(&self, table_id: ObjectId, version: u64) -> Result<Vec<TableCommit>>;
     /// The newest commit at or before `at`.
     fn table_version_at(&self, table_id: ObjectId, at: Micros) -> Result<Option<TableCommit>>;
     fn add_schema_version(&self, version: &SchemaVersion) -> Result<()>;
@@ -189,5 +212,8 @@ pub struct Health {
     pub last_run_id: Option<Uuid>,
     pub last_status: Option<RunStatus>,
     pub last_error: Option<String>,
+    pub last_sqlstate: Option<String>,
+    /// Of the last run: greater than 1 while it is tried again.
+    pub last_attempt: i64,
     pub consecutive_failures: i64,
 }

@@ -8,6 +8,7 @@ use crate::statements::alter_table::AlterTable;
 use crate::statements::cancel_run::CancelRun;
 use crate::statements::comment_on::CommentOn;
 use crate::statements::copy::Copy;
+use crate::statements::create_alert::CreateAlert;
 use crate::statements::create_connection::CreateConnection;
 use crate::statements::create_pipeline::CreatePipeline;
 use crate::statements::create_schema::CreateSchema;
@@ -68,6 +69,7 @@ pub enum StatementKind {
     CreateTable(Box<CreateTable>),
     CreateTemplate(CreateTemplate),
     CreatePipeline(Box<CreatePipeline>),
+    CreateAlert(Box<CreateAlert>),
     AlterObject(AlterObject),
     AlterPipeline(AlterPipeline),
     AlterSource(AlterSource),
@@ -124,6 +126,7 @@ pub enum ObjectKind {
     Table,
     View,
     Pipeline,
+    Alert,
     Template,
 }
 
@@ -137,6 +140,7 @@ impl ObjectKind {
         (ObjectKind::Table, "TABLE", "TABLES"),
         (ObjectKind::View, "VIEW", "VIEWS"),
         (ObjectKind::Pipeline, "PIPELINE", "PIPELINES"),
+        (ObjectKind::Alert, "ALERT", "ALERTS"),
         (ObjectKind::Template, "TEMPLATE", "TEMPLATES"),
     ];
 
@@ -151,6 +155,7 @@ impl ObjectKind {
             Self::Table => "TABLE",
             Self::View => "VIEW",
             Self::Pipeline => "PIPELINE",
+            Self::Alert => "ALERT",
             Self::Template => "TEMPLATE",
         }
     }

@@ -16,11 +16,19 @@ pub const HUB_CHANNEL: &str = "hub";
 /// Longest payload of a notification, in bytes, as PostgreSQL has it.
 pub const MAX_PAYLOAD_BYTES: usize = 7_999;
 
+/// How the sources of events begin that alerts publish.
+pub const ALERTS: &str = "/alerts/";
+
 /// What PostgreSQL calls the process that sent a notification: the hub itself is none.
 const NOBODY: i32 = 0;
 
 pub(super) fn publish(clients: &Clients, events: &[Event]) {
     for event in events {
+        // What an alert publishes goes to its channel as it is. A session that publishes sends it itself: it must hear it before its answer.
+        if event.source.starts_with(ALERTS) && clients.has_listener(&event.kind) {
+            let payload = if event.data.len() <= MAX_PAYLOAD_BYTES { event.data.clone() } else { json!({ "ref": event.seq }).to_string() };
+            clients.send(&Notification { process: NOBODY, channel: event.kind.clone(), payload, about: None });
+        }
         for channel in std::iter::once(HUB_CHANNEL).chain(event.subject.as_deref()) {
             if clients.has_listener(channel) {
                 let (channel, payload) = (channel.to_owned(), payload(event));

@@ -6,6 +6,7 @@ use weir_catalog::{Kind, Object};
 use weir_sql::statements::alter_object::ObjectChange;
 use weir_sql::statements::alter_pipeline::PipelineChange;
 use weir_sql::statements::alter_table::TableChange;
+use weir_sql::statements::create_alert::CreateAlert;
 use weir_sql::statements::create_connection::CreateConnection;
 use weir_sql::statements::create_pipeline::{CreatePipeline, Trigger, TriggerKind};
 use weir_sql::statements::create_secret::{CreateSecret, SecretValue};
@@ -109,6 +110,22 @@ pub fn pipeline(object: &Object) -> Result<CreatePipeline> {
             StatementKind::AlterObject(alter) => change_options(&mut definition.header.options, &alter.change),
             _ => return Err(wrong(object)),
         }
+    }
+    Ok(definition)
+}
+
+/// The alert with its options as they are now.
+///
+/// # Errors
+/// As [`connection`].
+pub fn alert(object: &Object) -> Result<CreateAlert> {
+    let StatementKind::CreateAlert(definition) = statement(object, &object.definition)? else {
+        return Err(wrong(object));
+    };
+    let mut definition = *definition;
+    for alter in &object.alters {
+        let StatementKind::AlterObject(alter) = statement(object, alter)? else { return Err(wrong(object)) };
+        change_options(&mut definition.options, &alter.change);
     }
     Ok(definition)
 }

@@ -51,7 +51,7 @@ mod version;
 #[cfg(test)]
 mod tests;
 
-pub use bus::{HUB_CHANNEL, MAX_PAYLOAD_BYTES};
+pub use bus::{ALERTS, HUB_CHANNEL, MAX_PAYLOAD_BYTES};
 pub use clients::{Caller, Client, Notification};
 pub use condition::asks_tables;
 pub use contract::{Planned, RelationKey, Relations, Scope, Used, Wanted};

@@ -7,13 +7,14 @@ use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::ExprSchemable as _;
 use weir_catalog::{Definitions, Kind, Object, PipelineBody, TableBody};
 use weir_sql::statements::create_pipeline::{CreatePipeline, Mode, TriggerKind};
-use weir_sql::{Name, RuleKind};
+use weir_sql::{Expr, Name, RuleKind};
 
 use super::assemble::within_partitions;
 use super::bind::{Bound, BoundPipeline, Checked, bind};
 use super::runner::Runner;
 use super::schedule::Schedule;
-use super::target;
+use super::waiting::event_query;
+use super::{target, watches};
 use crate::engine::{Scope, catalog_error, definition};
 use crate::error::{Code, Error, Result};
 use crate::formats::{Logical, arrow_type, type_name};
@@ -26,18 +27,15 @@ impl Runner {
     pub async fn check(&self, pipeline: &CreatePipeline, scope: &Scope, definitions: &dyn Definitions) -> Result<Checked> {
         for trigger in &pipeline.header.triggers {
             Schedule::parse(trigger)?;
-            if let TriggerKind::Update { of, .. } = &trigger.kind
-                && let Some(name) = of.first()
-                && of.len() > 1
-            {
-                return Err(
-                    Error::new(Code::NotSupported, "TRIGGER ON UPDATE OF several relations is not supported yet").at(name.position())
-                );
+            if let TriggerKind::Event { when: Some(when), .. } = &trigger.kind {
+                self.check_when(when, scope, definitions).await?;
             }
         }
         let named = placeholders(pipeline)?;
         let scope = &Scope { named: named.clone(), ..scope.clone() };
         let bound = bind(&self.engine, pipeline, scope, definitions, named).await?;
+        let schema = scope.search_path.first().map_or("public", String::as_str);
+        watches::only_streams(pipeline, schema, &bound.streams(), definitions)?;
         let mut notices: Vec<String> = Vec::new();
         for notice in bound.outputs.iter().flat_map(|output| &output.planned.notices) {
             if !notices.contains(notice) {
@@ -51,6 +49,21 @@ impl Runner {
             notices.push("the pipeline has no trigger: it runs only by RUN PIPELINE".to_owned());
         }
         Ok(Checked { depends_on: bound.depends_on(), outputs: columns_of(&bound), notices })
+    }
+
+    /// Binds the condition of TRIGGER ON EVENT as its owner will.
+    async fn check_when(&self, when: &Expr, scope: &Scope, definitions: &dyn Definitions) -> Result<()> {
+        let value = |name: &str, value: ScalarValue| (name.to_owned(), value);
+        let named = vec![
+            value("weir_after", ScalarValue::from(0_i64)),
+            value("weir_to", ScalarValue::from(0_i64)),
+            value("weir_type", ScalarValue::from("")),
+            value("weir_self", ScalarValue::from("")),
+        ];
+        let scope = Scope { named, as_of: None, ..scope.clone() };
+        let planned = async { self.engine.plan(&event_query(Some(when))?, &scope, definitions, None).await };
+        // The text that was planned is not the user's.
+        planned.await.map(drop).map_err(|error| error.without_position().at(when.position))
     }
 
     /// Judges what is written where; answers with what a client should know.

@@ -4,8 +4,16 @@
 //! destructor run; `target.committed=2*off->return` when it comes there for the third time.
 
 /// Every point, in the order a run passes them. Each is named after what has just happened; `tombstones.written` lies in `delta`.
-pub const FAIL_POINTS: &[&str] =
-    &["run.frozen", "run.executed", "deadletters.committed", "tombstones.written", "target.committed", "step.landed", "run.finished"];
+pub const FAIL_POINTS: &[&str] = &[
+    "trigger.due",
+    "run.frozen",
+    "run.executed",
+    "deadletters.committed",
+    "tombstones.written",
+    "target.committed",
+    "step.landed",
+    "run.finished",
+];
 
 /// Syncs that a crash test may let fail, which ends the process too: in `stores`.
 pub const SYNC_POINTS: &[&str] = &["file.sync", "folder.sync"];

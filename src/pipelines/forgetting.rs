@@ -1,4 +1,4 @@
-//! Old events go, a few at a time, so that no other writer of the catalog waits long.
+//! Old events go, a few at a time, so that no other writer of the catalog waits long. Those that a trigger has still to see stay.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +36,6 @@ impl Runner {
 
     fn forget_some(&self, keep: Duration) -> Result<usize> {
         let before = self.clock.now().saturating_sub(i64::try_from(keep.as_micros()).unwrap_or(i64::MAX));
-        self.engine.store().forget_events(before, i64::MAX, AT_ONCE).map_err(catalog_error)
+        self.engine.store().forget_events(before, self.seen_by_all()?, AT_ONCE).map_err(catalog_error)
     }
 }

@@ -3,6 +3,8 @@
 //! A run freezes its input before it reads, commits dead letters before rows, and moves offsets last. A crash between any two steps is
 //! taken up at the next start with the same input and the same batch number.
 
+mod alert_steps;
+mod alerts;
 mod arguments;
 mod assemble;
 mod attempt;
@@ -44,10 +46,13 @@ mod target;
 mod told;
 mod triggers;
 mod upkeep;
+mod waiting;
+mod watches;
 
 #[cfg(test)]
 mod tests;
 
+pub use alerts::ALERT_SPEC;
 use arguments::Arguments;
 pub use explain::{columns as explain_columns, explained};
 pub use export::ExportTo;
@@ -55,3 +60,4 @@ pub use fail_points::{FAIL_POINTS, SYNC_POINTS};
 pub use options::SPEC;
 pub use runner::{RunRequest, Runner, RunnerLimits, search_path};
 pub use target::targets_of;
+pub use watches::{refuse_cycle, watched};

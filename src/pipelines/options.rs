@@ -13,6 +13,7 @@ pub static SPEC: Spec = Spec {
         Opt::duration("retry_backoff").default("1 s").doc("Wait before the first retry; full jitter is applied."),
         Opt::duration("retry_backoff_max").default("10 min").doc("Longest wait between two tries."),
         Opt::integer("retry_multiplier").default("2").doc("Growth of the wait from one try to the next."),
+        Opt::duration("timeout").doc("Longest time of one try of a run, from its first record to its last commit; none when unset."),
         Opt::duration("max_lag").doc("A pipeline whose oldest unread record is older than this is late in hub.pipeline_status."),
         Opt::integer("batch_files").default("1000").doc("Most files of one run."),
         Opt::size("batch_bytes").default("4 GB").doc("Most bytes of one run; a single larger file is still read."),
@@ -39,6 +40,17 @@ pub(super) struct Settings {
     pub(super) lineage_columns: bool,
     pub(super) suspend_after_failures: Option<i64>,
     pub(super) dead_letter_retention: Option<Duration>,
+    pub(super) overlap: Overlap,
+    pub(super) timeout: Option<Duration>,
+}
+
+/// What a trigger that comes during a run means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Overlap {
+    /// One more run, however many come.
+    Queue,
+    /// None.
+    Skip,
 }
 
 impl Settings {
@@ -55,6 +67,8 @@ impl Settings {
             lineage_columns: options.flag("lineage_columns"),
             suspend_after_failures: options.integer("suspend_after_failures").filter(|n| *n > 0),
             dead_letter_retention: options.duration("dead_letter_retention"),
+            timeout: options.duration("timeout").filter(|timeout| !timeout.is_zero()),
+            overlap: if options.text("overlap") == Some("skip") { Overlap::Skip } else { Overlap::Queue },
         })
     }
 
@@ -63,5 +77,24 @@ impl Settings {
         let steps = u32::try_from(attempt.saturating_sub(2).clamp(0, 30)).unwrap_or(30);
         let longest = self.backoff.saturating_mul(self.multiplier.saturating_pow(steps)).min(self.backoff_max);
         longest.mul_f64(rand::random::<f64>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retries_wait_longer_and_longer_up_to_their_limit() {
+        let settings =
+            Settings { backoff: Duration::from_secs(1), multiplier: 2, ..Settings::read(&weir_sql::Options::default()).unwrap() };
+        assert_eq!((settings.retry_limit, settings.backoff_max), (5, Duration::from_secs(600)));
+        for (attempt, longest) in [(2, 1), (3, 2), (4, 4), (8, 64), (12, 600), (i64::MAX, 600)] {
+            let waits: Vec<Duration> = (0..200).map(|_| settings.wait(attempt)).collect();
+            let longest = Duration::from_secs(longest);
+            assert!(waits.iter().all(|wait| *wait <= longest), "attempt {attempt}");
+            // Full jitter: over the whole range, not at its end.
+            assert!(waits.iter().any(|wait| *wait > longest / 2) && waits.iter().any(|wait| *wait < longest / 2), "attempt {attempt}");
+        }
     }
 }

@@ -9,7 +9,9 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
-use weir_catalog::{Change, Counts, Kind, Object, ObjectId, PipelineBody, Run, RunEnd, RunFilter, RunInput, RunKind, RunOutput, RunStatus};
+use weir_catalog::{
+    Change, Counts, Kind, Object, ObjectId, PipelineBody, Run, RunEnd, RunFilter, RunInput, RunKind, RunOutput, RunStatus, TriggerMark,
+};
 use weir_sql::Argument;
 use weir_sql::statements::create_pipeline::CreatePipeline;
 use weir_sql::statements::run_pipeline::RunHow;
@@ -54,6 +56,8 @@ pub(super) struct Order {
     /// What set it off, in words.
     pub(super) trigger: String,
     pub(super) requested_by: String,
+    /// What its triggers have seen, stored when the run is frozen.
+    pub(super) marks: Vec<TriggerMark>,
 }
 
 /// The trigger of a run that somebody asked for.
@@ -74,12 +78,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// What the runs of a hub may take together.
 #[derive(Debug, Clone, Copy)]
 pub struct RunnerLimits {
-    /// Attempts at the same time.
+    /// Working threads.
     pub workers: usize,
     /// How long events are kept.
     pub keep_events: Duration,
     pub maintenance: Maintenance,
 }
+
+/// Pipelines that are planned at the same time: each holds its plan and may wait for its source.
+const PLANNED_AT_ONCE: usize = 64;
+
+/// Attempts that take turns on one working thread. Most of the time of an attempt is waiting, and one that waits for long must not hold the
+/// others up.
+const ATTEMPTS_PER_WORKER: usize = 4;
 
 /// Owns every run. Dropped last, after `close`.
 pub struct Runner {
@@ -89,6 +100,9 @@ pub struct Runner {
     turns: Mutex<HashMap<ObjectId, Arc<tokio::sync::Mutex<()>>>>,
     /// Pipelines whose trigger is at work: further triggers join its next round.
     triggered: Mutex<HashSet<ObjectId>>,
+    /// What triggers remember, as the catalog has it or will find again.
+    pub(super) memories: Mutex<HashMap<(ObjectId, String), serde_json::Value>>,
+    pub(super) planners: Semaphore,
     workers: Semaphore,
     pub(super) changed: Notify,
     pub(super) upkeep: Upkeep,
@@ -110,7 +124,9 @@ impl Runner {
             active: Mutex::default(),
             turns: Mutex::default(),
             triggered: Mutex::default(),
-            workers: Semaphore::new(limits.workers.max(1)),
+            memories: Mutex::default(),
+            planners: Semaphore::new(PLANNED_AT_ONCE),
+            workers: Semaphore::new(limits.workers.saturating_mul(ATTEMPTS_PER_WORKER).max(2 * ATTEMPTS_PER_WORKER)),
             changed: Notify::new(),
             upkeep: Upkeep::new(limits.maintenance),
             exporter,
@@ -119,6 +135,13 @@ impl Runner {
             tasks,
         });
         runner.engine.list_options("pipeline", &super::options::SPEC);
+        runner.engine.list_options("alert", &super::alerts::ALERT_SPEC);
+        let listening = Arc::downgrade(&runner);
+        runner.engine.store().when_events(Box::new(move |_| {
+            if let Some(runner) = listening.upgrade() {
+                runner.changed.notify_one();
+            }
+        }));
         let scheduler = Arc::clone(&runner);
         runner.tasks.spawn(async move { scheduler.schedule().await });
         let forgetting = Arc::clone(&runner);
@@ -175,13 +198,13 @@ impl Runner {
             RunHow::Dry { .. } => return Err(Error::internal("a dry run is not a run")),
         };
         let arguments = Arguments { given: arguments, condition: None };
-        let order = Order { pipeline, arguments, kind, range, trigger: trigger.to_owned(), requested_by: scope.role };
+        let order = Order { pipeline, arguments, kind, range, trigger: trigger.to_owned(), requested_by: scope.role, marks: Vec::new() };
         if wait { self.order(order).await } else { self.order_later(order).await }
     }
 
     /// Who suspends a pipeline may be another than who runs it: until it is resumed, nothing new is read. REPLAY still works, so that what was
     /// left over can be settled before.
-    fn refuse_suspended(&self, pipeline: &Object) -> Result<()> {
+    pub(super) fn refuse_suspended(&self, pipeline: &Object) -> Result<()> {
         let Some(now) = self.engine.store().object_by_id(pipeline.id).map_err(catalog_error)? else { return Ok(()) };
         let body: PipelineBody = serde_json::from_value(now.body.clone()).unwrap_or_default();
         if !body.suspended {
@@ -199,8 +222,8 @@ impl Runner {
     pub async fn replay(self: &Arc<Self>, pipeline: &Object, condition: Option<&weir_sql::Expr>, scope: &Scope) -> Result<RunReport> {
         let arguments = Arguments { given: Vec::new(), condition: condition.cloned() };
         let (pipeline, requested_by) = (pipeline.clone(), scope.role.clone());
-        self.order(Order { pipeline, arguments, kind: RunKind::Replay, range: None, trigger: "REPLAY PIPELINE".to_owned(), requested_by })
-            .await
+        let (kind, trigger) = (RunKind::Replay, "REPLAY PIPELINE".to_owned());
+        self.order(Order { pipeline, arguments, kind, range: None, trigger, requested_by, marks: Vec::new() }).await
     }
 
     /// Runs and waits. Whoever stops waiting stops the run: it ends as cancelled, in good order.
@@ -223,7 +246,7 @@ impl Runner {
     }
 
     /// Answers as soon as the run is frozen; it goes on in the background.
-    async fn order_later(self: &Arc<Self>, order: Order) -> Result<RunReport> {
+    pub(super) async fn order_later(self: &Arc<Self>, order: Order) -> Result<RunReport> {
         let (frozen, started) = tokio::sync::oneshot::channel();
         let runner = Arc::clone(self);
         let running = self.tasks.spawn(async move {
@@ -249,6 +272,16 @@ impl Runner {
         self.triggered.lock().remove(&pipeline);
     }
 
+    /// Whether a trigger of the pipeline is at work.
+    pub(super) fn is_triggered(&self, pipeline: ObjectId) -> bool {
+        self.triggered.lock().contains(&pipeline)
+    }
+
+    /// Whether a run of the pipeline is under way, whoever asked for it.
+    pub(super) fn is_at_work(&self, pipeline: ObjectId) -> bool {
+        self.is_triggered(pipeline) || self.turn(pipeline).try_lock().is_err()
+    }
+
     fn turn(&self, pipeline: ObjectId) -> Arc<tokio::sync::Mutex<()>> {
         Arc::clone(self.turns.lock().entry(pipeline).or_default())
     }
@@ -267,13 +300,22 @@ impl Runner {
         let definition = definition::pipeline(&pipeline)?;
         let scope = self.owner_scope(&pipeline);
         let values = arguments::values(&self.engine, &definition, &request.arguments, &scope).await?;
-        let prepared = self.unless(&cancel, async { Ok(self.prepare(&pipeline, &definition, &scope, &values, &request).await) }).await?;
+        let prepared = async {
+            let _place = self.planners.acquire().await.map_err(|_| Error::new(Code::ShuttingDown, "the hub is shutting down"))?;
+            Ok(self.prepare(&pipeline, &definition, &scope, &values, &request).await)
+        };
+        let prepared = self.unless(&cancel, prepared).await?;
         let (run, notices) = match prepared {
             Ok((Some(run), notices)) => (run, notices),
-            Ok((None, notices)) => return Ok((RunReport { run: self.nothing_new(&pipeline, &request), notices }, None)),
+            Ok((None, notices)) => {
+                for TriggerMark { pipeline_id, trigger, state } in &request.marks {
+                    self.engine.store().set_trigger_state(*pipeline_id, trigger, state).map_err(catalog_error)?;
+                }
+                return Ok((RunReport { run: self.nothing_new(&pipeline, &request), notices }, None));
+            }
             Err(error) => return self.failed_before(&pipeline, &request, error).await,
         };
-        let run = self.engine.store().freeze_run(&run).map_err(catalog_error)?;
+        let run = self.engine.store().freeze_triggered(&run, &request.marks).map_err(catalog_error)?;
         reached("run.frozen");
         self.exporter.tell(run.run_id, false);
         if let Some(frozen) = frozen {
@@ -430,7 +472,9 @@ impl Runner {
     /// A run that could not even read its input is still a run: people must see it.
     async fn failed_before(&self, pipeline: &Object, request: &Order, error: Error) -> Result<(RunReport, Option<Error>)> {
         let run = self.new_run(pipeline, request, serde_json::Value::Null, Vec::new());
-        let run = self.engine.store().freeze_run(&run).map_err(catalog_error)?;
+        // What passes by itself is tried again, for the same reason as now.
+        let marks: &[TriggerMark] = if error.code().is_passing() { &[] } else { &request.marks };
+        let run = self.engine.store().freeze_triggered(&run, marks).map_err(catalog_error)?;
         self.fail(&run, 1, &error, RunStatus::Failed, Told::default()).await?;
         self.suspend_if_asked(pipeline)?;
         let run = self.stored(run.run_id)?.unwrap_or(run);
@@ -459,12 +503,13 @@ impl Runner {
         let mut reads = Reads::default();
         loop {
             let settings = definition::pipeline(pipeline).and_then(|definition| super::options::Settings::read(&definition.header.options));
+            let timeout = settings.as_ref().ok().and_then(|settings| settings.timeout);
             let limit = settings.as_ref().map_or(0, |settings| i64::from(settings.retry_limit));
             let is_tried_again = |error: &Error| error.code().is_passing() && attempt <= limit;
             let tried = {
                 let worker = async { self.workers.acquire().await.map_err(|_| Error::new(Code::ShuttingDown, "the hub is shutting down")) };
                 match self.unless(cancel, worker).await {
-                    Ok(_worker) => self.attempt(pipeline, run, cancel, &is_tried_again, &mut reads).await,
+                    Ok(_worker) => self.attempt_in_time(pipeline, run, cancel, timeout, &is_tried_again, &mut reads).await,
                     Err(error) => Err(error),
                 }
             };
@@ -481,7 +526,7 @@ impl Runner {
                 // Left unfinished on purpose: the next start takes it up with the same input.
                 return Ok(Some(Error::new(Code::ShuttingDown, "the hub is shutting down; the run goes on at the next start")));
             }
-            if error.code() == Code::Cancelled {
+            if error.code() == Code::Cancelled && cancel.is_cancelled() {
                 self.give_up(pipeline, run, attempt, &error, RunStatus::Cancelled, &reads).await?;
                 return Ok(Some(error));
             }
@@ -503,6 +548,41 @@ impl Runner {
                 () = cancel.cancelled() => {}
             }
         }
+    }
+
+    /// An attempt that is stopped when it takes longer than the pipeline's option `timeout` says.
+    async fn attempt_in_time(
+        self: &Arc<Self>,
+        pipeline: &Object,
+        run: &Run,
+        cancel: &CancellationToken,
+        timeout: Option<Duration>,
+        is_tried_again: &(dyn Fn(&Error) -> bool + Sync),
+        reads: &mut Reads,
+    ) -> Result<Landing> {
+        let stop = cancel.child_token();
+        let work = self.attempt(pipeline, run, &stop, is_tried_again, reads);
+        tokio::pin!(work);
+        tokio::select! {
+            done = &mut work => done,
+            late = self.too_late(timeout) => {
+                // It stops at its next safe point, and may have landed by then.
+                stop.cancel();
+                match work.await {
+                    Err(error) if error.code() == Code::Cancelled && !cancel.is_cancelled() => Err(late),
+                    done => done,
+                }
+            }
+        }
+    }
+
+    /// The error of an attempt that takes longer than it may, once it does.
+    async fn too_late(&self, timeout: Option<Duration>) -> Error {
+        let Some(timeout) = timeout else { return std::future::pending().await };
+        self.clock.sleep(timeout).await;
+        Error::new(Code::Cancelled, "canceling run due to its timeout")
+            .detail(format!("The option timeout of the pipeline is {} ms.", timeout.as_millis()))
+            .hint("Give it more time, or smaller batches with batch_files and batch_bytes.".to_owned())
     }
 
     /// The pipeline as it was when the run was frozen.
@@ -756,7 +836,7 @@ pub(super) fn owner_scope(clock: &Clock, pipeline: &Object) -> Scope {
 }
 
 /// The error as `hub.runs` keeps it: cause, detail and hint in one text.
-fn explained(error: &Error, kind: RunKind, landed: &[RunOutput]) -> String {
+pub(super) fn explained(error: &Error, kind: RunKind, landed: &[RunOutput]) -> String {
     let mut text = error.chain();
     if !landed.is_empty() {
         let names: Vec<&str> = landed.iter().map(|output| output.output.as_str()).collect();

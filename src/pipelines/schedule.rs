@@ -34,8 +34,7 @@ impl Schedule {
     /// The schedule of a trigger; `None` for one that waits for something else than the time.
     ///
     /// # Errors
-    /// `InvalidParameter` at the offending field for a schedule that can never fire, fires too often, or names an unknown zone;
-    /// `NotSupported` for the triggers that are not built yet.
+    /// `InvalidParameter` at the offending field for a schedule that can never fire, fires too often, or names an unknown zone.
     pub fn parse(trigger: &Trigger) -> Result<Option<Self>> {
         match &trigger.kind {
             TriggerKind::Every { interval, offset } => {
@@ -43,9 +42,7 @@ impl Schedule {
                 Self::every(*interval, offset).map(Some).map_err(|error| error.at(trigger.position))
             }
             TriggerKind::Cron { .. } => Ok(Some(Self(Kind::Cron(Box::new(Cron::parse(trigger)?))))),
-            TriggerKind::Update { .. } => Ok(None),
-            TriggerKind::After { .. } => Err(not_built("TRIGGER AFTER PIPELINE", trigger)),
-            TriggerKind::Event { .. } => Err(not_built("TRIGGER ON EVENT", trigger)),
+            TriggerKind::Update { .. } | TriggerKind::After { .. } | TriggerKind::Event { .. } => Ok(None),
         }
     }
 
@@ -68,12 +65,6 @@ impl Schedule {
             },
         }
     }
-}
-
-fn not_built(what: &str, trigger: &Trigger) -> Error {
-    Error::new(Code::NotSupported, format!("{what} is not supported yet"))
-        .hint("Use SCHEDULE EVERY, SCHEDULE CRON or TRIGGER ON UPDATE.".to_owned())
-        .at(trigger.position)
 }
 
 /// The next of the times `offset + k * length`.

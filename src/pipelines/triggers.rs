@@ -1,211 +1,432 @@
-//! What sets pipelines off: the clock, and new records at a source.
+//! What sets pipelines and alerts off: the clock, new records, other pipelines, events.
 //!
-//! One loop for all pipelines. After downtime a schedule fires once, not once per missed tick. Its state is in the catalog, so a crash
-//! neither loses nor doubles a tick.
+//! One loop for all of them looks what is due and starts at most one run of each. After downtime a schedule fires once, not once per missed
+//! tick; what comes during a run makes one more run, or none where the pipeline says so.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
-use weir_catalog::{Kind, Object, ObjectId, PipelineBody, RunKind, RunStatus};
+use weir_catalog::{EventFilter, Kind, Object, ObjectId, PipelineBody, RunKind, RunStatus, TriggerMark};
 use weir_sql::OptionValue;
-use weir_sql::statements::create_pipeline::{Trigger, TriggerKind};
+use weir_sql::statements::create_alert::CreateAlert;
+use weir_sql::statements::create_pipeline::Trigger;
 
+use super::alerts;
 use super::arguments::Arguments;
+use super::fail_points::reached;
+use super::options::{Overlap, Settings};
 use super::runner::{Order, Runner};
-use super::schedule::Schedule;
+use super::waiting::{Answer, Armed, Glance, Moment, News, micros};
 use crate::clock::Micros;
 use crate::engine::{catalog_error, definition};
-use crate::error::Result;
+use crate::error::{Code, Result};
 
 /// How often sources are asked when nothing says otherwise.
 const POLL: Duration = Duration::from_secs(5);
-/// Micro-batches of one pipeline are at least this far apart.
-const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 /// The loop looks at least this often.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// A trigger that failed is not tried again at once.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 const AFTER_FAILURE_MOST: Duration = Duration::from_secs(300);
 
-/// When each trigger of each pipeline is due next. Kept in memory; what must survive is in the catalog.
+/// When what is due next. Kept in memory; what must survive is in the catalog.
 #[derive(Default)]
 struct Due {
+    /// When a trigger is asked again.
     next: HashMap<(ObjectId, String), Micros>,
     failures: HashMap<ObjectId, u32>,
-    /// A pipeline that failed is left alone until then, whatever its schedule says; the ticks meanwhile become one.
+    /// A pipeline that failed is left alone until then, whatever its triggers say; what comes meanwhile becomes one run.
     not_before: HashMap<ObjectId, Micros>,
+}
+
+type SharedDue = Arc<parking_lot::Mutex<Due>>;
+
+/// How often what triggers have passed by is stored, so that the log of events need not keep it for them.
+const STORED_EVERY: Duration = Duration::from_secs(1800);
+
+/// The pipelines with their triggers, read anew when definitions have changed.
+#[derive(Default)]
+struct Watchlist {
+    /// The last event that was looked at.
+    looked: i64,
+    stored_at: Micros,
+    generation: Option<u64>,
+    pipelines: Vec<Arc<Watched>>,
+    /// Of a source at a version.
+    polls: HashMap<(ObjectId, i64), Micros>,
+}
+
+struct Watched {
+    object: Object,
+    is_suspended: bool,
+    armed: Vec<Armed>,
+    overlap: Overlap,
+    /// Sources that it reads.
+    sources: Vec<ObjectId>,
+    poll: Micros,
+    /// When it is an alert.
+    alert: Option<Arc<CreateAlert>>,
+}
+
+/// In place of a trigger's text: when an alert must be asked whatever its trigger says.
+const HELD: &str = "";
+
+/// What a definition says of its triggers.
+struct Equipment {
+    armed: Vec<Armed>,
+    overlap: Overlap,
+    sources: Vec<ObjectId>,
+    alert: Option<Arc<CreateAlert>>,
+}
+
+impl Default for Equipment {
+    fn default() -> Self {
+        Self { armed: Vec::new(), overlap: Overlap::Queue, sources: Vec::new(), alert: None }
+    }
+}
+
+impl Watched {
+    fn equipment(&self) -> Equipment {
+        Equipment { armed: self.armed.clone(), overlap: self.overlap, sources: self.sources.clone(), alert: self.alert.clone() }
+    }
+}
+
+/// Whether an alert waits for how long its rows have been there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    No,
+    Over,
+    Unknown,
 }
 
 impl Runner {
     pub(super) async fn schedule(self: Arc<Self>) {
         self.recover().await;
-        let due = Arc::new(parking_lot::Mutex::new(Due::default()));
-        loop {
-            if self.closing.is_cancelled() {
-                return;
-            }
+        let due = SharedDue::default();
+        let mut watchlist = Watchlist::default();
+        while !self.closing.is_cancelled() {
             let now = self.clock.now();
-            let mut wake = now + micros(LONGEST_SLEEP);
-            let pipelines = self.engine.store().objects(Some(Kind::Pipeline), None).map_err(catalog_error);
-            match pipelines {
-                Ok(pipelines) => {
-                    for pipeline in pipelines {
-                        match self.look_at(&pipeline, now, &due) {
-                            Ok(Some(at)) => wake = wake.min(at),
-                            Ok(None) => {}
-                            Err(error) => {
-                                tracing::warn!(pipeline = %pipeline.full_name(), error = %error.chain(), "trigger cannot be read")
-                            }
-                        }
-                    }
+            let wake = match self.look(&mut watchlist, now, &due) {
+                Ok(wake) => wake.unwrap_or(Micros::MAX),
+                Err(error) => {
+                    tracing::error!(error = %error.chain(), "pipelines cannot be read");
+                    Micros::MAX
                 }
-                Err(error) => tracing::error!(error = %error.chain(), "pipelines cannot be read"),
-            }
+            };
             tokio::select! {
-                () = self.clock.sleep_until(wake) => {}
+                () = self.clock.sleep_until(wake.min(now.saturating_add(micros(LONGEST_SLEEP)))) => {}
                 () = self.changed.notified() => {}
-                () = self.closing.cancelled() => return,
+                () = self.closing.cancelled() => {}
             }
         }
     }
 
-    /// Fires what is due; the time of the next look.
-    fn look_at(self: &Arc<Self>, pipeline: &Object, now: Micros, due: &Arc<parking_lot::Mutex<Due>>) -> Result<Option<Micros>> {
-        let body: PipelineBody = serde_json::from_value(pipeline.body.clone()).unwrap_or_default();
-        if body.suspended {
+    /// Starts what is due; the time of the next look.
+    fn look(self: &Arc<Self>, watchlist: &mut Watchlist, now: Micros, due: &SharedDue) -> Result<Option<Micros>> {
+        self.refresh(watchlist)?;
+        let at = Moment { now, newest_event: self.engine.store().newest_event().map_err(catalog_error)? };
+        let news = self.news(watchlist.looked, at)?;
+        if now.saturating_sub(watchlist.stored_at) >= micros(STORED_EVERY) {
+            watchlist.stored_at = now;
+            self.store_memories(watchlist)?;
+        }
+        let mut wake = None::<Micros>;
+        for watched in watchlist.pipelines.iter().filter(|watched| !watched.is_suspended && !watched.armed.is_empty()) {
+            let next = self.look_at(watched, at, &news, due).unwrap_or_else(|error| {
+                tracing::warn!(pipeline = %watched.object.full_name(), error = %error.chain(), "trigger cannot be asked");
+                None
+            });
+            wake = earlier(wake, next);
+        }
+        watchlist.looked = at.newest_event;
+        Ok(wake)
+    }
+
+    /// What has happened since the last look. At the first one, and after a long rest, that is not told one by one.
+    fn news(&self, since: i64, at: Moment) -> Result<News> {
+        const MOST: i64 = 10_000;
+        if since == 0 || at.newest_event.saturating_sub(since) > MOST {
+            return Ok(News { since: at.newest_event, ..News::default() });
+        }
+        let mut news = News { since, ..News::default() };
+        let filter = EventFilter { after: since, to: Some(at.newest_event), ..EventFilter::default() };
+        for event in self.engine.store().events(&filter).map_err(catalog_error)? {
+            news.kinds.insert(event.kind);
+            news.objects.extend(event.object);
+        }
+        Ok(news)
+    }
+
+    fn store_memories(&self, watchlist: &Watchlist) -> Result<()> {
+        let mut marks = Vec::new();
+        for watched in watchlist.pipelines.iter().filter(|watched| !self.is_triggered(watched.object.id)) {
+            for armed in &watched.armed {
+                marks.extend(self.not_stored(&watched.object, armed)?);
+            }
+        }
+        self.engine.store().set_trigger_states(&marks).map_err(catalog_error)
+    }
+
+    fn refresh(&self, watchlist: &mut Watchlist) -> Result<()> {
+        let store = self.engine.store();
+        // Before reading: what is written meanwhile makes the next look read again.
+        let generation = store.generation();
+        if watchlist.generation == Some(generation) {
+            return Ok(());
+        }
+        let known: HashMap<ObjectId, Arc<Watched>> = watchlist.pipelines.drain(..).map(|watched| (watched.object.id, watched)).collect();
+        let polls = self.polls(&watchlist.polls)?;
+        let poll_of: HashMap<ObjectId, Micros> = polls.iter().map(|((source, _), poll)| (*source, *poll)).collect();
+        let mut objects = store.objects(Some(Kind::Pipeline), None).map_err(catalog_error)?;
+        objects.extend(store.objects(Some(Kind::Alert), None).map_err(catalog_error)?);
+        for object in objects {
+            let body: PipelineBody = serde_json::from_value(object.body.clone()).unwrap_or_default();
+            let known = known.get(&object.id).filter(|known| known.object.version == object.version);
+            let Equipment { armed, overlap, sources, alert } = match known {
+                Some(known) => known.equipment(),
+                None => self.equip(&object).unwrap_or_else(|error| {
+                    tracing::warn!(object = %object.full_name(), error = %error.chain(), "triggers cannot be read");
+                    Equipment::default()
+                }),
+            };
+            let poll = sources.iter().filter_map(|source| poll_of.get(source).copied()).min().unwrap_or_else(|| micros(POLL));
+            watchlist.pipelines.push(Arc::new(Watched { object, is_suspended: body.suspended, armed, overlap, sources, poll, alert }));
+        }
+        watchlist.polls = polls;
+        watchlist.generation = Some(generation);
+        Ok(())
+    }
+
+    fn equip(&self, object: &Object) -> Result<Equipment> {
+        let arm = |triggers: &[Trigger]| triggers.iter().map(|trigger| Armed::new(trigger, object, self)).collect::<Result<Vec<_>>>();
+        if object.kind == Kind::Alert {
+            let alert = definition::alert(object)?;
+            let trigger = alert.trigger.clone().unwrap_or_else(alerts::default_trigger);
+            return Ok(Equipment { armed: arm(&[trigger])?, alert: Some(Arc::new(alert)), ..Equipment::default() });
+        }
+        let definition = definition::pipeline(object)?;
+        let armed = arm(&definition.header.triggers)?;
+        let overlap = Settings::read(&definition.header.options)?.overlap;
+        let on = self.engine.store().depends_on(object.id).map_err(catalog_error)?;
+        let sources = on.into_iter().filter(|object| object.kind == Kind::Source).map(|source| source.id).collect();
+        Ok(Equipment { armed, overlap, sources, alert: None })
+    }
+
+    /// How often each source is asked. A definition that is known is not read again.
+    fn polls(&self, known: &HashMap<(ObjectId, i64), Micros>) -> Result<HashMap<(ObjectId, i64), Micros>> {
+        let sources = self.engine.store().objects(Some(Kind::Source), None).map_err(catalog_error)?;
+        let poll = |source: Object| {
+            let key = (source.id, source.version);
+            (key, known.get(&key).copied().unwrap_or_else(|| poll_of(&source)))
+        };
+        Ok(sources.into_iter().map(poll).collect())
+    }
+
+    /// Starts the pipeline if one of its triggers is due; the time of the next look at it.
+    fn look_at(self: &Arc<Self>, watched: &Arc<Watched>, at: Moment, news: &News, due: &SharedDue) -> Result<Option<Micros>> {
+        let pipeline = &watched.object;
+        if let Some(until) = due.lock().not_before.get(&pipeline.id).copied().filter(|until| *until > at.now) {
+            return Ok(Some(until));
+        }
+        if watched.overlap == Overlap::Queue && self.is_triggered(pipeline.id) {
+            // Its end wakes the loop.
             return Ok(None);
         }
-        let definition = definition::pipeline(pipeline)?;
-        let mut next = None::<Micros>;
-        for trigger in &definition.header.triggers {
-            let key = (pipeline.id, trigger.text.clone());
-            let at = match Schedule::parse(trigger)? {
-                Some(schedule) => {
-                    let last = self.last_fired(pipeline, trigger, now)?;
-                    match schedule.next_after(last) {
-                        // Never fired, and being defined is not a tick.
-                        Some(at) if at <= now => {
-                            let held = due.lock().not_before.get(&pipeline.id).copied().filter(|until| *until > now);
-                            if held.is_none() {
-                                self.fired(pipeline, trigger, now)?;
-                                self.fire(pipeline, &trigger.text, due);
-                            }
-                            held.or_else(|| schedule.next_after(now))
-                        }
-                        at => at,
-                    }
-                }
-                None => match &trigger.kind {
-                    TriggerKind::Update { at_most_every, .. } => {
-                        let pause = at_most_every.and_then(|interval| interval.as_micros()).unwrap_or_else(|| micros(AT_MOST_EVERY));
-                        let poll = self.poll(pipeline)?.max(pause);
-                        let at = due.lock().next.get(&key).copied().unwrap_or(now);
-                        if at <= now {
-                            due.lock().next.insert(key, now + poll);
-                            self.fire(pipeline, &trigger.text, due);
-                            Some(now + poll)
-                        } else {
-                            Some(at)
-                        }
-                    }
-                    _ => None,
-                },
-            };
-            next = match (next, at) {
-                (Some(a), Some(b)) => Some(a.min(b)),
-                (a, b) => a.or(b),
-            };
-        }
-        Ok(next)
-    }
-
-    fn last_fired(&self, pipeline: &Object, trigger: &Trigger, now: Micros) -> Result<Micros> {
-        let store = self.engine.store();
-        let state = store.trigger_state(pipeline.id, &trigger.text).map_err(catalog_error)?;
-        if let Some(last) = state.as_ref().and_then(|state| state.get("last_fired")).and_then(serde_json::Value::as_i64) {
-            return Ok(last);
-        }
-        self.fired(pipeline, trigger, now)?;
-        Ok(now)
-    }
-
-    fn fired(&self, pipeline: &Object, trigger: &Trigger, now: Micros) -> Result<()> {
-        self.engine.store().set_trigger_state(pipeline.id, &trigger.text, &json!({ "last_fired": now })).map_err(catalog_error)
-    }
-
-    /// The shortest poll interval of the pipeline's sources.
-    fn poll(&self, pipeline: &Object) -> Result<Micros> {
-        let mut shortest = None::<Micros>;
-        for object in self.engine.store().depends_on(pipeline.id).map_err(catalog_error)? {
-            if object.kind != Kind::Source {
+        let mut wake = None::<Micros>;
+        let mut ready = Vec::new();
+        for armed in &watched.armed {
+            let key = (pipeline.id, armed.trigger.text.clone());
+            if let Some(next) = due.lock().next.get(&key).copied().filter(|next| *next > at.now) {
+                wake = earlier(wake, Some(next));
                 continue;
             }
-            let Ok(source) = definition::source(&object) else { continue };
-            let given = source.options.get("poll").and_then(|entry| match &entry.value {
-                OptionValue::Interval(interval) => interval.as_micros(),
-                OptionValue::Text(text) => weir_sql::parse_interval(text).ok().and_then(|interval| interval.as_micros()),
-                OptionValue::Number(text) => text.parse::<i64>().ok().and_then(|seconds| seconds.checked_mul(1_000_000)),
-                _ => None,
-            });
-            let poll = given.unwrap_or_else(|| micros(POLL)).max(100_000);
-            shortest = Some(shortest.map_or(poll, |known| known.min(poll)));
+            match self.glance(pipeline, armed, at, news)? {
+                Glance::Now => ready.push(armed.clone()),
+                Glance::At(next) => wake = earlier(wake, Some(next)),
+                Glance::Quiet => {}
+            }
         }
-        Ok(shortest.unwrap_or_else(|| micros(POLL)))
+        let held = match due.lock().next.get(&(pipeline.id, HELD.to_owned())).copied() {
+            _ if watched.alert.is_none() => Held::No,
+            // Its first look in this life, or after a failure: acts may be left to do.
+            None => Held::Unknown,
+            Some(until) if until <= at.now => Held::Over,
+            Some(until) => {
+                wake = earlier(wake, Some(until));
+                Held::No
+            }
+        };
+        if ready.is_empty() && held == Held::No {
+            return Ok(wake);
+        }
+        for armed in &ready {
+            if let Some(next) = armed.again(at.now, watched.poll) {
+                due.lock().next.insert((pipeline.id, armed.trigger.text.clone()), next);
+                wake = earlier(wake, Some(next));
+            }
+        }
+        if watched.overlap == Overlap::Skip && self.is_at_work(pipeline.id) {
+            for armed in &ready {
+                if let Some(state) = armed.passed_over(at) {
+                    tracing::info!(pipeline = %pipeline.full_name(), trigger = armed.trigger.text, "passed over: a run is under way");
+                    self.remember(pipeline, &armed.trigger, &state)?;
+                }
+            }
+            return Ok(wake);
+        }
+        self.set_going(watched, ready, held == Held::Over, at, due);
+        Ok(wake)
     }
 
-    /// Runs in the background until there is nothing new; a pipeline that is running already is left to finish.
-    fn fire(self: &Arc<Self>, pipeline: &Object, trigger: &str, due: &Arc<parking_lot::Mutex<Due>>) {
-        if !self.begin(pipeline.id) {
+    /// Asks the triggers and runs the pipeline in the background.
+    fn set_going(self: &Arc<Self>, watched: &Arc<Watched>, ready: Vec<Armed>, asks: bool, at: Moment, due: &SharedDue) {
+        let id = watched.object.id;
+        if !self.begin(id) {
             return;
         }
-        let (runner, pipeline, trigger, due) = (Arc::clone(self), pipeline.clone(), trigger.to_owned(), Arc::clone(due));
+        let (runner, watched, due) = (Arc::clone(self), Arc::clone(watched), Arc::clone(due));
         self.tasks.spawn(async move {
-            let failed = runner.drain(&pipeline, &trigger).await;
-            let mut due = due.lock();
-            if failed {
-                let failures = due.failures.entry(pipeline.id).or_default();
-                *failures = failures.saturating_add(1);
-                let longest = AFTER_FAILURE.saturating_mul(2_u32.saturating_pow((*failures).min(16))).min(AFTER_FAILURE_MOST);
-                let at = runner.clock.now() + micros(longest.mul_f64(0.5 + rand::random::<f64>() / 2.0));
-                due.next.iter_mut().filter(|((id, _), _)| *id == pipeline.id).for_each(|(_, next)| *next = at.max(*next));
-                due.not_before.insert(pipeline.id, at);
-            } else {
-                due.failures.remove(&pipeline.id);
-                due.not_before.remove(&pipeline.id);
+            let outcome = match &watched.alert {
+                Some(alert) => Some(runner.set_off_alert(&watched.object, alert, &ready, asks, at, &due).await),
+                None => runner.set_off(&watched.object, &ready, at).await,
+            };
+            if let Some(outcome) = outcome {
+                // A run may have stored what its triggers saw: that counts from now on.
+                runner.forget_memories(id);
+                note_outcome(&due, id, outcome, runner.clock.now());
             }
-            drop(due);
-            runner.done(pipeline.id);
+            runner.done(id);
             runner.changed.notify_one();
         });
     }
 
-    /// Runs batch after batch while there is input; true when one failed.
-    async fn drain(self: &Arc<Self>, pipeline: &Object, trigger: &str) -> bool {
+    /// How the run went; None when no trigger fired.
+    async fn set_off(self: &Arc<Self>, pipeline: &Object, ready: &[Armed], at: Moment) -> Option<Outcome> {
+        let mut marks = Vec::new();
+        let mut fired: Option<&Armed> = None;
+        for armed in ready {
+            match self.ask(pipeline, armed, at).await {
+                Ok(Answer::Waits) => {}
+                Ok(Answer::Fires(state)) => {
+                    let trigger = armed.trigger.text.clone();
+                    marks.extend(state.map(|state| TriggerMark { pipeline_id: pipeline.id, trigger, state }));
+                    fired = fired.or(Some(armed));
+                }
+                Err(error) => {
+                    tracing::warn!(pipeline = %pipeline.full_name(), error = %error.chain(), "trigger cannot be asked");
+                    return Some(Outcome::Failed);
+                }
+            }
+        }
+        let fired = fired?;
+        reached("trigger.due");
+        Some(self.drain(pipeline, fired, marks).await)
+    }
+
+    /// Asks an alert, if one of its triggers fires or it has been held for long enough, and does what is left to do.
+    async fn set_off_alert(
+        self: &Arc<Self>,
+        object: &Object,
+        alert: &CreateAlert,
+        ready: &[Armed],
+        mut asks: bool,
+        at: Moment,
+        due: &SharedDue,
+    ) -> Outcome {
+        let stepped = async {
+            let mut marks = Vec::new();
+            for armed in ready {
+                if let Answer::Fires(state) = self.ask(object, armed, at).await? {
+                    asks = true;
+                    let trigger = armed.trigger.text.clone();
+                    marks.extend(state.map(|state| TriggerMark { pipeline_id: object.id, trigger, state }));
+                }
+            }
+            self.step_alert(object, alert, marks, asks).await
+        };
+        let stepped = stepped.await;
+        let key = (object.id, HELD.to_owned());
+        match stepped {
+            Ok(until) => {
+                due.lock().next.insert(key, until.unwrap_or(Micros::MAX));
+                Outcome::Done
+            }
+            Err(error) => {
+                tracing::warn!(alert = %object.full_name(), error = %error.chain(), "an alert is tried again");
+                due.lock().next.remove(&key);
+                Outcome::Failed
+            }
+        }
+    }
+
+    /// Runs batch after batch while there is input.
+    async fn drain(self: &Arc<Self>, pipeline: &Object, fired: &Armed, mut marks: Vec<TriggerMark>) -> Outcome {
         loop {
             if self.closing.is_cancelled() {
-                return false;
+                return Outcome::Done;
             }
             let request = Order {
                 pipeline: pipeline.clone(),
                 arguments: Arguments::default(),
                 kind: RunKind::Trigger,
                 range: None,
-                trigger: trigger.to_owned(),
+                trigger: fired.trigger.text.clone(),
                 requested_by: pipeline.owner.clone(),
+                marks: std::mem::take(&mut marks),
             };
             match self.order(request).await {
-                Ok(report) if report.run.status == RunStatus::Skipped => return false,
+                Ok(report) if report.run.status == RunStatus::Skipped => return Outcome::Done,
                 // Without a stream there is always input: one run per tick.
-                Ok(report) if !reads_streams(&report.run) => return false,
+                Ok(report) if !reads_streams(&report.run) => return Outcome::Done,
+                // Whoever asked for a pause between runs gets it.
+                Ok(_) if fired.pause().is_some() => return Outcome::Done,
                 Ok(_) => {}
+                Err(error) if error.code() == Code::Cancelled => return Outcome::Done,
                 Err(error) => {
                     tracing::warn!(pipeline = %pipeline.full_name(), error = %error.chain(), "triggered run failed");
-                    return true;
+                    return Outcome::Failed;
                 }
             }
         }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    Failed,
+}
+
+fn note_outcome(due: &SharedDue, id: ObjectId, outcome: Outcome, now: Micros) {
+    let mut due = due.lock();
+    if outcome == Outcome::Done {
+        due.failures.remove(&id);
+        due.not_before.remove(&id);
+        return;
+    }
+    let failures = due.failures.entry(id).or_default();
+    *failures = failures.saturating_add(1);
+    let longest = AFTER_FAILURE.saturating_mul(2_u32.saturating_pow((*failures).min(16))).min(AFTER_FAILURE_MOST);
+    let at = now.saturating_add(micros(longest.mul_f64(0.5 + rand::random::<f64>() / 2.0)));
+    due.next.iter_mut().filter(|((other, _), _)| *other == id).for_each(|(_, next)| *next = at.max(*next));
+    due.not_before.insert(id, at);
+}
+
+fn poll_of(source: &Object) -> Micros {
+    let given = definition::source(source).ok().and_then(|source| match &source.options.get("poll")?.value {
+        OptionValue::Interval(interval) => interval.as_micros(),
+        OptionValue::Text(text) => weir_sql::parse_interval(text).ok().and_then(|interval| interval.as_micros()),
+        OptionValue::Number(text) => text.parse::<i64>().ok().and_then(|seconds| seconds.checked_mul(1_000_000)),
+        _ => None,
+    });
+    given.unwrap_or_else(|| micros(POLL)).max(100_000)
+}
+
+fn earlier(a: Option<Micros>, b: Option<Micros>) -> Option<Micros> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }
 
@@ -213,6 +434,32 @@ fn reads_streams(run: &weir_catalog::Run) -> bool {
     run.inputs.iter().any(|input| matches!(input.input, weir_catalog::Input::Stream { .. }))
 }
 
-fn micros(time: Duration) -> Micros {
-    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Micros = 1_000_000;
+
+    /// What fails is left alone for longer and longer, with some chance in it, whatever is due meanwhile; a success forgets that.
+    #[test]
+    fn failures_are_further_and_further_apart() {
+        let due = SharedDue::default();
+        let (id, other) = (ObjectId(1), ObjectId(2));
+        due.lock().next.insert((id, "TRIGGER ON UPDATE".to_owned()), 0);
+        due.lock().next.insert((other, "TRIGGER ON UPDATE".to_owned()), 0);
+        let mut now = 0;
+        for failure in 1..40_u32 {
+            note_outcome(&due, id, Outcome::Failed, now);
+            let until = due.lock().not_before.get(&id).copied().unwrap();
+            let longest = (SECOND << failure.min(30)).min(300 * SECOND);
+            assert!(until - now >= longest / 2 && until - now <= longest, "failure {failure}: {} us", until - now);
+            assert!(due.lock().next.get(&(id, "TRIGGER ON UPDATE".to_owned())).copied().unwrap() >= until);
+            now = until;
+        }
+        // Forty failures are more than two hours: nothing spins.
+        assert!(now > 2 * 3600 * SECOND);
+        assert_eq!(due.lock().next.get(&(other, "TRIGGER ON UPDATE".to_owned())), Some(&0), "another pipeline is not held up");
+        note_outcome(&due, id, Outcome::Done, now);
+        assert!(due.lock().not_before.is_empty() && due.lock().failures.is_empty());
+    }
 }

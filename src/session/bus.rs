@@ -50,6 +50,12 @@ impl Link {
 }
 
 impl Session {
+    /// # Errors
+    /// `ReservedName` for a channel on which only the hub speaks.
+    pub fn refuse_channel(&self, channel: &str) -> Result<()> {
+        self.link().refuse_channel(channel)
+    }
+
     /// Those of them that the session's role may hear. Of what was dropped only superusers do.
     pub(super) fn audible(&self, mut notifications: Vec<Notification>) -> Vec<Notification> {
         let mut known: HashMap<ObjectId, bool> = HashMap::new();

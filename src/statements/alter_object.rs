@@ -48,6 +48,11 @@ fn options(session: &Session, definitions: &dyn Definitions, mut object: Object,
             let checked = create_source::check(session, definitions, &object.schema, &effective::source(&object)?);
             checked.map_err(|error| in_this_text(error, change))?.depends_on
         }
+        Kind::Alert => {
+            let checked = crate::pipelines::ALERT_SPEC.read(&effective::alert(&object)?.options);
+            checked.map_err(|error| in_this_text(error, change))?;
+            definitions.depends_on(object.id)?.into_iter().map(|on| on.id).collect()
+        }
         Kind::Schema | Kind::Secret | Kind::View | Kind::Table | Kind::Pipeline | Kind::Template => {
             return Err(Error::new(Code::InvalidOption, format!("a {} has no options", kind.noun())));
         }

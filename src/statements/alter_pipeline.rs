@@ -90,11 +90,13 @@ async fn definition(session: &Session, definitions: &dyn Definitions, mut pipeli
     pipeline.alters.push(text.to_owned());
     pipeline.changed_at = session.now();
     let bound = effective::pipeline(&pipeline)?;
-    create_pipeline::check_triggers(definitions, &bound, &pipeline.schema, &pipeline.owner)?;
+    let place = names::Place { schema: pipeline.schema.clone(), name: pipeline.name.clone() };
+    let watched = create_pipeline::check_triggers(definitions, &bound, &place, &pipeline.owner, Some(pipeline.id))?;
     // It will run as its owner, whoever changes it.
     let search_path = pipelines::search_path(&pipeline.schema);
     let scope = Scope { search_path, rights_of: Some(pipeline.owner.clone()), ..session.scope(Vec::new()) };
-    let checked = session.hub().runner().check(&bound, &scope, definitions).await?;
+    let mut checked = session.hub().runner().check(&bound, &scope, definitions).await?;
+    checked.depends_on.extend(watched);
     for notice in checked.notices {
         session.notice(Notice::new("00000", notice));
     }

@@ -4,13 +4,12 @@
 
 use serde_json::json;
 use weir_catalog::{Definitions, Kind, Object, ObjectId};
-use weir_sql::statements::create_pipeline::{Body, CreatePipeline, TriggerKind};
-use weir_sql::{Name, Privilege};
+use weir_sql::statements::create_pipeline::{Body, CreatePipeline};
 
 use super::definition::{self, New};
 use super::instance;
 use super::names::{self, Existing, Place, Wanted};
-use crate::engine::{Scope, privileges};
+use crate::engine::Scope;
 use crate::error::{Code, Error, Result};
 use crate::pipelines;
 use crate::session::{Notice, Outcome, Session};
@@ -28,10 +27,11 @@ pub(super) async fn execute(session: &Session, statement: &CreatePipeline, text:
     let reset_offsets = pipelines::SPEC.read(&statement.header.options)?.flag("reset_offsets");
     // It will run as its owner: who makes it, or whose it was.
     let owner = old.as_ref().map_or_else(|| session.role(), |old| old.owner.clone());
-    check_triggers(&*definitions, statement, &place.schema, &owner)?;
+    let watched = check_triggers(&*definitions, statement, &place, &owner, old.as_ref().map(|old| old.id))?;
     let search_path = pipelines::search_path(&place.schema);
     let scope = Scope { search_path, rights_of: Some(owner), ..session.scope(Vec::new()) };
-    let checked = session.hub().runner().check(statement, &scope, &*definitions).await?;
+    let mut checked = session.hub().runner().check(statement, &scope, &*definitions).await?;
+    checked.depends_on.extend(watched);
     for notice in checked.notices {
         session.notice(Notice::new("00000", notice));
     }
@@ -87,50 +87,20 @@ pub(super) fn placed(session: &Session, statement: &CreatePipeline) -> Result<Op
     })
 }
 
-/// What a trigger watches tells when it changes: the owner must be allowed to know.
+/// What the triggers name: it must be there, the owner must be allowed to know of it, and it must not lead back to the pipeline.
 ///
 /// # Errors
-/// `NoPrivilege`.
-pub(super) fn check_triggers(definitions: &dyn Definitions, statement: &CreatePipeline, schema: &str, owner: &str) -> Result<()> {
-    let found = |kind: Kind, name: &Name| -> Result<Option<Object>> {
-        let schemas = match &name.schema {
-            Some(schema) => vec![schema.value.clone()],
-            None => pipelines::search_path(schema),
-        };
-        for schema in schemas {
-            if name.schema.is_some() {
-                privileges::require_usage(definitions, owner, &schema)?;
-            }
-            let found = match kind {
-                Kind::Pipeline => definitions.object(kind, &schema, &name.name.value)?,
-                _ => definitions.relation(&schema, &name.name.value)?,
-            };
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-        Ok(None)
-    };
-    for trigger in &statement.header.triggers {
-        match &trigger.kind {
-            TriggerKind::Update { of, .. } => {
-                for name in of {
-                    if let Some(object) = found(Kind::Table, name)? {
-                        privileges::require(definitions, owner, &object, Privilege::Select).map_err(|error| error.at(name.position()))?;
-                    }
-                }
-            }
-            TriggerKind::After { pipelines, .. } => {
-                for name in pipelines {
-                    if let Some(object) = found(Kind::Pipeline, name)? {
-                        privileges::require_any(definitions, owner, &object).map_err(|error| error.at(name.position()))?;
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(())
+/// `UndefinedObject`, `NoPrivilege`, `InvalidDefinition` for a circle.
+pub(super) fn check_triggers(
+    definitions: &dyn Definitions,
+    statement: &CreatePipeline,
+    place: &names::Place,
+    owner: &str,
+    own: Option<ObjectId>,
+) -> Result<Vec<ObjectId>> {
+    let watched = pipelines::watched(&statement.header.triggers, &place.schema, owner, definitions)?;
+    pipelines::refuse_cycle(&format!("{}.{}", place.schema, place.name), &place.schema, statement, own, definitions)?;
+    Ok(watched.into_iter().map(|object| object.id).collect())
 }
 
 /// Inputs of which the pipeline holds a position and that the new definition does not read.

@@ -19,9 +19,14 @@ use crate::session::{Outcome, Session};
 pub(super) fn columns(statement: &DescribeObject) -> SchemaRef {
     match statement.kind {
         None | Some(ObjectKind::Source | ObjectKind::Table | ObjectKind::View) => relation_columns(),
-        Some(ObjectKind::Schema | ObjectKind::Secret | ObjectKind::Connection | ObjectKind::Pipeline | ObjectKind::Template) => {
-            answer::schema(&[("property", Of::Text), ("value", Of::Text)])
-        }
+        Some(
+            ObjectKind::Schema
+            | ObjectKind::Secret
+            | ObjectKind::Connection
+            | ObjectKind::Pipeline
+            | ObjectKind::Alert
+            | ObjectKind::Template,
+        ) => answer::schema(&[("property", Of::Text), ("value", Of::Text)]),
     }
 }
 
@@ -137,6 +142,11 @@ fn properties(session: &Session, object: &Object) -> Result<Vec<ArrayRef>> {
                 let default = parameter.default.as_ref().map(|default| format!(" DEFAULT {}", default.text)).unwrap_or_default();
                 ("parameter".to_owned(), Some(format!("{} {}{default}", parameter.name, parameter.kind.name())))
             }));
+        }
+        Kind::Alert => {
+            let definition = effective::alert(object)?;
+            pairs.push(("trigger".to_owned(), definition.trigger.map(|trigger| trigger.text)));
+            pairs.extend(options(&definition.options));
         }
         Kind::Schema | Kind::Secret | Kind::Source | Kind::View | Kind::Table => {}
     }

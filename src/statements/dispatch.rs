@@ -11,7 +11,7 @@ use weir_sql::{Statement, StatementKind};
 
 use super::effect::{Effect, alter_command, effect};
 use super::{
-    alter_object, alter_pipeline, alter_secret, alter_source, alter_table, cancel_run, comment_on, copy, create_connection,
+    alter_object, alter_pipeline, alter_secret, alter_source, alter_table, cancel_run, comment_on, copy, create_alert, create_connection,
     create_pipeline, create_schema, create_secret, create_source, create_table, create_template, create_view, cursor, describe_history,
     describe_object, dml, drop_object, explain, explain_change, explain_pipeline, grant, grant_role, import_foreign_schema, names, notify,
     optimize, prepared, query, redact, replay_pipeline, restore_table, roles, run_pipeline, set_variable, show_create, show_objects,
@@ -180,6 +180,7 @@ async fn columns(session: &Session, kind: &StatementKind) -> Result<Option<Schem
         | StatementKind::CreateView(_)
         | StatementKind::CreateTable(_)
         | StatementKind::CreatePipeline(_)
+        | StatementKind::CreateAlert(_)
         | StatementKind::CreateTemplate(_)
         | StatementKind::AlterObject(_)
         | StatementKind::AlterPipeline(_)
@@ -231,6 +232,7 @@ pub(super) fn execute_kind<'a>(
             StatementKind::CreateView(it) => create_view::execute(session, it, text).await,
             StatementKind::CreateTable(it) => create_table::execute(session, it, text).await,
             StatementKind::CreatePipeline(it) => create_pipeline::execute(session, it, text).await,
+            StatementKind::CreateAlert(it) => create_alert::execute(session, it, text).await,
             StatementKind::CreateTemplate(it) => create_template::execute(session, it, text),
             StatementKind::AlterObject(it) => alter_object::execute(session, it, text).await,
             StatementKind::AlterPipeline(it) => alter_pipeline::execute(session, it, text).await,

@@ -150,7 +150,7 @@ async fn after(session: &Session, dropped: &[Object]) -> Result<()> {
                     session.hub().runner().cancel(run.run_id)?;
                 }
             }
-            Kind::Pipeline | Kind::Template | Kind::Schema | Kind::Secret | Kind::Connection | Kind::Source | Kind::View => {}
+            Kind::Pipeline | Kind::Alert | Kind::Template | Kind::Schema | Kind::Secret | Kind::Connection | Kind::Source | Kind::View => {}
         }
     }
     session.folders_dropped(folders).await;

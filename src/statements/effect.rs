@@ -40,6 +40,7 @@ pub(super) fn effect(kind: &StatementKind) -> Effect {
         StatementKind::CreateView(_) => Effect::Writes("CREATE VIEW"),
         StatementKind::CreateTable(_) => Effect::Writes("CREATE TABLE"),
         StatementKind::CreatePipeline(_) => Effect::Writes("CREATE PIPELINE"),
+        StatementKind::CreateAlert(_) => Effect::Writes("CREATE ALERT"),
         StatementKind::CreateTemplate(_) => Effect::Writes("CREATE TEMPLATE"),
         StatementKind::AlterObject(statement) => Effect::Writes(alter_command(statement.kind)),
         StatementKind::AlterPipeline(_) => Effect::Writes("ALTER PIPELINE"),
@@ -109,6 +110,7 @@ pub(super) fn alter_command(kind: ObjectKind) -> &'static str {
         ObjectKind::Table => "ALTER TABLE",
         ObjectKind::View => "ALTER VIEW",
         ObjectKind::Pipeline => "ALTER PIPELINE",
+        ObjectKind::Alert => "ALTER ALERT",
         ObjectKind::Template => "ALTER TEMPLATE",
     }
 }
@@ -122,6 +124,7 @@ pub(super) fn drop_command(kind: ObjectKind) -> &'static str {
         ObjectKind::Table => "DROP TABLE",
         ObjectKind::View => "DROP VIEW",
         ObjectKind::Pipeline => "DROP PIPELINE",
+        ObjectKind::Alert => "DROP ALERT",
         ObjectKind::Template => "DROP TEMPLATE",
     }
 }

@@ -45,7 +45,7 @@ async fn create(session: &Session, pipeline: &CreatePipeline) -> Result<Vec<(Str
     let Some((place, old)) = create_pipeline::placed(session, pipeline)? else { return Ok(Vec::new()) };
     let owner = old.as_ref().map_or_else(|| session.role(), |old| old.owner.clone());
     let definitions = session.definitions();
-    create_pipeline::check_triggers(&*definitions, pipeline, &place.schema, &owner)?;
+    create_pipeline::check_triggers(&*definitions, pipeline, &place, &owner, old.as_ref().map(|old| old.id))?;
     let scope = Scope { search_path: pipelines::search_path(&place.schema), rights_of: Some(owner), ..session.scope(Vec::new()) };
     session.hub().runner().impact(pipeline, old.as_ref(), &scope, &*definitions).await
 }

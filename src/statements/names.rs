@@ -25,6 +25,7 @@ pub(super) fn kind_of(kind: ObjectKind) -> Kind {
         ObjectKind::Table => Kind::Table,
         ObjectKind::View => Kind::View,
         ObjectKind::Pipeline => Kind::Pipeline,
+        ObjectKind::Alert => Kind::Alert,
         ObjectKind::Template => Kind::Template,
     }
 }
@@ -287,7 +288,7 @@ pub(super) fn existing(session: &Session, occupant: Option<Object>, wanted: &Wan
     let (code, noun) = match object.kind {
         Kind::Source | Kind::View | Kind::Table => (Code::DuplicateTable, "relation"),
         Kind::Schema => (Code::DuplicateSchema, "schema"),
-        kind @ (Kind::Secret | Kind::Connection | Kind::Pipeline | Kind::Template) => (Code::DuplicateObject, kind.noun()),
+        kind @ (Kind::Secret | Kind::Connection | Kind::Pipeline | Kind::Alert | Kind::Template) => (Code::DuplicateObject, kind.noun()),
     };
     let message = format!("{noun} \"{}\" already exists", object.name);
     if wanted.if_not_exists {

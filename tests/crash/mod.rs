@@ -13,6 +13,7 @@ mod hub;
 mod outputs;
 mod python;
 mod replay;
+mod triggers;
 
 use std::process::Child;
 use std::time::Duration;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::row::{all, first, from_word, json, run, to_json};
-use super::{access, events};
+use super::{access, alerts, events};
 use crate::access::{Access, AuditEntry, Edit};
 use crate::change::{Look, State, name_space};
 use crate::error::{Error, ErrorKind, Result};
@@ -107,6 +107,7 @@ impl State for Rows<'_> {
         run(self.db, "DELETE FROM offsets WHERE relation_id = ?1", id)?;
         run(self.db, "DELETE FROM trigger_states WHERE pipeline_id = ?1", id)?;
         run(self.db, "DELETE FROM files WHERE source_id = ?1", id)?;
+        alerts::forget(self.db, object.id)?;
         run(self.db, "DELETE FROM lineage WHERE pipeline_id = ?1", id)?;
         Ok(())
     }

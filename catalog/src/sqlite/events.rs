@@ -29,9 +29,15 @@ pub(super) fn newest(db: &Connection) -> Result<i64> {
     Ok(first(db, "SELECT seq FROM sqlite_sequence WHERE name = 'events'", [], |row| Ok(row.get(0)?))?.unwrap_or(0))
 }
 
+/// The last event up to that time, by the clock of then; 0 when there is none.
+pub(super) fn last_at(db: &Connection, at: Micros) -> Result<i64> {
+    let sql = "SELECT seq FROM events WHERE time <= ?1 ORDER BY seq DESC LIMIT 1";
+    Ok(first(db, sql, [at], |row| Ok(row.get(0)?))?.unwrap_or(0))
+}
+
 /// In the order they happened.
 pub(super) fn list(db: &Connection, filter: &EventFilter) -> Result<Vec<Event>> {
-    let EventFilter { after, to, kind, limit } = filter;
+    let EventFilter { after, to, kind, object, limit } = filter;
     let mut sql = format!("SELECT {COLUMNS} FROM events WHERE seq > ?");
     let mut values = vec![Value::Integer(*after)];
     if let Some(to) = to {
@@ -41,6 +47,10 @@ pub(super) fn list(db: &Connection, filter: &EventFilter) -> Result<Vec<Event>> 
     if let Some(kind) = kind {
         sql.push_str(" AND type = ?");
         values.push(Value::Text(kind.clone()));
+    }
+    if let Some(object) = object {
+        sql.push_str(" AND object_id = ?");
+        values.push(Value::Integer(object.0));
     }
     sql.push_str(" ORDER BY seq");
     if let Some(limit) = limit {

@@ -24,6 +24,12 @@ pub(super) fn commits(db: &Connection, table: ObjectId) -> Result<Vec<TableCommi
     all(db, sql, [table.0], commit)
 }
 
+pub(super) fn commits_after(db: &Connection, table: ObjectId, version: u64) -> Result<Vec<TableCommit>> {
+    let sql = "SELECT table_id, version, committed_at, operation, run_id, user FROM table_commits
+        WHERE table_id = ?1 AND version > ?2 ORDER BY version";
+    all(db, sql, [table.0, signed(version)?], commit)
+}
+
 /// Newest by version: a clock that was set back does not hide what was committed later.
 pub(super) fn commit_at(db: &Connection, table: ObjectId, at: Micros) -> Result<Option<TableCommit>> {
     let sql = "SELECT table_id, version, committed_at, operation, run_id, user FROM table_commits

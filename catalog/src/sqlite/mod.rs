@@ -1,6 +1,7 @@
 //! The catalog in one SQLite file: one writer, readers that never wait for it.
 
 mod access;
+mod alerts;
 mod database;
 mod definitions;
 mod events;

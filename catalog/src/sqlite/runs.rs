@@ -245,11 +245,21 @@ pub(super) fn health(db: &Connection, pipeline: ObjectId) -> Result<Health> {
     let (success_seq, last_success_at) = first(db, last_success, id, |row| Ok((row.get(0)?, row.get(1)?)))?.unwrap_or((0_i64, None));
     let failures = "SELECT count(*) FROM runs WHERE pipeline_id = ?1 AND status = 'failed' AND kind <> 'dry_run' AND seq > ?2";
     let consecutive_failures = db.prepare_cached(failures)?.query_row([pipeline.0, success_seq], |row| row.get(0))?;
-    let last = "SELECT run_id, status, error FROM runs WHERE pipeline_id = ?1 AND kind <> 'dry_run' ORDER BY seq DESC LIMIT 1";
+    let last =
+        "SELECT run_id, status, error, sqlstate, attempt FROM runs WHERE pipeline_id = ?1 AND kind <> 'dry_run' ORDER BY seq DESC LIMIT 1";
     let health = Health { last_success_at, consecutive_failures, ..Health::default() };
-    let last = first(db, last, id, |row| Ok((row.get(0)?, from_word(row.get(1)?)?, row.get(2)?)))?;
+    let last = first(db, last, id, |row| {
+        Ok(Health {
+            last_run_id: Some(row.get(0)?),
+            last_status: Some(from_word(row.get(1)?)?),
+            last_error: row.get(2)?,
+            last_sqlstate: row.get(3)?,
+            last_attempt: row.get(4)?,
+            ..Health::default()
+        })
+    })?;
     Ok(match last {
-        Some((run_id, status, last_error)) => Health { last_run_id: Some(run_id), last_status: Some(status), last_error, ..health },
+        Some(last) => Health { last_success_at, consecutive_failures, ..last },
         None => health,
     })
 }

@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 use super::database::Database;
 use super::definitions::{self, Rows};
-use super::{access, events, files, history, roles, runs, schema_changes};
+use super::{access, alerts, events, files, history, roles, runs, schema_changes};
 use crate::access::{Access, AuditEntry};
+use crate::alerts::{AlertAct, AlertMove, AlertPast, AlertState};
 use crate::change::{self, Look};
 use crate::error::{Error, Result};
 use crate::events::{Event, NewEvent};
@@ -202,6 +203,14 @@ impl Store for SqliteStore {
         self.database.read(|db| access::audited(db, limit))
     }
 
+    fn set_trigger_states(&self, marks: &[TriggerMark]) -> Result<()> {
+        if marks.is_empty() {
+            return Ok(());
+        }
+        let set = |mark: &TriggerMark, db: &Connection| runs::set_trigger_state(db, mark.pipeline_id, &mark.trigger, &mark.state);
+        self.database.write(|db| marks.iter().try_for_each(|mark| set(mark, db)))
+    }
+
     fn freeze_triggered(&self, run: &Run, marks: &[TriggerMark]) -> Result<Run> {
         let work = |db: &Connection| {
             for TriggerMark { pipeline_id, trigger, state } in marks {
@@ -282,12 +291,44 @@ impl Store for SqliteStore {
         self.database.read(events::newest)
     }
 
+    fn last_event_at(&self, at: Micros) -> Result<i64> {
+        self.database.read(|db| events::last_at(db, at))
+    }
+
     fn forget_events(&self, before: Micros, to: i64, limit: usize) -> Result<usize> {
         self.database.write(|db| events::forget(db, before, to, limit))
     }
 
     fn when_events(&self, listener: Listener) {
         self.listeners.write().unwrap_or_else(PoisonError::into_inner).push(listener);
+    }
+
+    fn alert_state(&self, alert_id: ObjectId) -> Result<Option<AlertState>> {
+        self.database.read(|db| alerts::state(db, alert_id))
+    }
+
+    fn move_alert(&self, step: &AlertMove) -> Result<()> {
+        self.write_telling(|db| alerts::step(db, step), |()| ())
+    }
+
+    fn alert_acts(&self, alert_id: ObjectId) -> Result<Vec<AlertAct>> {
+        self.database.read(|db| alerts::acts(db, alert_id))
+    }
+
+    fn alert_acted(&self, act: &AlertAct, alert: &str, past: Option<&AlertPast>, told: &[NewEvent]) -> Result<()> {
+        let work = |db: &Connection| {
+            alerts::done(db, act, alert, past)?;
+            told.iter().try_for_each(|event| events::insert(db, event))
+        };
+        self.write_telling(work, |()| ())
+    }
+
+    fn alert_happened(&self, alert_id: ObjectId, alert: &str, past: &AlertPast) -> Result<()> {
+        self.database.write(|db| alerts::add_past(db, alert_id, alert, past))
+    }
+
+    fn alert_history(&self) -> Result<Vec<(ObjectId, String, AlertPast)>> {
+        self.database.read(alerts::history)
     }
 
     fn register_files(&self, source_id: ObjectId, seen: &[FileSeen], now: Micros) -> Result<Vec<FileEntry>> {
@@ -319,6 +360,10 @@ impl Store for SqliteStore {
 
     fn table_commits(&self, table_id: ObjectId) -> Result<Vec<TableCommit>> {
         self.database.read(|db| history::commits(db, table_id))
+    }
+
+    fn table_commits_after(&self, table_id: ObjectId, version: u64) -> Result<Vec<TableCommit>> {
+        self.database.read(|db| history::commits_after(db, table_id, version))
     }
 
     fn table_version_at(&self, table_id: ObjectId, at: Micros) -> Result<Option<TableCommit>> {

@@ -263,6 +263,8 @@ fn health_counts_failures_since_the_last_success() {
         last_run_id: Some(last),
         last_status: Some(RunStatus::Failed),
         last_error: Some("two".into()),
+        last_sqlstate: None,
+        last_attempt: 1,
         consecutive_failures: 2,
     };
     assert_eq!(f.store.pipeline_health(p).unwrap(), wanted);

@@ -14,6 +14,7 @@ use super::alter_table::AlterTable;
 use super::cancel_run::CancelRun;
 use super::comment_on::CommentOn;
 use super::copy::Copy;
+use super::create_alert::CreateAlert;
 use super::create_connection::CreateConnection;
 use super::create_pipeline::CreatePipeline;
 use super::create_schema::CreateSchema;
@@ -116,7 +117,6 @@ const NOT_BUILT: &[&str] = &[
 /// Objects that are known and not built; `CREATE`, `ALTER`, `DROP` and `SHOW` answer with their name.
 const NOUNS_NOT_BUILT: &[&[&str]] = &[
     &["SINK"],
-    &["ALERT"],
     &["FUNCTION"],
     &["AGGREGATE"],
     &["PROCEDURE"],
@@ -150,7 +150,7 @@ const NOUNS_NOT_BUILT: &[&[&str]] = &[
 ];
 
 /// The same nouns in the plural, for SHOW.
-const PLURALS_NOT_BUILT: &[&str] = &["SINKS", "ALERTS", "FUNCTIONS", "ROLES", "GRANTS", "CONNECTORS"];
+const PLURALS_NOT_BUILT: &[&str] = &["SINKS", "FUNCTIONS", "ROLES", "GRANTS", "CONNECTORS"];
 
 /// Parses the statement that the cursor holds, to its end.
 pub(crate) fn parse(p: &mut Cursor<'_>) -> Result<Statement> {
@@ -290,6 +290,7 @@ fn create(p: &mut Cursor<'_>) -> Result<StatementKind> {
         ObjectKind::Table => CreateTable::parse(p, &create).map(Box::new).map(StatementKind::CreateTable),
         ObjectKind::View => CreateView::parse(p, &create).map(StatementKind::CreateView),
         ObjectKind::Pipeline => CreatePipeline::parse(p, &create).map(Box::new).map(StatementKind::CreatePipeline),
+        ObjectKind::Alert => CreateAlert::parse(p, &create).map(Box::new).map(StatementKind::CreateAlert),
         ObjectKind::Template => CreateTemplate::parse(p, &create).map(StatementKind::CreateTemplate),
     }
 }

@@ -7,6 +7,7 @@ pub mod alter_table;
 pub mod cancel_run;
 pub mod comment_on;
 pub mod copy;
+pub mod create_alert;
 pub mod create_connection;
 pub mod create_pipeline;
 pub mod create_schema;

@@ -6,6 +6,7 @@ use crate::statements::alter_source::SchemaDecision;
 use crate::statements::alter_table::TableChange;
 use crate::statements::comment_on::CommentTarget;
 use crate::statements::copy::CopyDirection;
+use crate::statements::create_alert::Act;
 use crate::statements::create_pipeline::{AfterOutcome, Body, CreatePipeline, Mode, RejectLimit, Track, TriggerKind, UpdateWait};
 use crate::statements::create_secret::{SecretProvider, SecretValue};
 use crate::statements::create_source::{CreateSource, Envelope, Meta, Origin, SchemaChange};
@@ -672,10 +673,40 @@ fn roles_and_rights() {
 }
 
 #[test]
+fn alerts() {
+    let alert = "CREATE OR REPLACE ALERT ops.late SCHEDULE EVERY '1 minute'
+        IF EXISTS (SELECT pipeline, lag FROM hub.pipeline_status WHERE late) FOR '5 minutes'
+        THEN INTO mail.oncall, INTO ops.log AS (SELECT now() AS at), NOTIFY ops_alerts, RUN PIPELINE ops.ticket (kind => 'late')
+        WITH (repeat_every = '2 hours', notify_resolved = true)";
+    is!(alert, StatementKind::CreateAlert(a) => {
+        assert!(a.or_replace && !a.if_not_exists);
+        assert_eq!((a.name.to_string().as_str(), a.trigger.map(|t| t.text).as_deref()), ("ops.late", Some("SCHEDULE EVERY '1 minute'")));
+        assert_eq!(a.query.text, "SELECT pipeline, lag FROM hub.pipeline_status WHERE late");
+        assert_eq!(a.hold.and_then(|hold| hold.as_micros()), Some(300_000_000));
+        let [Act::Into { query: None, .. }, Act::Into { query: Some(own), .. }, Act::Notify(channel), Act::Run { arguments, .. }] =
+            a.acts.as_slice() else { panic!("{:?}", a.acts) };
+        assert_eq!((own.text.as_str(), channel.value.as_str(), arguments.len()), ("SELECT now() AS at", "ops_alerts", 1));
+        assert_eq!(text(&a.options, "repeat_every"), "2 hours");
+    });
+    is!("CREATE ALERT IF NOT EXISTS a IF EXISTS (SELECT 1) THEN NOTIFY n", StatementKind::CreateAlert(a) => {
+        assert!(a.if_not_exists && a.trigger.is_none() && a.hold.is_none() && a.options.is_empty());
+    });
+    is!("CREATE ALERT a TRIGGER AFTER PIPELINE p ON COMPLETION IF EXISTS (SELECT 1) THEN NOTIFY n", StatementKind::CreateAlert(a) => {
+        assert!(matches!(a.trigger.unwrap().kind, TriggerKind::After { on: AfterOutcome::Completion, .. }));
+    });
+    is!("SHOW ALERTS IN ops", StatementKind::ShowObjects(s) => assert_eq!(s.kind, ObjectKind::Alert));
+    is!("DROP ALERT IF EXISTS a, b", StatementKind::DropObject(d) => assert_eq!(d.names.len(), 2));
+    is!("ALTER ALERT a SET (repeat_every = '1 h')", StatementKind::AlterObject(a) => assert_eq!(a.kind, ObjectKind::Alert));
+    for wrong in ["CREATE ALERT a THEN NOTIFY n", "CREATE ALERT a IF EXISTS (SELECT 1)", "CREATE ALERT a IF EXISTS (SELECT 1) THEN MAIL x"]
+    {
+        parse(wrong).unwrap_err();
+    }
+}
+
+#[test]
 fn what_comes_later_has_a_name() {
     for (text, expected) in [
         ("CREATE SINK cms.contacts (email text NOT NULL) TO CONNECTION cms.api FORMAT json", "CREATE SINK"),
-        ("CREATE OR REPLACE ALERT ops.late SCHEDULE EVERY '1 minute' IF EXISTS (SELECT 1) THEN NOTIFY x", "CREATE ALERT"),
         ("CREATE FUNCTION f(p jsonb) RETURNS int LANGUAGE javascript AS $$ return 1; $$", "CREATE FUNCTION"),
         ("CREATE ROLE bob CREATEDB", "CREATE ROLE .. CREATEDB"),
         ("ALTER ROLE bob SET search_path = a", "ALTER ROLE .. SET"),

@@ -21,6 +21,7 @@ use super::super::{Engine, Scope, errors, privileges, state};
 use super::checks::Checks;
 use super::columns::column;
 use super::{Ask, DmlDone, Target, is_dead_letters};
+use crate::delta::Token;
 use crate::error::{Code, Error, Result};
 
 /// Column behind the given ones: the line of the client's text that the row came from, or its number.
@@ -71,8 +72,30 @@ impl Engine {
         scope: &Scope,
         definitions: &dyn Definitions,
     ) -> Result<DmlDone> {
+        let ask = Ask { temporals: &[], place: Place::nowhere(), scope, definitions, token: None };
+        self.take_in(object, listed, rows, &ask).await
+    }
+
+    /// As [`Engine::copy_in`], in a commit that carries the token: whoever repeats it looks for that first.
+    ///
+    /// # Errors
+    /// As [`Engine::copy_in`].
+    pub async fn add_once(
+        &self,
+        object: Object,
+        listed: &[String],
+        rows: SendableRecordBatchStream,
+        token: &Token,
+        scope: &Scope,
+        definitions: &dyn Definitions,
+    ) -> Result<DmlDone> {
+        let ask = Ask { temporals: &[], place: Place::nowhere(), scope, definitions, token: Some(token) };
+        self.take_in(object, listed, rows, &ask).await
+    }
+
+    async fn take_in(&self, object: Object, listed: &[String], rows: SendableRecordBatchStream, ask: &Ask<'_>) -> Result<DmlDone> {
+        let Ask { scope, definitions, .. } = *ask;
         privileges::require(definitions, scope.judged(), &object, Privilege::Insert)?;
-        let ask = Ask { temporals: &[], place: Place::nowhere(), scope, definitions };
         let table = self.table(&object).await?;
         let target = Target { object, table };
         let mut state = state::of_scope(self, scope);
@@ -90,12 +113,12 @@ impl Engine {
         let plan = LogicalPlanBuilder::scan("copy", provider_as_source(Arc::new(input)), None)
             .and_then(LogicalPlanBuilder::build)
             .map_err(errors::error)?;
-        let plan = self.shaped(plan, &given, &schema, &target, &state, &ask)?;
-        let checks = Checks::of(self, &target, &state, &ask).await?;
+        let plan = self.shaped(plan, &given, &schema, &target, &state, ask)?;
+        let checks = Checks::of(self, &target, &state, ask).await?;
         let rows = self.write_files(plan, &target, &checks, &state).await?;
         let lock = self.turn_of(target.object.id);
         let _turn = lock.lock().await;
-        self.land(rows, &target, &checks, &state, &ask).await
+        self.land(rows, &target, &checks, &state, ask).await
     }
 }
 

@@ -104,7 +104,7 @@ impl Engine {
             snapshot.append(self, &target.object, written, rests_on).await?;
             return Ok(None);
         }
-        let committed = target.table.append(vec![written], None, &facts(ask)).await?;
+        let committed = target.table.append(vec![written], ask.token, &facts(ask)).await?;
         self.noted(target, &committed, "INSERT", &ask.scope.role)?;
         Ok(Some(committed.version))
     }

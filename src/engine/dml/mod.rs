@@ -22,7 +22,7 @@ use super::errors::catalog_error;
 use super::position::Place;
 use super::resolve::{Looked, folded, look_up, undefined};
 use super::{Engine, Scope, letters, privileges};
-use crate::delta::{Committed, Facts, Table};
+use crate::delta::{Committed, Facts, Table, Token};
 use crate::error::{Code, Error, Result};
 
 /// What a data-changing statement did.
@@ -55,6 +55,8 @@ struct Ask<'a> {
     place: Place<'a>,
     scope: &'a Scope,
     definitions: &'a dyn Definitions,
+    /// Of the commit, where the same rows may come again.
+    token: Option<&'a Token>,
 }
 
 impl Engine {
@@ -69,7 +71,7 @@ impl Engine {
                 Error::new(Code::ReadOnly, "nothing can be changed while hub.as_of is set").hint("RESET hub.as_of first.".to_owned())
             );
         }
-        let ask = Ask { temporals: &dml.temporals, place: Place::dml(dml), scope, definitions };
+        let ask = Ask { temporals: &dml.temporals, place: Place::dml(dml), scope, definitions, token: None };
         match dml.ast.as_ref() {
             Statement::Insert(insert) => self.insert(insert, &ask).await,
             Statement::Update(update) => self.update(update, &ask).await,

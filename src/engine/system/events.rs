@@ -29,7 +29,7 @@ fn events(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let sees_all = asked.sees_all()?;
     // What is hidden does not count.
     let limit = asked.limit.filter(|_| sees_all);
-    let filter = EventFilter { after: asked.after, to: None, kind: asked.kind.clone(), limit };
+    let filter = EventFilter { after: asked.after, to: None, kind: asked.kind.clone(), object: None, limit };
     let mut events = asked.engine.store().events(&filter).map_err(catalog_error)?;
     if !sees_all {
         let mut seen: HashMap<ObjectId, bool> = HashMap::new();

@@ -5,6 +5,7 @@
 
 mod access;
 mod activity;
+mod alerts;
 mod constraints;
 mod definitions;
 mod empty;
@@ -33,6 +34,7 @@ static TABLES: &[&[SystemTable]] = &[
     status::TABLES,
     history::TABLES,
     events::TABLES,
+    alerts::TABLES,
     pg_catalog::TABLES,
     activity::TABLES,
     monitoring::TABLES,

@@ -1,19 +1,21 @@
 //! How each pipeline is doing: last success, lag, lateness.
 //!
-//! Lag is the age of the oldest record that the pipeline has not consumed, over all its streams; zero when it has caught up. A stream whose
-//! source cannot tell counts from the last success.
+//! Lag is the age of the oldest record that the pipeline has not consumed, over all its streams; zero when it has caught up. Of a source that
+//! cannot be read nobody knows what has come: it counts from the end of its last good read. A pipeline without streams counts from its last
+//! success.
 
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use weir_catalog::{Kind as Noun, Object, PipelineBody, RunStatus};
+use weir_catalog::{Health, Kind as Noun, Object, PipelineBody, RunStatus};
 use weir_sql::OptionValue;
+use weir_sql::statements::create_pipeline::CreatePipeline;
 
 use super::super::errors::catalog_error;
 use super::super::{definition, streams};
 use super::table::{Asked, Cell, Kind, Row, Rows, SystemTable, time};
 use crate::clock::Micros;
-use crate::error::Result;
+use crate::error::{Code, Result};
 
 pub(super) const TABLES: &[SystemTable] = &[SystemTable {
     schema: "hub",
@@ -54,9 +56,9 @@ async fn status(asked: &Asked<'_>, pipeline: &Object) -> Result<Row> {
     let now = asked.engine.clock().now();
     let body: PipelineBody = serde_json::from_value(pipeline.body.clone()).unwrap_or_default();
     let health = store.pipeline_health(pipeline.id).map_err(catalog_error)?;
-    let lag = lag(asked, pipeline, health.last_success_at, now).await?;
-    let max_lag =
-        definition::pipeline(pipeline).ok().and_then(|d| d.header.options.get("max_lag").and_then(|entry| duration(&entry.value)));
+    let lag = lag(asked, pipeline, &health, now).await?;
+    let definition = definition::pipeline(pipeline).ok();
+    let max_lag = definition.as_ref().and_then(|known| known.header.options.get("max_lag").and_then(|entry| duration(&entry.value)));
     let late = match (lag, max_lag) {
         (Some(lag), Some(most)) => Cell::Bool(lag > most.as_secs_f64()),
         (_, None) => Cell::Bool(false),
@@ -64,7 +66,7 @@ async fn status(asked: &Asked<'_>, pipeline: &Object) -> Result<Row> {
     };
     Ok(vec![
         pipeline.full_name().into(),
-        if body.suspended { "suspended" } else { "enabled" }.into(),
+        state(&body, &health, definition.as_ref()).into(),
         health.last_status.map(status_word).into(),
         time(health.last_success_at),
         health.last_run_id.into(),
@@ -87,30 +89,54 @@ fn status_word(status: RunStatus) -> &'static str {
     }
 }
 
+/// One word for how it is: `created`, `running`, `stalled`, `failed`, `suspended`.
+fn state(body: &PipelineBody, health: &Health, definition: Option<&CreatePipeline>) -> &'static str {
+    if body.suspended {
+        return "suspended";
+    }
+    match health.last_status {
+        None => "created",
+        Some(RunStatus::Failed) => {
+            // What may pass by itself is tried again by whatever sets the pipeline off.
+            let passes = health.last_sqlstate.as_deref().and_then(Code::from_sqlstate).is_some_and(Code::is_passing);
+            let goes_on = definition.is_some_and(|definition| !definition.header.triggers.is_empty());
+            if passes && goes_on { "stalled" } else { "failed" }
+        }
+        Some(RunStatus::Queued | RunStatus::Running) if health.last_attempt > 1 => "stalled",
+        Some(RunStatus::Queued | RunStatus::Running | RunStatus::Succeeded | RunStatus::Cancelled | RunStatus::Skipped) => "running",
+    }
+}
+
 /// Seconds; None when nothing tells.
-async fn lag(asked: &Asked<'_>, pipeline: &Object, last_success_at: Option<Micros>, now: Micros) -> Result<Option<f64>> {
+async fn lag(asked: &Asked<'_>, pipeline: &Object, health: &Health, now: Micros) -> Result<Option<f64>> {
     let store = asked.engine.store();
     let mut oldest: Option<Micros> = None;
-    let mut known = false;
+    let mut has_streams = false;
     for relation in streams::of_pipeline(store.as_ref(), pipeline)? {
         if relation.kind != Noun::Source {
             continue;
         }
+        has_streams = true;
         let from = store.offset(pipeline.id, relation.id).map_err(catalog_error)?;
-        // A source that cannot be opened is not caught up: it counts from the last success below.
-        let Ok(source) = asked.engine.source(&relation).await else { continue };
-        if let Ok(unread) = source.oldest_unread(from.as_ref()).await {
-            known = true;
-            oldest = match (oldest, unread) {
-                (Some(a), Some(b)) => Some(a.min(b)),
-                (a, b) => a.or(b),
-            };
-        }
+        let since = match asked.engine.source(&relation).await {
+            Ok(source) => source.oldest_unread(from.as_ref()).await,
+            Err(error) => Err(error),
+        };
+        let source = asked.engine.source_health(&relation);
+        let since = match since {
+            Ok(Some(arrived)) => Some(arrived),
+            Ok(None) if source.last_error.is_none() => None,
+            Ok(None) | Err(_) => source.last_ok_at.or(health.last_success_at).or(Some(pipeline.created_at)),
+        };
+        oldest = match (oldest, since) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
     }
-    let since = match (known, oldest) {
-        (true, Some(oldest)) => Some(oldest),
-        (true, None) => return Ok(Some(0.0)),
-        (false, _) => last_success_at,
+    let since = match has_streams {
+        true if oldest.is_none() => return Ok(Some(0.0)),
+        true => oldest,
+        false => health.last_success_at,
     };
     Ok(since.map(|since| seconds(now.saturating_sub(since).max(0))))
 }
