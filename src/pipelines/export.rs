@@ -163,7 +163,7 @@ async fn post(url: &Url, body: &str) -> Result<()> {
     );
     socket.write_all(head.as_bytes()).await.map_err(unreachable)?;
     socket.write_all(body.as_bytes()).await.map_err(unreachable)?;
-    let mut answer = vec![0; 64];
+    let mut answer = [0; 64];
     let mut known = 0;
     // The first line says it all: `HTTP/1.1 201 Created`.
     while known < 12 {

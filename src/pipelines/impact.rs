@@ -44,7 +44,7 @@ impl Runner {
                 lines.push(("reads".to_owned(), format!("{} {}", object.kind.noun(), object.full_name())));
             }
         }
-        let known = old.map(|old| known_rules(old)).transpose()?.unwrap_or_default();
+        let known = old.map(known_rules).transpose()?.unwrap_or_default();
         for output in &bound.outputs {
             lines.extend(self.output_impact(output, &known, old.map(|old| old.id), scope, definitions).await?);
         }

@@ -233,11 +233,15 @@ impl Runner {
             // Its end wakes the loop.
             return Ok(None);
         }
+        // What comes during a run is passed over at once: later it would look like something that came after it.
+        let passes_over = watched.overlap == Overlap::Skip && self.is_at_work(pipeline.id);
         let mut wake = None::<Micros>;
         let mut ready = Vec::new();
         for armed in &watched.armed {
             let key = (pipeline.id, armed.trigger.text.clone());
-            if let Some(next) = due.lock().next.get(&key).copied().filter(|next| *next > at.now) {
+            let is_event = matches!(armed.trigger.kind, weir_sql::statements::create_pipeline::TriggerKind::Event { .. });
+            let waits_until = due.lock().next.get(&key).copied().filter(|next| *next > at.now && !(passes_over && is_event));
+            if let Some(next) = waits_until {
                 wake = earlier(wake, Some(next));
                 continue;
             }
@@ -266,7 +270,7 @@ impl Runner {
                 wake = earlier(wake, Some(next));
             }
         }
-        if watched.overlap == Overlap::Skip && self.is_at_work(pipeline.id) {
+        if passes_over {
             for armed in &ready {
                 if let Some(state) = armed.passed_over(at) {
                     tracing::info!(pipeline = %pipeline.full_name(), trigger = armed.trigger.text, "passed over: a run is under way");

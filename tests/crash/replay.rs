@@ -73,7 +73,7 @@ async fn is_whole(hub: &Hub, when: &str) {
 
 /// Begins a replay and lets the hub die in it.
 async fn replay_and_die(place: &Place, rng: &mut StdRng, kill: usize) -> String {
-    let point = (cfg!(feature = "failpoints") && kill % 2 == 0).then(|| POINTS[rng.random_range(0..POINTS.len())]);
+    let point = (cfg!(feature = "failpoints") && kill.is_multiple_of(2)).then(|| POINTS[rng.random_range(0..POINTS.len())]);
     let mut hub = Hub::start(place, point.map(|point| format!("{point}=return")).as_deref());
     hub.ready().await;
     hub.run(&repair(rng.random_range(0..5))).await;

@@ -86,15 +86,23 @@ fn tables(asked: &Asked<'_>) -> Result<Vec<Row>> {
         cells.extend([Cell::Null, Cell::Null, Cell::Null, Cell::Null, Cell::Null, insertable.into(), "NO".into(), Cell::Null]);
         cells
     };
-    Ok(relations(asked)?.into_iter().map(row).collect())
+    Ok(accessible(asked)?.into_iter().map(row).collect())
+}
+
+/// The relations that the role may do something with: the standard shows no others.
+fn accessible(asked: &Asked<'_>) -> Result<Vec<Relation>> {
+    Asked::keep(relations(asked)?, |relation| relation.object.as_ref().map_or(Ok(true), |object| asked.sees(object)))
 }
 
 fn views(asked: &Asked<'_>) -> Result<Vec<Row>> {
+    let access = asked.access()?;
     let row = |view: Relation| -> Row {
-        let text = view.object.as_ref().and_then(view_text);
+        // Of a view the text is its owner's.
+        let own = view.object.as_ref().filter(|object| access.has_rights_of(&asked.scope.role, &object.owner));
+        let text = own.and_then(view_text);
         vec![database(asked.scope).into(), view.schema.into(), view.name.into(), text.into(), "NONE".into(), "NO".into(), "NO".into()]
     };
-    Ok(relations(asked)?.into_iter().filter(|relation| relation.kind == "v").map(row).collect())
+    Ok(accessible(asked)?.into_iter().filter(|relation| relation.kind == "v").map(row).collect())
 }
 
 const COLUMNS: &[(&str, Kind)] = &[
@@ -146,7 +154,7 @@ const COLUMNS: &[(&str, Kind)] = &[
 
 fn columns(asked: &Asked<'_>) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for relation in relations(asked)? {
+    for relation in accessible(asked)? {
         let Some(columns) = &relation.columns else { continue };
         let defaults = defaults(&relation);
         for (number, field) in (1i64..).zip(columns.fields()) {
