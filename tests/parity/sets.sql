@@ -142,3 +142,7 @@ SELECT sum(a), count(DISTINCT a) FROM r
 SELECT s, sum(id), count(DISTINCT id) FROM r GROUP BY s ORDER BY 1
 -- not yet: 0A000 how often a row is there is not counted
 SELECT * FROM (VALUES (1), (1), (2)) a INTERSECT ALL SELECT * FROM (VALUES (1), (1)) b
+SELECT (1, 2) NOT IN ((1, NULL)) AS x, (1, NULL) = (1, 2) AS y, (1, 2) IN ((3, NULL), (1, 2)) AS z, (1, 2) <> (2, NULL) AS w
+SELECT id FROM n1 WHERE (id, a) NOT IN ((1, NULL)) ORDER BY 1
+SELECT id FROM n1 WHERE (id, a) = (1, 1) OR (id, b) IN ((3, 3), (4, 4)) ORDER BY 1
+SELECT id FROM n1 WHERE (id, a) IN (SELECT id, a FROM n2) ORDER BY 1

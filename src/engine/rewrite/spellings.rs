@@ -50,6 +50,42 @@ const SETS: &[(&str, &str)] = &[
 
 pub(super) struct Spellings;
 
+/// `(a, b) = (c, d)`, item by item: one that is NULL leaves it unknown, unless another differs.
+fn rows_equal(left: &Expr, right: &Expr) -> Option<Expr> {
+    let (Expr::Tuple(left), Expr::Tuple(right)) = (left, right) else { return None };
+    if left.len() != right.len() {
+        return None;
+    }
+    let item = |(left, right): (&Expr, &Expr)| both(left.clone(), BinaryOperator::Eq, right.clone());
+    let equal = left.iter().zip(right).map(item).reduce(|one, other| both(one, BinaryOperator::And, other))?;
+    Some(Expr::Nested(Box::new(equal)))
+}
+
+/// `(a, b) IN ((c, d), ..)`.
+fn row_among(row: &Expr, list: &[Expr]) -> Option<Expr> {
+    let mut each = list.iter().map(|item| rows_equal(row, item)).collect::<Option<Vec<_>>>()?;
+    // As flat as it goes: lists may be long.
+    while each.len() > 1 {
+        let mut items = each.into_iter();
+        each = Vec::new();
+        while let Some(one) = items.next() {
+            each.push(match items.next() {
+                Some(other) => both(one, BinaryOperator::Or, other),
+                None => one,
+            });
+        }
+    }
+    each.pop().map(|found| Expr::Nested(Box::new(found)))
+}
+
+fn both(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+    Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
+}
+
+fn not(expr: Expr) -> Expr {
+    Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(expr) }
+}
+
 /// `x IS DISTINCT FROM y OR z`: the parser reads all that follows as what is compared.
 fn bound_tightly(expr: &mut Expr) {
     let (Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right)) = expr else { return };
@@ -142,6 +178,9 @@ impl VisitorMut for Spellings {
                 args.extend(trim_what.as_deref().cloned());
                 Some(call(name, args))
             }
+            Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => rows_equal(left, right),
+            Expr::BinaryOp { left, op: BinaryOperator::NotEq, right } => rows_equal(left, right).map(not),
+            Expr::InList { expr: row, list, negated } => row_among(row, list).map(|found| if *negated { not(found) } else { found }),
             Expr::Identifier(name) if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("localtimestamp") => {
                 Some(call("timestamp", vec![call("now", Vec::new())]))
             }
