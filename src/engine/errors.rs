@@ -187,7 +187,10 @@ fn classify(error: &DataFusionError) -> Error {
         DataFusionError::IoError(io) => classify_io(io),
         DataFusionError::Configuration(text) => Error::new(Code::InvalidParameter, sentence(text)),
         // A filter that is evaluated while the file is read.
-        DataFusionError::ParquetError(inner) if is_of_values(&inner.to_string()) => classify_execution(&inner.to_string()),
+        DataFusionError::ParquetError(inner) if shown_failure(&inner.to_string()).is_some() || is_of_values(&inner.to_string()) => {
+            let text = inner.to_string();
+            shown_failure(&text).unwrap_or_else(|| classify_execution(&text))
+        }
         DataFusionError::ParquetError(_) | DataFusionError::ObjectStore(_) => Error::new(Code::Io, "a file of the lake could not be read"),
         DataFusionError::ExecutionJoin(_) => Error::internal("a task of the query ended early"),
         _ => Error::internal("the query could not be run"),
@@ -344,6 +347,51 @@ fn classify_plan(text: &str) -> Error {
 }
 
 /// Whether values, not the file, are to blame.
+/// Failures of functions that Parquet's reader keeps as text only, by the names of their kinds.
+const SHOWN: &[(&str, Code)] = &[
+    ("InvalidText", Code::InvalidText),
+    ("InvalidDatetime", Code::InvalidDatetime),
+    ("DatetimeOutOfRange", Code::DatetimeOutOfRange),
+    ("NumericOutOfRange", Code::NumericOutOfRange),
+    ("InvalidParameter", Code::InvalidParameter),
+    ("InvalidLogarithm", Code::InvalidLogarithm),
+    ("InvalidPower", Code::InvalidPower),
+    ("InvalidRegex", Code::InvalidRegex),
+    ("DivisionByZero", Code::DivisionByZero),
+    ("Untranslatable", Code::Untranslatable),
+    ("StringTooLong", Code::StringTooLong),
+    ("Substring", Code::Substring),
+    ("NotSupported", Code::NotSupported),
+];
+
+type OfText = fn(String) -> ArrowError;
+
+/// The failure of a function that was evaluated while a file was read.
+fn shown_failure(text: &str) -> Option<Error> {
+    if let Some((_, behind)) = text.split_once("code: ").or_else(|| text.split_once("kind: ")) {
+        let word: String = behind.chars().take_while(char::is_ascii_alphanumeric).collect();
+        let (_, code) = SHOWN.iter().find(|(name, _)| *name == word)?;
+        return Some(Error::new(*code, quoted_behind(behind, "message: \"")?));
+    }
+    if let Some(message) = quoted_behind(text, "Execution(\"") {
+        return Some(classify_execution(&message));
+    }
+    let of_arrow: [(&str, OfText); 3] =
+        [("CastError(\"", ArrowError::CastError), ("ParseError(\"", ArrowError::ParseError), ("ComputeError(\"", ArrowError::ComputeError)];
+    of_arrow.iter().find_map(|(mark, error)| quoted_behind(text, mark).map(|message| classify_arrow(&error(message))))
+}
+
+/// A text in quotes as it is shown when it is debugged.
+fn quoted_behind(text: &str, mark: &str) -> Option<String> {
+    let (_, quoted) = text.split_once(mark)?;
+    let mut message = String::new();
+    let mut signs = quoted.chars();
+    while let Some(sign) = signs.next().filter(|sign| *sign != '"') {
+        message.push(if sign == '\\' { signs.next()? } else { sign });
+    }
+    Some(message)
+}
+
 fn is_of_values(text: &str) -> bool {
     ["out of range", "division by zero", "Divide by zero", "DivideByZero", "invalid input syntax"].iter().any(|words| text.contains(words))
 }
@@ -413,7 +461,9 @@ fn classify_arrow(error: &ArrowError) -> Error {
         ArrowError::IoError(_, io) => classify_io(io),
         ArrowError::JsonError(text) => Error::new(Code::InvalidText, "invalid input syntax for type json").detail(first_line(text)),
         ArrowError::CsvError(text) | ArrowError::AvroError(text) => Error::new(Code::DataException, sentence(text)),
-        ArrowError::ParquetError(text) if is_of_values(text) => classify_execution(text),
+        ArrowError::ParquetError(text) if shown_failure(text).is_some() || is_of_values(text) => {
+            shown_failure(text).unwrap_or_else(|| classify_execution(text))
+        }
         ArrowError::ParquetError(_) | ArrowError::IpcError(_) => Error::new(Code::Io, "a file of the lake could not be read"),
         ArrowError::OffsetOverflowError(_) => Error::new(Code::OutOfMemory, "a text value is too long"),
         _ => Error::internal("the query could not be run"),

@@ -89,3 +89,6 @@ SELECT 'a' ~ '['
 SELECT count(*) FROM t JOIN sales
 SELECT count(*) FROM t LEFT JOIN sales WHERE t.id = sales.id
 SELECT count(*) FROM t CROSS JOIN sales
+SELECT id FROM r WHERE ln(id - 1) > 0
+SELECT id FROM r WHERE sqrt(id - 3) > 0
+SELECT id FROM r WHERE s::uuid IS NULL

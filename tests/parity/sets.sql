@@ -146,3 +146,5 @@ SELECT (1, 2) NOT IN ((1, NULL)) AS x, (1, NULL) = (1, 2) AS y, (1, 2) IN ((3, N
 SELECT id FROM n1 WHERE (id, a) NOT IN ((1, NULL)) ORDER BY 1
 SELECT id FROM n1 WHERE (id, a) = (1, 1) OR (id, b) IN ((3, 3), (4, 4)) ORDER BY 1
 SELECT id FROM n1 WHERE (id, a) IN (SELECT id, a FROM n2) ORDER BY 1
+SELECT l.id, q.amt FROM l, LATERAL (SELECT amt FROM pay ORDER BY abs(amt - l.a * 3), amt LIMIT 1) q ORDER BY 1
+SELECT l.id, q.amt FROM l LEFT JOIN LATERAL (SELECT amt FROM pay ORDER BY abs(amt - l.id) DESC, amt DESC LIMIT 2) q ON true ORDER BY 1, 2

@@ -9,8 +9,8 @@ use datafusion::functions_window::row_number::row_number_udwf;
 use datafusion::logical_expr::expr::{Alias, WindowFunction};
 use datafusion::logical_expr::{
     Aggregate, BinaryExpr, Distinct, DistinctOn, Expr, ExprFunctionExt, ExprSchemable, FetchType, Filter, Join, JoinType, Limit,
-    LogicalPlan, LogicalPlanBuilder, Operator, Projection, SkipType, Sort, Union, Values, Window, WindowFunctionDefinition, cast, lit,
-    when,
+    LogicalPlan, LogicalPlanBuilder, Operator, Projection, SkipType, Sort, SortExpr, Union, Values, Window, WindowFunctionDefinition, cast,
+    lit, when,
 };
 
 use super::outside::{Outside, column_in};
@@ -113,6 +113,7 @@ impl Outside {
             other => (self.pushed(other)?, Vec::new()),
         };
         let kept: Vec<Expr> = input.schema().columns().into_iter().map(Expr::Column).collect();
+        let (input, order) = self.with_columns_of(input, order)?;
         let keys: Vec<Expr> = self.columns_in(input.schema())?.into_iter().map(Expr::Column).collect();
         let name = format!("number@{}", self.number);
         let number = Expr::from(WindowFunction::new(WindowFunctionDefinition::WindowUDF(row_number_udwf()), Vec::new()));
@@ -128,6 +129,21 @@ impl Outside {
             condition = condition.and(number_of.lt_eq(lit(last)));
         }
         rows.filter(condition)?.project(kept)?.build()
+    }
+
+    /// What rows are ordered by as columns of theirs: the planner loses track of orders that are computed from values outside.
+    fn with_columns_of(&self, input: LogicalPlan, order: Vec<SortExpr>) -> Result<(LogicalPlan, Vec<SortExpr>)> {
+        if order.iter().all(|key| matches!(key.expr, Expr::Column(_))) {
+            return Ok((input, order));
+        }
+        let mut exprs: Vec<Expr> = input.schema().columns().into_iter().map(Expr::Column).collect();
+        let mut by_columns = Vec::with_capacity(order.len());
+        for (at, key) in order.into_iter().enumerate() {
+            let name = format!("order@{}.{at}", self.number);
+            exprs.push(key.expr.clone().alias(&name));
+            by_columns.push(key.with_expr(Expr::Column(Column::from_name(name))));
+        }
+        Ok((LogicalPlanBuilder::from(input).project(exprs)?.build()?, by_columns))
     }
 
     fn groups(&self, plan: &LogicalPlan, aggregate: &Aggregate) -> Result<LogicalPlan> {
