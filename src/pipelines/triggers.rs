@@ -460,8 +460,8 @@ mod tests {
             assert!(due.lock().next.get(&(id, "TRIGGER ON UPDATE".to_owned())).copied().unwrap() >= until);
             now = until;
         }
-        // Forty failures are more than two hours: nothing spins.
-        assert!(now > 2 * 3600 * SECOND);
+        // Each wait is at least half of the longest, so these are more than an hour whatever chance says: nothing spins.
+        assert!(now > 3600 * SECOND);
         assert_eq!(due.lock().next.get(&(other, "TRIGGER ON UPDATE".to_owned())), Some(&0), "another pipeline is not held up");
         note_outcome(&due, id, Outcome::Done, now);
         assert!(due.lock().not_before.is_empty() && due.lock().failures.is_empty());
