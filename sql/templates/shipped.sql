@@ -2,7 +2,7 @@
 CREATE SCHEMA IF NOT EXISTS template;
 GRANT USAGE ON SCHEMA template TO PUBLIC;
 
-CREATE OR REPLACE TEMPLATE template.csv_to_table (
+CREATE TEMPLATE IF NOT EXISTS template.csv_to_table (
   conn CONNECTION, pattern text, target RELATION, key IDENTIFIER, every interval DEFAULT '1 hour', settle interval DEFAULT '2 seconds')
 COMMENT 'CSV files of a folder, each read once, into a table that keeps the last row of each key.'
 AS $$
@@ -11,7 +11,7 @@ AS $$
   INTO {{target}} UPSERT KEY ({{key}}) AS SELECT * FROM STREAM({{self}}_files);
 $$;
 
-CREATE OR REPLACE TEMPLATE template.csv_history (
+CREATE TEMPLATE IF NOT EXISTS template.csv_history (
   conn CONNECTION, pattern text, target RELATION, every interval DEFAULT '1 hour', settle interval DEFAULT '2 seconds')
 COMMENT 'CSV files of a folder, each read once, every row added to a table.'
 AS $$
@@ -20,7 +20,7 @@ AS $$
   INTO {{target}} APPEND AS SELECT * FROM STREAM({{self}}_files);
 $$;
 
-CREATE OR REPLACE TEMPLATE template.json_to_table (
+CREATE TEMPLATE IF NOT EXISTS template.json_to_table (
   conn CONNECTION, pattern text, target RELATION, key IDENTIFIER, every interval DEFAULT '1 hour', settle interval DEFAULT '2 seconds')
 COMMENT 'JSON files of a folder, each read once, into a table that keeps the last document of each key.'
 AS $$
@@ -29,7 +29,7 @@ AS $$
   INTO {{target}} UPSERT KEY ({{key}}) AS SELECT * FROM STREAM({{self}}_files);
 $$;
 
-CREATE OR REPLACE TEMPLATE template.database_table_to_table (
+CREATE TEMPLATE IF NOT EXISTS template.database_table_to_table (
   conn CONNECTION, source_table text, target RELATION, every interval DEFAULT '1 hour')
 COMMENT 'A table of a database, read whole each time; readers see the old copy until the new one is complete.'
 AS $$

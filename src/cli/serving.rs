@@ -79,7 +79,10 @@ impl Serving {
 
         let hub = Hub::open(config, clock).await?;
         let first_password = admin::ensure(hub.store().as_ref(), &data_dir, wanted.as_ref())?;
-        shipped::ensure(&hub).await?;
+        // A hub without them is a hub nevertheless: the next start tries again.
+        if let Err(error) = shipped::ensure(&hub).await {
+            tracing::warn!(error = %error.chain(), "the templates that come with the hub are missing");
+        }
         let stop = CancellationToken::new();
         let mut listeners = JoinSet::new();
         listeners.spawn_on(wire::serve_postgres(Arc::clone(&hub), pg, tls, stop.clone()), sockets.handle()?);
