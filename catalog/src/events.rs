@@ -21,6 +21,7 @@ pub const SCHEMA_CHANGED: &str = "hub.schema.changed";
 pub const ALERT_FIRING: &str = "hub.alert.firing";
 pub const ALERT_RESOLVED: &str = "hub.alert.resolved";
 pub const ALERT_FAILED: &str = "hub.alert.failed";
+pub const FILE_RECEIVED: &str = "hub.file.received";
 pub const SOURCE_DOWN: &str = "hub.source.down";
 pub const SOURCE_RECOVERED: &str = "hub.source.recovered";
 

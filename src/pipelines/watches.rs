@@ -24,6 +24,7 @@ const OWN_EVENTS: &[&str] = &[
     events::ALERT_FIRING,
     events::ALERT_RESOLVED,
     events::ALERT_FAILED,
+    events::FILE_RECEIVED,
     events::SOURCE_DOWN,
     events::SOURCE_RECOVERED,
 ];

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::row::{all, first, run, signed, word};
 use crate::error::Result;
 use crate::events::{self, Event, NewEvent};
-use crate::model::{Micros, ObjectId, Run, RunEnd, RunStatus};
+use crate::model::{FileEntry, Micros, ObjectId, Run, RunEnd, RunStatus};
 use crate::store::EventFilter;
 
 const COLUMNS: &str = "seq, id, time, type, source, subject, object_id, data";
@@ -110,6 +110,27 @@ pub(super) fn ended(db: &Connection, before: &Run, end: &RunEnd) -> Result<()> {
         data.extend(result);
     }
     insert(db, &about(before, kind, *ended_at, data))
+}
+
+/// New files of a source, or new versions of known ones, each an event.
+pub(super) fn received(db: &Connection, source: ObjectId, files: &[FileEntry]) -> Result<()> {
+    let name = "SELECT schema || '.' || name FROM objects WHERE id = ?1";
+    let subject: Option<String> = first(db, name, [source.0], |row| Ok(row.get(0)?))?;
+    for FileEntry { seq, file, seen_at, .. } in files {
+        let data = json!({ "path": file.path, "size": file.size, "etag": file.etag, "number": seq });
+        insert(
+            db,
+            &NewEvent {
+                time: *seen_at,
+                kind: events::FILE_RECEIVED.to_owned(),
+                source: events::HUB.to_owned(),
+                subject: subject.clone(),
+                object: Some(source),
+                data: data.to_string(),
+            },
+        )?;
+    }
+    Ok(())
 }
 
 fn about(run: &Run, kind: &str, time: Micros, data: Json) -> NewEvent {

@@ -336,10 +336,13 @@ impl Store for SqliteStore {
         if self.database.read(|db| Ok(files::unknown(db, source_id, seen)?.is_empty()))? {
             return Ok(Vec::new());
         }
-        self.database.write(|db| {
+        let work = |db: &Connection| {
             let unknown = files::unknown(db, source_id, seen)?;
-            files::enter(db, source_id, &unknown, now)
-        })
+            let entered = files::enter(db, source_id, &unknown, now)?;
+            events::received(db, source_id, &entered)?;
+            Ok(entered)
+        };
+        self.write_telling(work, |_| ())
     }
 
     fn files(&self, source_id: ObjectId, after: i64, to: Option<i64>, limit: Option<usize>) -> Result<Vec<FileEntry>> {
