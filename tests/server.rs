@@ -82,5 +82,8 @@ async fn parts_of_a_table_are_read_again() {
     assert_eq!(again("STARTING AT '2026-11-03 12:00'").await, "0 1 2 3 4 5 6 7 8 9");
     server.batch_execute("INSERT INTO weir_backfill.t VALUES (10, '2026-11-06')").await.expect("a row");
     assert_eq!(again("").await, "0 1 2 3 4 5 6 7 8 9 10", "the pipeline itself goes on where it was");
-    assert_eq!(value(&client, "SELECT string_agg(kind, ' ' ORDER BY kind) FROM hub.runs WHERE status = 'succeeded'").await, "backfill backfill backfill backfill manual manual");
+    assert_eq!(
+        value(&client, "SELECT string_agg(kind, ' ' ORDER BY kind) FROM hub.runs WHERE status = 'succeeded'").await,
+        "backfill backfill backfill backfill manual manual"
+    );
 }

@@ -378,7 +378,10 @@ fn no_sink(error: Error) -> Error {
     if error.code() != Code::UndefinedTable {
         return error;
     }
-    error.hint("INTO takes a table of the lake that is there already: CREATE TABLE makes one. Sinks for mail and HTTP are not built yet.".to_owned())
+    error.hint(
+        "INTO takes a table of the lake that is there already: CREATE TABLE makes one. Sinks for mail and HTTP are not built yet."
+            .to_owned(),
+    )
 }
 
 /// Only those who listen are told that it is over.

@@ -72,7 +72,8 @@ async fn is_whole(hub: &Hub, files: usize, when: &str) {
     assert_eq!(hub.value(twice).await, "0", "{when}: records that are in the table twice");
     let both = format!("SELECT count(*) FROM crash.t JOIN hub.dead_letters d ON {same} WHERE d.status = 'open'");
     assert_eq!(hub.value(&both).await, "0", "{when}: records that are in the table and wait as well");
-    let nowhere = format!("SELECT count(*) FROM hub.dead_letters d LEFT JOIN crash.t ON {same} WHERE d.status = 'replayed' AND t.id IS NULL");
+    let nowhere =
+        format!("SELECT count(*) FROM hub.dead_letters d LEFT JOIN crash.t ON {same} WHERE d.status = 'replayed' AND t.id IS NULL");
     assert_eq!(hub.value(&nowhere).await, "0", "{when}: records that are said to be back and are not in the table");
     let all = "SELECT (SELECT count(*) FROM crash.t) + (SELECT count(*) FROM hub.dead_letters WHERE status = 'open')";
     assert_eq!(hub.value(all).await, (files * RECORDS).to_string(), "{when}: records in the table and among the letters");
