@@ -47,6 +47,14 @@ impl Hub {
         Self { process, address, folder, settings }
     }
 
+    /// On a data folder that is put there first.
+    pub fn start_on(put: impl FnOnce(&Path)) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        put(folder.path());
+        let (process, address) = serve(folder.path(), &[]);
+        Self { process, address, folder, settings: Vec::new() }
+    }
+
     /// Ends the hub as a power cut does, and starts it again on the same data.
     pub fn kill_and_start(&mut self) {
         let _ = self.process.kill();

@@ -21,8 +21,12 @@ pub const SCHEMA_CHANGED: &str = "hub.schema.changed";
 pub const ALERT_FIRING: &str = "hub.alert.firing";
 pub const ALERT_RESOLVED: &str = "hub.alert.resolved";
 pub const ALERT_FAILED: &str = "hub.alert.failed";
+pub const FILE_RECEIVED: &str = "hub.file.received";
 pub const SOURCE_DOWN: &str = "hub.source.down";
 pub const SOURCE_RECOVERED: &str = "hub.source.recovered";
+
+/// What stands for `hub.events` among the inputs and offsets of pipelines; no object has this number.
+pub const RELATION: ObjectId = ObjectId(-1);
 
 /// An event that is logged.
 #[derive(Debug, Clone, PartialEq)]

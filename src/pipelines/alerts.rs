@@ -303,6 +303,7 @@ impl Runner {
             range: None,
             trigger: format!("ALERT {}", alert.full_name()),
             requested_by: alert.owner.clone(),
+            sending: None,
             marks: vec![TriggerMark { pipeline_id: alert.id, trigger, state: json!({ "number": act.number }) }],
         };
         self.order_later(order).await.map(drop)
@@ -353,7 +354,7 @@ impl Runner {
         schema: &str,
         definitions: &dyn Definitions,
     ) -> Result<Object> {
-        let table = watches::named(Kind::Table, target, schema, definitions).map_err(|error| no_sink(error, target))?;
+        let table = watches::named(Kind::Table, target, schema, definitions).map_err(no_sink)?;
         if table.kind != Kind::Table {
             let message = format!("{} \"{}\" is not a table", table.kind.noun(), table.full_name());
             return Err(Error::new(Code::WrongType, message).at(target.position()));
@@ -373,15 +374,12 @@ fn used(planned: &Planned, definitions: &dyn Definitions) -> Result<Vec<Object>>
     Ok(found)
 }
 
-/// Where nothing of that name is, a sink is meant as likely as a table.
-fn no_sink(error: Error, target: &Name) -> Error {
+/// Where nothing of that name is, a sink may be meant.
+fn no_sink(error: Error) -> Error {
     if error.code() != Code::UndefinedTable {
         return error;
     }
-    Error::new(Code::NotSupported, "sinks are not built yet")
-        .detail(format!("There is no table \"{target}\"."))
-        .hint("INTO takes a table of the lake.".to_owned())
-        .at(target.position())
+    error.hint("INTO takes a table of the lake that is there already: CREATE TABLE makes one. Sinks for mail and HTTP are not built yet.".to_owned())
 }
 
 /// Only those who listen are told that it is over.

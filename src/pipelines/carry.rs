@@ -24,8 +24,8 @@ pub(super) fn carry(plan: &LogicalPlan) -> DfResult<LogicalPlan> {
             let input = carry(&projection.input)?;
             let Some((source, position)) = carried(input.schema()) else { return Ok(plan.clone()) };
             let mut exprs = projection.expr.clone();
-            exprs.push(Expr::Column(source).alias(CARRIED_SOURCE));
-            exprs.push(Expr::Column(position).alias(CARRIED_POSITION));
+            // As they are called below: above an unnest the planner takes an alias of the same name for a second column.
+            exprs.extend([source, position].map(Expr::Column));
             Ok(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(input))?))
         }
         LogicalPlan::Union(union) => {
@@ -41,6 +41,7 @@ pub(super) fn carry(plan: &LogicalPlan) -> DfResult<LogicalPlan> {
         | LogicalPlan::Sort(_)
         | LogicalPlan::Limit(_)
         | LogicalPlan::Window(_)
+        | LogicalPlan::Unnest(_)
         | LogicalPlan::Repartition(_) => rebuilt(plan),
         LogicalPlan::Join(_) => joined(plan),
         _ => Ok(plan.clone()),

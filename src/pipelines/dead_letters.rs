@@ -192,7 +192,7 @@ pub(super) async fn reopen(engine: &Engine, scope: &Scope, replay: Uuid, landed:
     for output in landed {
         predicate = predicate.and(column("output").not_eq(lit(output.as_str())));
     }
-    let rows = Matching { session: &state, relation: TableReference::bare(NAME.1), predicate: Some(predicate) };
+    let rows = Matching { session: &state, relation: TableReference::bare(NAME.1), predicate: Some(predicate), key: &[] };
     table.update(&[("status".to_owned(), lit("open"))], &rows, None, facts).await.map(|_| ())
 }
 
@@ -204,7 +204,7 @@ pub(super) async fn sweep(engine: &Engine, scope: &Scope, pipeline: &str, before
     let predicate = column("pipeline").eq(lit(pipeline)).and(settled).and(column("first_seen").lt(lit(moment)));
     let state = engine.state(scope);
     let table = engine.lake().table(LOCATION).await?;
-    let rows = Matching { session: &state, relation: TableReference::bare(NAME.1), predicate: Some(predicate) };
+    let rows = Matching { session: &state, relation: TableReference::bare(NAME.1), predicate: Some(predicate), key: &[] };
     table.delete(&rows, None, facts).await.map(|done| done.rows.deleted)
 }
 
@@ -212,7 +212,7 @@ async fn void_where(engine: &Engine, scope: &Scope, which: Expr, facts: &Facts) 
     let state = engine.state(scope);
     let table = engine.lake().table(LOCATION).await?;
     let predicate = which.and(Expr::Column(Column::new(Some(NAME.1), "status")).eq(lit("open")));
-    let rows = Matching { session: &state, relation: TableReference::bare(NAME.1), predicate: Some(predicate) };
+    let rows = Matching { session: &state, relation: TableReference::bare(NAME.1), predicate: Some(predicate), key: &[] };
     table.update(&[("status".to_owned(), lit("void"))], &rows, None, facts).await.map(|_| ())
 }
 

@@ -1,7 +1,8 @@
 //! REPLAY under `kill -9`: a record is in exactly one place, in the table or among the open dead letters, whenever the hub dies.
 //!
-//! One file has records that fail in each of the three stages. Some are repaired by hand, a replay is begun, the hub is killed in the middle of it and
-//! started again; then every record is looked for in both places. WEIR_CRASH_KILLS and WEIR_CRASH_SEED mean what they mean in the other test.
+//! Files have records that fail in each of the three stages. Some are repaired by hand, a replay is begun, the hub is killed in the middle of it and
+//! started again; then every record is looked for in both places. There is a new file every few kills, so that there is always something to put
+//! back. WEIR_CRASH_KILLS and WEIR_CRASH_SEED mean what they mean in the other test.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,10 +11,13 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::hub::{Hub, Place, until};
-use super::{KILLS, LIMIT, number};
+use super::{KILLS, number};
 
-/// Records of the file; of every four one is good.
+/// Records of a file; of every four one is good.
 const RECORDS: usize = 240;
+
+/// Kills that one file is enough for: each puts back about a fifth of what waits.
+const KILLS_PER_FILE: usize = 10;
 
 /// Where a run of letters can die.
 const POINTS: &[&str] = &["run.frozen", "run.executed", "deadletters.committed", "target.committed", "run.finished"];
@@ -21,11 +25,12 @@ const POINTS: &[&str] = &["run.frozen", "run.executed", "deadletters.committed",
 /// The longest life of a hub after its replay was begun.
 const LIFE_MS: u64 = 400;
 
-/// Record `n` stands in line `n + 1`. What is wrong with it depends on `n % 4`.
-fn file() -> String {
+/// Record `n` of a file, from 1 on, stands in line `n + 1`; the numbers go on from file to file. What is wrong with it depends on `n % 4`.
+fn put_file(place: &Place, file: usize) {
     let mut text = "id,total\n".to_owned();
-    for id in 1..=RECORDS {
-        let total = match id % 4 {
+    for n in 1..=RECORDS {
+        let id = (file - 1) * RECORDS + n;
+        let total = match n % 4 {
             0 => "10",
             1 => "ten",
             2 => "0",
@@ -33,7 +38,7 @@ fn file() -> String {
         };
         let _ = writeln!(text, "{id},{total}");
     }
-    text
+    std::fs::write(format!("{}/csv/{file}.csv", place.inbox()), text).expect("the file");
 }
 
 fn script(inbox: &str) -> String {
@@ -52,23 +57,25 @@ fn script(inbox: &str) -> String {
 fn repair(choice: u32) -> String {
     let chosen = format!("pipeline = 'crash.load' AND status = 'open' AND (source_position * 7 + {choice}) % 5 = 0");
     format!(
-        "UPDATE hub.dead_letters SET raw = ((source_position - 1)::text || ',10')::bytea WHERE {chosen} AND stage = 'decode';
+        "UPDATE hub.dead_letters SET raw = (((regexp_match(source, '(\\d+)\\.csv$'))[1]::int - 1) * {RECORDS} + source_position - 1 || ',10')::bytea
+         WHERE {chosen} AND stage = 'decode';
          UPDATE hub.dead_letters SET record = jsonb_set(record, '{{total}}', '10') WHERE {chosen} AND stage = 'transform';
          UPDATE hub.dead_letters SET record = jsonb_set(record, '{{share}}', '10') WHERE {chosen} AND stage = 'validate'"
     )
 }
 
-/// Every record once: in the table, or as an open letter.
-async fn is_whole(hub: &Hub, when: &str) {
+/// Every record of so many files once: in the table, or as an open letter.
+async fn is_whole(hub: &Hub, files: usize, when: &str) {
+    let same = format!("d.source LIKE '%/' || (t.id - 1) / {RECORDS} + 1 || '.csv' AND d.source_position = (t.id - 1) % {RECORDS} + 2");
     hub.until("SELECT count(*) FROM hub.runs WHERE status IN ('queued', 'running')", "0").await;
     let twice = "SELECT count(*) FROM (SELECT id FROM crash.t GROUP BY id HAVING count(*) > 1) AS twice";
     assert_eq!(hub.value(twice).await, "0", "{when}: records that are in the table twice");
-    let both = "SELECT count(*) FROM crash.t JOIN hub.dead_letters d ON d.source_position = t.id + 1 WHERE d.status = 'open'";
-    assert_eq!(hub.value(both).await, "0", "{when}: records that are in the table and wait as well");
-    let nowhere = "SELECT count(*) FROM hub.dead_letters d LEFT JOIN crash.t ON d.source_position = t.id + 1 WHERE d.status = 'replayed' AND t.id IS NULL";
-    assert_eq!(hub.value(nowhere).await, "0", "{when}: records that are said to be back and are not in the table");
+    let both = format!("SELECT count(*) FROM crash.t JOIN hub.dead_letters d ON {same} WHERE d.status = 'open'");
+    assert_eq!(hub.value(&both).await, "0", "{when}: records that are in the table and wait as well");
+    let nowhere = format!("SELECT count(*) FROM hub.dead_letters d LEFT JOIN crash.t ON {same} WHERE d.status = 'replayed' AND t.id IS NULL");
+    assert_eq!(hub.value(&nowhere).await, "0", "{when}: records that are said to be back and are not in the table");
     let all = "SELECT (SELECT count(*) FROM crash.t) + (SELECT count(*) FROM hub.dead_letters WHERE status = 'open')";
-    assert_eq!(hub.value(all).await, RECORDS.to_string(), "{when}: records in the table and among the letters");
+    assert_eq!(hub.value(all).await, (files * RECORDS).to_string(), "{when}: records in the table and among the letters");
 }
 
 /// Begins a replay and lets the hub die in it.
@@ -104,18 +111,27 @@ async fn a_record_is_in_one_place_whenever_a_replay_is_killed() {
     eprintln!("WEIR_CRASH_SEED={seed} WEIR_CRASH_KILLS={kills}");
     let place = Place::new();
     let mut rng = StdRng::seed_from_u64(seed);
-    std::fs::write(format!("{}/csv/1.csv", place.inbox()), file()).expect("the file");
+    put_file(&place, 1);
     let mut hub = Hub::start(&place, None);
     hub.ready().await;
     hub.run(&script(&place.inbox())).await;
-    is_whole(&hub, "at first").await;
+    is_whole(&hub, 1, "at first").await;
     hub.kill();
+    let mut files = 1;
     for kill in 1..=kills {
+        if kill.is_multiple_of(KILLS_PER_FILE) {
+            files += 1;
+            put_file(&place, files);
+            let mut hub = Hub::start(&place, None);
+            hub.ready().await;
+            hub.run("RUN PIPELINE crash.load").await;
+            hub.kill();
+        }
         let how = replay_and_die(&place, &mut rng, kill).await;
         eprintln!("{how}");
         let mut hub = Hub::start(&place, None);
         hub.ready().await;
-        is_whole(&hub, &format!("seed {seed}, {how}")).await;
+        is_whole(&hub, files, &format!("seed {seed}, {how}")).await;
         hub.kill();
     }
     let mut hub = Hub::start(&place, None);
@@ -124,9 +140,9 @@ async fn a_record_is_in_one_place_whenever_a_replay_is_killed() {
         hub.run(&repair(choice)).await;
     }
     hub.run("REPLAY PIPELINE crash.load").await;
-    is_whole(&hub, "at the end").await;
-    assert_eq!(hub.value("SELECT count(DISTINCT id) FROM crash.t").await, RECORDS.to_string());
-    assert!(until(LIMIT, async || place.taken_up() > 0).await, "seed {seed}: no kill met a run, so nothing was tried");
+    is_whole(&hub, files, "at the end").await;
+    assert_eq!(hub.value("SELECT count(DISTINCT id) FROM crash.t").await, (files * RECORDS).to_string());
+    assert!(place.taken_up() * 10 >= kills, "seed {seed}: only {} of {kills} kills met a run", place.taken_up());
     hub.stop().await;
 }
 
@@ -138,7 +154,7 @@ async fn a_replay_that_fails_leaves_its_letters_open() {
         return;
     }
     let place = Place::new();
-    std::fs::write(format!("{}/csv/1.csv", place.inbox()), file()).expect("the file");
+    put_file(&place, 1);
     let mut hub = Hub::start(&place, Some("target.refused=1*off->return"));
     hub.ready().await;
     hub.run(&script(&place.inbox())).await;
@@ -146,13 +162,13 @@ async fn a_replay_that_fails_leaves_its_letters_open() {
         hub.run(&repair(choice)).await;
     }
     assert!(hub.try_run("REPLAY PIPELINE crash.load").await.is_err(), "the table refuses");
-    is_whole(&hub, "after a replay that failed").await;
+    is_whole(&hub, 1, "after a replay that failed").await;
     assert_eq!(hub.value("SELECT count(*) FROM crash.t").await, (RECORDS / 4).to_string(), "nothing came back");
     hub.kill();
     let mut hub = Hub::start(&place, None);
     hub.ready().await;
     hub.run("REPLAY PIPELINE crash.load").await;
-    is_whole(&hub, "after the next").await;
+    is_whole(&hub, 1, "after the next").await;
     assert_eq!(hub.value("SELECT count(*) FROM crash.t").await, RECORDS.to_string(), "all are back");
     hub.stop().await;
 }

@@ -3,14 +3,10 @@
 //! What a server says of its columns counts for all rows: where one is gone or is something else, nothing can be read until somebody decides,
 //! and nothing is passed over meanwhile.
 
-#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-
-use std::fmt::Write as _;
-
 use tokio_postgres::Client;
 
 use super::{POLICIES, Wrong, adds_up, number, outcome, run};
-use crate::hub::Hub;
+use crate::server::with_server;
 
 struct Change {
     name: &'static str,
@@ -231,40 +227,6 @@ const CHANGES: &[Change] = &[
         ],
     },
 ];
-
-/// A server with an empty schema, and a hub that knows it. None when there is no server to test against.
-async fn with_server(schema: &str) -> Option<(Client, Hub, Client)> {
-    let Ok(url) = std::env::var("WEIR_TEST_POSTGRES") else {
-        assert!(std::env::var_os("WEIR_TEST_SERVICES").is_none(), "WEIR_TEST_POSTGRES is not set");
-        eprintln!("skipped: WEIR_TEST_POSTGRES is not set");
-        return None;
-    };
-    let url = url::Url::parse(&url).expect("the address of a server");
-    let (server, connection) = tokio_postgres::connect(url.as_str(), tokio_postgres::NoTls).await.expect("a server");
-    drop(tokio::spawn(connection));
-    let fresh = format!("SET client_min_messages TO error; DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}");
-    server.batch_execute(&fresh).await.expect("a schema of its own");
-    let hub = Hub::start();
-    let (client, _) = hub.connect().await;
-    let mut options = String::new();
-    let given = [
-        ("host", url.host_str().expect("a host").to_owned()),
-        ("port", url.port().expect("a port").to_string()),
-        ("user", url.username().to_owned()),
-        ("database", url.path().trim_start_matches('/').to_owned()),
-        ("sslmode", "disable".to_owned()),
-    ];
-    for (key, value) in given {
-        let _ = write!(options, "{key} = '{value}', ");
-    }
-    let password = url.password().expect("a password");
-    let sql = format!(
-        "CREATE SCHEMA m; CREATE SECRET m.password AS '{password}'; \
-         CREATE CONNECTION m.pg TYPE postgres WITH ({options}password = SECRET m.password)"
-    );
-    client.batch_execute(&sql).await.expect("a connection");
-    Some((server, hub, client))
-}
 
 async fn make(client: &Client, schema: &str, name: &str, policy: &str) {
     let sql = format!(

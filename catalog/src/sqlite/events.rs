@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::row::{all, first, run, signed, word};
 use crate::error::Result;
 use crate::events::{self, Event, NewEvent};
-use crate::model::{Micros, ObjectId, Run, RunEnd, RunStatus};
+use crate::model::{FileEntry, Micros, ObjectId, Run, RunEnd, RunStatus};
 use crate::store::EventFilter;
 
 const COLUMNS: &str = "seq, id, time, type, source, subject, object_id, data";
@@ -33,6 +33,14 @@ pub(super) fn newest(db: &Connection) -> Result<i64> {
 pub(super) fn last_at(db: &Connection, at: Micros) -> Result<i64> {
     let sql = "SELECT seq FROM events WHERE time <= ?1 ORDER BY seq DESC LIMIT 1";
     Ok(first(db, sql, [at], |row| Ok(row.get(0)?))?.unwrap_or(0))
+}
+
+/// The number up to which events are gone.
+pub(super) fn forgotten(db: &Connection) -> Result<i64> {
+    match first(db, "SELECT seq FROM events ORDER BY seq LIMIT 1", [], |row| Ok(row.get::<_, i64>(0)?))? {
+        Some(oldest) => Ok(oldest - 1),
+        None => newest(db),
+    }
 }
 
 /// In the order they happened.
@@ -62,9 +70,11 @@ pub(super) fn list(db: &Connection, filter: &EventFilter) -> Result<Vec<Event>> 
 
 /// Takes away the oldest that are older than `before` and not behind `to`; looks at `limit` of them at most. Tells how many went.
 pub(super) fn forget(db: &Connection, before: Micros, to: i64, limit: usize) -> Result<usize> {
-    // The numbers follow the time closely: what is old stands first.
-    let sql = "DELETE FROM events WHERE seq IN (SELECT seq FROM
-        (SELECT seq, time FROM events WHERE seq <= ?2 ORDER BY seq LIMIT ?3) WHERE time < ?1)";
+    // The numbers follow the time closely: what is old stands first. Where they do not, none goes before one that stays: readers of the log
+    // know by the oldest number what is gone.
+    let sql = "WITH first AS (SELECT seq, time FROM events WHERE seq <= ?2 ORDER BY seq LIMIT ?3)
+        DELETE FROM events WHERE seq IN (SELECT seq FROM first
+            WHERE seq < coalesce((SELECT min(seq) FROM first WHERE time >= ?1), 9223372036854775807))";
     run(db, sql, params![before, to, signed(limit as u64)?])
 }
 
@@ -110,6 +120,27 @@ pub(super) fn ended(db: &Connection, before: &Run, end: &RunEnd) -> Result<()> {
         data.extend(result);
     }
     insert(db, &about(before, kind, *ended_at, data))
+}
+
+/// New files of a source, or new versions of known ones, each an event.
+pub(super) fn received(db: &Connection, source: ObjectId, files: &[FileEntry]) -> Result<()> {
+    let name = "SELECT schema || '.' || name FROM objects WHERE id = ?1";
+    let subject: Option<String> = first(db, name, [source.0], |row| Ok(row.get(0)?))?;
+    for FileEntry { seq, file, seen_at, .. } in files {
+        let data = json!({ "path": file.path, "size": file.size, "etag": file.etag, "number": seq });
+        insert(
+            db,
+            &NewEvent {
+                time: *seen_at,
+                kind: events::FILE_RECEIVED.to_owned(),
+                source: events::HUB.to_owned(),
+                subject: subject.clone(),
+                object: Some(source),
+                data: data.to_string(),
+            },
+        )?;
+    }
+    Ok(())
 }
 
 fn about(run: &Run, kind: &str, time: Micros, data: Json) -> NewEvent {

@@ -295,6 +295,10 @@ impl Store for SqliteStore {
         self.database.read(|db| events::last_at(db, at))
     }
 
+    fn forgotten_events(&self) -> Result<i64> {
+        self.database.read(events::forgotten)
+    }
+
     fn forget_events(&self, before: Micros, to: i64, limit: usize) -> Result<usize> {
         self.database.write(|db| events::forget(db, before, to, limit))
     }
@@ -336,10 +340,13 @@ impl Store for SqliteStore {
         if self.database.read(|db| Ok(files::unknown(db, source_id, seen)?.is_empty()))? {
             return Ok(Vec::new());
         }
-        self.database.write(|db| {
+        let work = |db: &Connection| {
             let unknown = files::unknown(db, source_id, seen)?;
-            files::enter(db, source_id, &unknown, now)
-        })
+            let entered = files::enter(db, source_id, &unknown, now)?;
+            events::received(db, source_id, &entered)?;
+            Ok(entered)
+        };
+        self.write_telling(work, |_| ())
     }
 
     fn files(&self, source_id: ObjectId, after: i64, to: Option<i64>, limit: Option<usize>) -> Result<Vec<FileEntry>> {
