@@ -10,6 +10,7 @@ mod contract;
 mod failure;
 mod files;
 mod filters;
+mod floats;
 mod history;
 mod lake;
 mod log;
@@ -34,6 +35,7 @@ mod tests;
 
 pub use compact::Effort;
 pub use contract::{Committed, Facts, Token, UpsertSpec};
+pub use floats::by_value;
 pub use lake::{Lake, Scratch, location};
 pub use planner::query_planner;
 pub use rewrite::Matching;

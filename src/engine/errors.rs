@@ -172,7 +172,7 @@ fn classify(error: &DataFusionError) -> Error {
         DataFusionError::Plan(text) => classify_plan(text),
         DataFusionError::Execution(text) => classify_execution(text),
         // A sub-query that could not be joined to the row it refers to.
-        DataFusionError::NotImplemented(text) if text.contains("OuterReferenceColumn") || text.contains("ScalarSubquery(") => {
+        DataFusionError::NotImplemented(text) if is_about_query(text) => {
             Error::new(Code::NotSupported, "this form of a correlated subquery is not supported")
                 .hint("Write it as a join, or with the condition as an equality.".to_owned())
         }
@@ -244,6 +244,11 @@ fn invalid_regex(text: &str) -> Error {
     Error::new(Code::InvalidRegex, format!("invalid regular expression: {reason}"))
 }
 
+/// Whether an expression that holds a sub-query came to where rows are computed.
+fn is_about_query(text: &str) -> bool {
+    ["OuterReferenceColumn", "ScalarSubquery(", "InSubquery(", "Exists(Exists"].iter().any(|word| text.contains(word))
+}
+
 /// What the planner says of places and groups, by the words it begins with.
 const REFERENCES: &[(&str, Code)] = &[
     ("Order by column out of bounds", Code::InvalidReference),
@@ -273,6 +278,9 @@ fn in_its_words(text: &str) -> Option<Error> {
     }
     if text.contains("subquery should only return one column") {
         return Some(Error::new(Code::Syntax, "subquery must return only one column"));
+    }
+    if text.contains("orrelated scalar subquery can only be used") {
+        return Some(Error::new(Code::NotSupported, "this form of a correlated subquery is not supported"));
     }
     if text.contains("LIMIT must be >= 0") {
         return Some(Error::new(Code::InvalidLimit, "LIMIT must not be negative"));

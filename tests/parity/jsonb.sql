@@ -84,3 +84,7 @@ SELECT e FROM jsonb_array_elements('[1,2]') e
 SELECT j.id, e->>'b', e.value FROM j, jsonb_array_elements(jsonb_build_array(j.j)) e WHERE j.id = 1 ORDER BY 1
 SELECT x FROM jsonb_array_elements_text('["a","b"]') x WHERE x <> 'a'
 SELECT f FROM jsonb_array_elements('[[1,2],[3]]') e, jsonb_array_elements(e) f ORDER BY f::int
+SELECT 'null'::jsonb::int
+SELECT '1'::jsonb::int, '1.5'::jsonb::numeric, 'true'::jsonb::bool
+SELECT '"a"'::jsonb::int
+SELECT 'true'::jsonb::int

@@ -56,3 +56,27 @@ SELECT 10 / 3 * 3, 10 / 3.0 * 3, (10 / 3)::numeric / 2
 SELECT 100 * 15 / 7.0, 100.0 * 2 / 3, round(100.0 * 2 / 3, 2)
 SELECT 1::bigint / 2, 7::smallint / 2::smallint, 7 / 2::bigint
 SELECT i::float8 / 3, i / 3 FROM t WHERE id = 1
+SELECT log(0)
+SELECT log(2.0, 0)
+SELECT log(0.0)
+SELECT ln(0)
+SELECT log(-1)
+SELECT log(10, 0.0)
+SELECT log(1.0, 5.0)
+SELECT sin('Infinity'::float8)
+SELECT cos('-Infinity'::float8)
+SELECT tan('Infinity'::float8)
+SELECT power('-Infinity'::float8, 3), power('-Infinity'::float8, 2), power('-Infinity'::float8, -3), power('-Infinity'::float8, 0.5), power('NaN'::float8, 0), power(1, 'NaN'::float8), power('Infinity'::float8, -1)
+SELECT power(0::float8, '-Infinity'::float8)
+SELECT sqrt(-1)
+SELECT sqrt(-1::float8)
+SELECT lcm(2147483647, 2147483646)
+SELECT lcm(9223372036854775807, 2)
+SELECT lcm(4, 6), gcd(12, 18), lcm(0, 5), gcd(-4, 6), lcm(-4, 6)
+SELECT gcd(-2147483648, 0)
+SELECT 1::smallint << 15
+SELECT 1 << 31, 1 << 32, 1::bigint << 40, (-1) >> 1, 1 << 33
+SELECT to_char(0.5, 'FM9.9'), to_char(0.5, '9.9'), to_char(5.0, 'FM9.9'), to_char(12.34, 'FM990.09'), to_char(0, 'FM9.9'), to_char(-0.5, 'FM9.9'), to_char(0.1, 'FM0.9'), to_char(1234.5, 'FM9,999.99')
+SELECT ceil(9.99::numeric(3,2)), floor(-9.99::numeric(3,2)), ceil(0.5::numeric(1,1)), floor(-0.5::numeric(1,1)), round(9.99::numeric(3,2)), round(9.99::numeric(3,2), 1), trunc(9.99::numeric(3,2))
+SELECT ceil(m), floor(m) FROM t ORDER BY id
+SELECT to_hex(255), to_hex(-1), to_hex(-1::bigint)
