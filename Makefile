@@ -13,7 +13,7 @@ TARGET   := $(or $(CARGO_TARGET_DIR),target)
 help:
 	@echo "make demo        build, load a made-up shop, leave the hub running for psql"
 	@echo "make test        all tests, against real servers that are started and stopped here"
-	@echo "make test-long   the crash tests with 200 kills, that of replays with 1,000: half an hour"
+	@echo "make test-long   the crash tests with 200 kills, that of replays with 1,000"
 	@echo "make lint        format and clippy"
 	@echo "make services    start the test servers and print how to reach them (make services-down stops them)"
 	@echo "make release     the binary to run for real: $(TARGET)/release/weir"
@@ -32,7 +32,7 @@ test: lint
 	$(CARGO) build --locked --workspace --all-targets $(FEATURES)
 	tests/services/run $(CARGO) test --locked --workspace $(FEATURES)
 
-# Fewer than one kill in a hundred meets a rare moment; so now and then many.
+# Rare moments want many kills.
 test-long:
 	$(CARGO) build --locked --workspace --all-targets $(FEATURES)
 	WEIR_CRASH_KILLS=200 tests/services/run $(CARGO) test --locked $(FEATURES) --test it -- --nocapture crash::exactly_once crash::the_checker

@@ -50,7 +50,7 @@ AS $$
   FROM CONNECTION {{conn}} FORMAT csv (header = true, delimiter = ';')
   WITH (path = {{pattern}}, settle = '0 s', poll = '1 s');
 
-  CREATE PIPELINE {{self}} TRIGGER ON UPDATE
+  CREATE PIPELINE {{self}}
   INTO {{target}} UPSERT KEY (partner, sku) SEQUENCE BY valid_from
     CONSTRAINT has_a_price EXPECT (price > 0)
   AS SELECT {{partner}} AS partner, sku, price, valid_from FROM STREAM({{self}}_files);

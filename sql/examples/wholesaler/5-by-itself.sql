@@ -1,5 +1,7 @@
 -- From here on nobody types RUN: files start what reads them, and that starts the rest.
 ALTER PIPELINE crm.load_customers ADD TRIGGER ON UPDATE;
+ALTER PIPELINE partner.norte ADD TRIGGER ON UPDATE;
+ALTER PIPELINE partner.sur ADD TRIGGER ON UPDATE;
 ALTER PIPELINE erp.nightly ADD TRIGGER ON UPDATE OF ALL erp.article_files, erp.movement_files;   -- only when both files are there
 ALTER PIPELINE shop.load_orders ADD TRIGGER ON UPDATE;
 ALTER PIPELINE stock.compute_levels ADD TRIGGER AFTER PIPELINE erp.nightly;
