@@ -24,7 +24,7 @@ pub(super) fn carry(plan: &LogicalPlan) -> DfResult<LogicalPlan> {
             let input = carry(&projection.input)?;
             let Some((source, position)) = carried(input.schema()) else { return Ok(plan.clone()) };
             let mut exprs = projection.expr.clone();
-            // As they are called below: above an unnest the planner takes an alias of the same name for a second column.
+            // As they are called below: see `lift`.
             exprs.extend([source, position].map(Expr::Column));
             Ok(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(input))?))
         }
@@ -107,13 +107,11 @@ fn lift(scan: &TableScan) -> DfResult<Option<LogicalPlan>> {
         None => (0..stream_columns(&schema)).collect(),
     };
     let projection: Vec<usize> = visible.iter().copied().chain([source, position]).collect();
-    let lifted =
-        LogicalPlanBuilder::scan_with_filters(scan.table_name.clone(), provider_as_source(whole), Some(projection), scan.filters.clone())?
-            .build()?;
-    let mut exprs: Vec<Expr> = scan.projected_schema.columns().into_iter().map(Expr::Column).collect();
-    exprs.push(Expr::Column(Column::new(Some(scan.table_name.clone()), CARRIED_SOURCE)).alias(CARRIED_SOURCE));
-    exprs.push(Expr::Column(Column::new(Some(scan.table_name.clone()), CARRIED_POSITION)).alias(CARRIED_POSITION));
-    Ok(Some(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(lifted))?)))
+    // The scan alone, under the names it gives: the optimizer merges projections, and takes an alias of a column that is passed on as well for a
+    // second one of that name.
+    LogicalPlanBuilder::scan_with_filters(scan.table_name.clone(), provider_as_source(whole), Some(projection), scan.filters.clone())?
+        .build()
+        .map(Some)
 }
 
 fn stream_columns(whole: &arrow::datatypes::Schema) -> usize {
