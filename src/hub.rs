@@ -16,7 +16,7 @@ use crate::delta::{Lake, Scratch};
 use crate::engine::{Engine, EngineLimits, drop_left_over};
 use crate::error::{Code, Error, Result};
 use crate::pipelines::{self, ExportTo, Runner, RunnerLimits};
-use crate::stores;
+use crate::stores::{self, Spool};
 
 /// The one database of a hub.
 const DATABASE: &str = "weir";
@@ -57,7 +57,8 @@ impl Hub {
         pipelines::dead_letters::ensure(&engine).await?;
         let export = ExportTo { file: config.openlineage_file.clone(), url: config.openlineage_url.clone() };
         let limits = RunnerLimits { workers: config.workers, keep_events: config.keep_events, maintenance: config.maintenance };
-        let runner = Runner::start(Arc::clone(&engine), clock.clone(), limits, &export);
+        let spool = Spool::open(config.data_dir.join("uploads"))?;
+        let runner = Runner::start(Arc::clone(&engine), clock.clone(), limits, spool, &export);
         Ok(Arc::new(Hub { store, lake, engine, runner, clock, config }))
     }
 

@@ -22,4 +22,4 @@ mod wire;
 
 pub use cli::run;
 pub use pipelines::fail_points::arm as arm_fail_points;
-pub use pipelines::{FAIL_POINTS, SYNC_POINTS};
+pub use pipelines::{FAIL_POINTS, SYNC_POINTS, UPLOAD_POINTS};

@@ -29,4 +29,6 @@ mod roles;
 mod server;
 mod sessions;
 mod slt;
+mod streams;
 mod tidy;
+mod uploads;

@@ -149,6 +149,7 @@ const MATRIX: &[(&str, &[&str], &str)] = &[
     ),
     // Pipelines.
     ("RUN PIPELINE s.p", &[LOOK, "EXECUTE ON PIPELINE s.p"], ""),
+    ("COPY PIPELINE s.p FROM STDIN", &[LOOK, "EXECUTE ON PIPELINE s.p"], ""),
     ("SELECT * FROM hub.run('s.p')", &[LOOK, "EXECUTE ON PIPELINE s.p"], ""),
     ("RUN PIPELINE s.p DRY RUN", &[LOOK, "EXECUTE ON PIPELINE s.p", "SELECT ON PIPELINE s.p"], ""),
     ("! RUN PIPELINE s.p DRY RUN", &[LOOK, "EXECUTE ON PIPELINE s.p", "SELECT ON PIPELINE s.p"], ""),

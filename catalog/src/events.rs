@@ -25,6 +25,9 @@ pub const FILE_RECEIVED: &str = "hub.file.received";
 pub const SOURCE_DOWN: &str = "hub.source.down";
 pub const SOURCE_RECOVERED: &str = "hub.source.recovered";
 
+/// What stands for `hub.events` among the inputs and offsets of pipelines; no object has this number.
+pub const RELATION: ObjectId = ObjectId(-1);
+
 /// An event that is logged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {

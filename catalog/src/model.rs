@@ -118,6 +118,9 @@ pub struct PipelineBody {
     /// Those of the other outputs, in their order.
     #[serde(default)]
     pub more_targets: Vec<ObjectId>,
+    /// Where names without a schema are looked for, if not in its own schema: of a temporary pipeline the path of its session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search_path: Option<Vec<String>>,
     /// What it was made from, if from a template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<TemplateUse>,
@@ -357,6 +360,41 @@ pub enum Input {
     Live,
     /// A target that has the rows of this input already: an earlier run, which could not land its other outputs, brought it to this version.
     Landed { run_id: Uuid, version: u64 },
+    /// A file that a client sent, in the place of this relation's stream.
+    Upload(Box<Upload>),
+}
+
+/// A file that a client sent to be read by one run: all that is needed to read it, and to read its dead letters when it is gone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Upload {
+    /// What provenance calls it.
+    pub name: String,
+    /// Its name in the hub's own folder, where it lies until the run is over.
+    pub file: String,
+    pub bytes: u64,
+    pub format: String,
+    /// Options of the format, as texts.
+    pub options: Vec<(String, String)>,
+    pub compression: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_decompressed: Option<u64>,
+    /// The columns that were found in it, where it has those of no source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<SchemaRef>,
+    /// The pipeline itself, where it is a temporary one: it may be gone before its run is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<Box<Object>>,
+    /// What its start says about its records, if it says something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<UploadLayout>,
+}
+
+/// What the start of a delimited file says about all its records.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UploadLayout {
+    /// Names of a record's fields, in order; None when the file has no header.
+    pub fields: Option<Vec<String>>,
+    pub delimiter: u8,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

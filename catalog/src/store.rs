@@ -141,6 +141,8 @@ pub trait Store: Definitions {
     fn newest_event(&self) -> Result<i64>;
     /// The last event up to that time, by the clock of then; 0 when there is none.
     fn last_event_at(&self, at: Micros) -> Result<i64>;
+    /// The number up to which events are no longer kept: all behind it are there. 0 when none were forgotten.
+    fn forgotten_events(&self) -> Result<i64>;
     /// Takes away the oldest that are older than `before` and numbered up to `to`; looks at `limit` of them at most. Tells how many went.
     fn forget_events(&self, before: Micros, to: i64, limit: usize) -> Result<usize>;
     /// Tells `listener` of every event from now on, after its commit and in their order. It is called while the writer is held: it must be

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::contract::{Committed, Facts, RowCounts, Token};
 use super::failure::{delta_failed, store_failed};
 use super::files::LiveFile;
-use super::lake::{FIRST, has_local_time, protocol_for};
+use super::lake::{FIRST, has_local_time, not_of_feed, protocol_for};
 use super::log::{Action, Entry, Info, MetaData, Txn, encode};
 use super::schema;
 use super::segment::{Outline, hint, log_folder};
@@ -182,6 +182,7 @@ impl Table {
         if fields.len() == state.schema.fields().len() {
             return Ok(None);
         }
+        not_of_feed(&Schema::new(add.to_vec()))?;
         let actions = self.reshape(&Arc::new(Schema::new(fields)))?;
         // Another writer's columns would be lost if this description replaced theirs.
         let draft = Draft { actions, reads: Reads::Rows(state.version), ..Draft::new("ADD COLUMN", facts) };
@@ -196,13 +197,22 @@ impl Table {
         let _turn = self.turn().await?;
         self.check_writable()?;
         let state = self.refresh().await?;
-        let files = self.live_files(&*self.snapshot().await?).await?;
-        let dead = self.tombstones().await?.is_some_and(|tombstones| !tombstones.is_empty());
-        if dead || files.iter().map(LiveFile::rows).sum::<Result<i64>>()? > 0 {
+        if !self.is_blank().await? {
             return Ok(false);
         }
         let actions = self.reshape(&schema::normalise(columns))?;
         self.commit(Draft { actions, reads: Reads::Rows(state.version), ..Draft::new("CHANGE COLUMNS", facts) }).await.map(|_| true)
+    }
+
+    /// Whether the newest version has no rows, and no memory of deleted ones.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn is_blank(&self) -> Result<bool> {
+        self.refresh().await?;
+        let files = self.live_files(&*self.snapshot().await?).await?;
+        let dead = self.tombstones().await?.is_some_and(|tombstones| !tombstones.is_empty());
+        Ok(!dead && files.iter().map(LiveFile::rows).sum::<Result<i64>>()? == 0)
     }
 
     /// The actions that give the table these columns.

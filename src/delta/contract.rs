@@ -57,6 +57,37 @@ pub struct UpsertSpec {
     pub ignore_null_updates: bool,
 }
 
+/// The columns of a history that say when a row held.
+pub const VALID_FROM: &str = "valid_from";
+pub const VALID_TO: &str = "valid_to";
+pub const IS_CURRENT: &str = "is_current";
+
+/// What `valid_from` says of itself in a table that is a history: in which way it is one, in the words of whoever made it.
+pub const HISTORY: &str = "weir.history";
+
+/// Whether a column of a history is filled by the write itself.
+pub fn is_validity(name: &str) -> bool {
+    [VALID_FROM, VALID_TO, IS_CURRENT].iter().any(|own| name.eq_ignore_ascii_case(own))
+}
+
+/// How events become the periods of a history: a table that keeps, for each key, what was true from when to when.
+#[derive(Debug, Clone)]
+pub struct HistorySpec {
+    /// Key columns; never NULL in the input.
+    pub key: Vec<String>,
+    /// Column of the input that orders the events of a key, never NULL; not stored unless it is also a table column. `valid_from` and
+    /// `valid_to` are of its type. Ties: the later event counts.
+    pub sequence: String,
+    /// Boolean column of the input: true ends the key's period.
+    pub delete: Option<String>,
+    /// Columns that begin a new period when they change. Changes of others are written into the period that the event falls into.
+    pub tracked: Vec<String>,
+    /// Columns that say where a row comes from. They are those of the event whose values the row has, and change nothing by themselves.
+    pub provenance: Vec<String>,
+    /// Whether events that the rows do not tell are remembered, so that earlier ones may come later.
+    pub is_remembered: bool,
+}
+
 /// One version of a table, newest first in listings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryEntry {

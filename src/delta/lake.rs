@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use deltalake::kernel::Version;
 use parking_lot::Mutex;
 use serde_json::json;
@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::commit::Draft;
 use super::contract::Facts;
 use super::failure::{blocking_failed, io_failed};
+use super::feed::FEED;
 use super::log::{Action, MetaData, Protocol};
 use super::schema;
 use super::table::Table;
@@ -189,6 +190,7 @@ fn check_columns(columns: &SchemaRef, partition_by: &[String]) -> Result<()> {
     if columns.fields().len() == partition_by.len() {
         return Err(Error::new(Code::InvalidDefinition, "a table needs at least one column that is not a partition column"));
     }
+    not_of_feed(columns)?;
     let mut seen: HashMap<String, &str> = HashMap::new();
     for field in columns.fields() {
         // Delta readers compare column names without case.
@@ -197,6 +199,17 @@ fn check_columns(columns: &SchemaRef, partition_by: &[String]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A table that records its changes cannot have columns called like those of its feed.
+pub(super) fn not_of_feed(columns: &Schema) -> Result<()> {
+    let taken = columns.fields().iter().find(|field| FEED.iter().any(|name| field.name().eq_ignore_ascii_case(name)));
+    match taken {
+        None => Ok(()),
+        Some(field) => Err(Error::new(Code::ReservedName, format!("column name \"{}\" is reserved", field.name()))
+            .detail("The change feed of a table has a column of that name.")
+            .hint("Give the column another name, in a query with AS.".to_owned())),
+    }
 }
 
 fn metadata_of(columns: &SchemaRef, partition_by: &[String], now: i64) -> Result<MetaData> {

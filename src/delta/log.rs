@@ -128,7 +128,7 @@ pub(super) fn named(commit: &[u8]) -> Result<Vec<Named>> {
 }
 
 /// A path as the file system has it: the log writes it as a URL does.
-fn decoded(path: &str) -> String {
+pub(super) fn decoded(path: &str) -> String {
     let hex = |digit: Option<&u8>| digit.and_then(|digit| char::from(*digit).to_digit(16)).and_then(|digit| u8::try_from(digit).ok());
     let mut bytes = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();

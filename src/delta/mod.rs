@@ -8,6 +8,7 @@ mod commit;
 mod compact;
 mod contract;
 mod failure;
+mod feed;
 mod files;
 mod filters;
 mod history;
@@ -33,7 +34,8 @@ mod writer;
 mod tests;
 
 pub use compact::Effort;
-pub use contract::{Committed, Facts, Token, UpsertSpec};
+pub use contract::{Committed, Facts, HISTORY, HistorySpec, IS_CURRENT, Token, UpsertSpec, VALID_FROM, VALID_TO, is_validity};
+pub use feed::{Ahead, DELETE as DELETED, FEED, Most, Piece, Read};
 pub use lake::{Lake, Scratch, location};
 pub use planner::query_planner;
 pub use rewrite::Matching;
@@ -41,6 +43,7 @@ pub use schema::normalise;
 pub use staged::{RestsOn, Staged};
 pub use table::Table;
 pub use tombstones::Deletions;
+pub use upsert::Effect;
 pub use vacuum::Sweep;
 pub use writer::{Writer, WriterOptions, Written};
 

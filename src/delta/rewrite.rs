@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::compute::filter_record_batch;
+use arrow::compute::kernels::cmp::distinct;
+use arrow::compute::{filter_record_batch, not, or};
 use arrow::datatypes::{Int32Type, Int64Type, SchemaRef};
 use datafusion::common::{Column, TableReference};
 use datafusion::datasource::provider_as_source;
@@ -35,6 +36,8 @@ pub struct Matching<'a> {
     pub relation: TableReference,
     /// None means every row.
     pub predicate: Option<Expr>,
+    /// Columns that tell rows apart: a row that an update gives another key is recorded as deleted and inserted, for whoever keeps a copy by it.
+    pub key: &'a [String],
 }
 
 /// A rewrite under way: what is read, and the files that come of it.
@@ -219,7 +222,7 @@ impl Table {
 impl Rewrite {
     /// Runs the query for the matching rows and marks them as gone; with assignments their new form is written.
     pub(super) async fn take_out(&mut self, rows: &Matching<'_>, assignments: Option<&[(String, Expr)]>) -> Result<()> {
-        let Matching { session, relation, predicate } = rows;
+        let Matching { session, relation, predicate, key } = rows;
         let files =
             self.files.iter().map(|file| (file.data.clone(), file.stats.clone())).chain(self.own.iter().map(|own| (own.clone(), None)));
         let addressed = Addressed::new(&self.columns, files.collect(), self.before.clone());
@@ -237,12 +240,12 @@ impl Rewrite {
         let plan = session.create_physical_plan(&plan).await.map_err(plan_failed)?;
         let mut stream = execute_stream(plan, session.task_ctx()).map_err(plan_failed)?;
         while let Some(batch) = stream.next().await {
-            self.change(&batch.map_err(plan_failed)?, assignments)?;
+            self.change(&batch.map_err(plan_failed)?, assignments, key)?;
         }
         Ok(())
     }
 
-    fn change(&mut self, batch: &RecordBatch, assignments: Option<&[(String, Expr)]>) -> Result<()> {
+    fn change(&mut self, batch: &RecordBatch, assignments: Option<&[(String, Expr)]>, key: &[String]) -> Result<()> {
         self.mark(batch)?;
         // The address stands before the table's columns, the new values after them.
         let width = self.columns.fields().len();
@@ -263,11 +266,16 @@ impl Rewrite {
         }
         let after = RecordBatch::try_new(before.schema(), columns).map_err(broken)?;
         self.data.push(&after)?;
-        if let Some(changes) = &mut self.changes {
-            changes.push(&as_changes(&before, "update_preimage")?)?;
-            changes.push(&as_changes(&after, "update_postimage")?)?;
-        }
-        Ok(())
+        let Some(changes) = &mut self.changes else { return Ok(()) };
+        let mut record = |rows: &RecordBatch, chosen: &BooleanArray, change: &str| {
+            changes.push(&as_changes(&filter_record_batch(rows, chosen).map_err(broken)?, change)?)
+        };
+        let moved = moved(&before, &after, key)?;
+        let stayed = not(&moved).map_err(broken)?;
+        record(&before, &stayed, "update_preimage")?;
+        record(&after, &stayed, "update_postimage")?;
+        record(&before, &moved, "delete")?;
+        record(&after, &moved, "insert")
     }
 
     fn mark(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -308,6 +316,17 @@ impl Rewrite {
         self.changes = Some(tokio::task::spawn_blocking(work).await.map_err(blocking_failed)??);
         Ok(self)
     }
+}
+
+/// The rows that have another key than before.
+fn moved(before: &RecordBatch, after: &RecordBatch, key: &[String]) -> Result<BooleanArray> {
+    let mut moved = BooleanArray::from(vec![false; before.num_rows()]);
+    for name in key {
+        if let (Some(old), Some(new)) = (before.column_by_name(name), after.column_by_name(name)) {
+            moved = or(&moved, &distinct(old, new).map_err(broken)?).map_err(broken)?;
+        }
+    }
+    Ok(moved)
 }
 
 fn new_name(index: usize) -> String {

@@ -6,6 +6,8 @@
 //! changes with the rows or not at all: a list that no commit names is never read, whatever process was killed between the two, and an old
 //! version can be gone back to with the tombstones that it had.
 //!
+//! A history keeps more than deletions in the set: all events that its rows do not tell (`upsert/history`), each with what the row lacks.
+//!
 //! A key has one tombstone at most while it is deleted, and none once it is back: the place of an outdated one is marked in the list, and it is
 //! left out when files are merged. Files of like size are merged, so that there are few and each row is copied seldom.
 //!
@@ -42,10 +44,16 @@ pub(super) const APP: &str = "weir.tombstones";
 pub(super) const FOLDER: &str = "_weir_tombstones";
 
 /// What lists of this program look like; an older program refuses a newer list.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+
+/// The form of lists that hold nothing but deletions, which older programs know, too.
+const FORMAT_OF_DELETIONS: u32 = 1;
 
 /// The column of a sequence that the table does not keep.
 pub(super) const OWN_SEQUENCE: &str = "__weir_sequence";
+
+/// Among the events of a history, the column that tells which are deletions.
+pub(super) const DELETION: &str = "__weir_deletion";
 
 /// Files with fewer rows than this are merged whatever the others are.
 const SMALL: u64 = 4096;
@@ -57,7 +65,47 @@ pub(super) struct List {
     pub key: Vec<String>,
     /// The column that the deletions are ordered by.
     pub sequence: String,
+    #[serde(default, skip_serializing_if = "Holds::are_deletions")]
+    pub holds: Holds,
     pub parts: Vec<Part>,
+}
+
+/// What the rows of a set's files are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Holds {
+    /// Deleted keys, each with its sequence.
+    #[default]
+    Deletions,
+    /// Events of a history.
+    Events,
+}
+
+impl Holds {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+    fn are_deletions(&self) -> bool {
+        *self == Self::Deletions
+    }
+}
+
+/// What a table remembers by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Memory {
+    pub key: Vec<String>,
+    pub sequence: String,
+    pub holds: Holds,
+}
+
+impl Memory {
+    /// That of a table with one row for each key.
+    pub(super) fn of(spec: &UpsertSpec) -> Self {
+        Self { key: spec.key.clone(), sequence: spec.sequence.clone().unwrap_or_default(), holds: Holds::Deletions }
+    }
+
+    /// That of a history.
+    pub(super) fn of_history(key: &[String]) -> Self {
+        Self { key: key.to_vec(), sequence: OWN_SEQUENCE.to_owned(), holds: Holds::Events }
+    }
 }
 
 /// A file of tombstones.
@@ -101,8 +149,10 @@ impl Part {
 }
 
 impl List {
-    fn of(spec: &UpsertSpec, parts: Vec<Part>) -> Self {
-        Self { format: FORMAT, key: spec.key.clone(), sequence: spec.sequence.clone().unwrap_or_default(), parts }
+    pub(super) fn of(memory: &Memory, parts: Vec<Part>) -> Self {
+        let Memory { key, sequence, holds } = memory.clone();
+        let format = if holds == Holds::Deletions { FORMAT_OF_DELETIONS } else { FORMAT };
+        Self { format, key, sequence, holds, parts }
     }
 
     fn live(&self) -> u64 {
@@ -123,16 +173,27 @@ impl Tombstones {
     /// Whether a keyed write can tell by this set what it was not to bring back.
     ///
     /// # Errors
-    /// `WrongState` when the deletions were of other keys or in another order.
-    pub(super) fn check(&self, spec: &UpsertSpec, location: &str) -> Result<()> {
-        let same_key = self.list.key.len() == spec.key.len() && self.list.key.iter().all(|column| spec.key.contains(column));
-        if self.is_empty() || (same_key && spec.sequence.as_ref() == Some(&self.list.sequence)) {
+    /// `WrongState` when what is remembered is of other keys, in another order, or of another kind.
+    pub(super) fn check(&self, memory: &Memory, location: &str) -> Result<()> {
+        let list = &self.list;
+        if self.is_empty() {
             return Ok(());
         }
-        let (key, sequence) = (self.list.key.join(", "), &self.list.sequence);
+        let hint = "Fill the table anew with RUN PIPELINE .. FULL REFRESH.".to_owned();
+        if list.holds != memory.holds {
+            let what = if list.holds == Holds::Events { "is a history" } else { "has one row for each key" };
+            return Err(
+                Error::new(Code::WrongState, format!("table \"{location}\" {what} and cannot be written in another way")).hint(hint)
+            );
+        }
+        let same_key = list.key.len() == memory.key.len() && list.key.iter().all(|column| memory.key.contains(column));
+        if same_key && memory.sequence == list.sequence {
+            return Ok(());
+        }
+        let (key, sequence) = (list.key.join(", "), &list.sequence);
         Err(Error::new(Code::WrongState, format!("table \"{location}\" remembers deletions by another key or another sequence"))
             .detail(format!("They were of the key ({key}), in the order of {sequence}."))
-            .hint("Fill the table anew with RUN PIPELINE .. FULL REFRESH.".to_owned()))
+            .hint(hint))
     }
 
     /// Whether no key is known to be deleted.
@@ -161,10 +222,10 @@ pub(super) fn columns(key: &[String], sequence: &str, known: &[&Field]) -> Resul
     Ok(Arc::new(Schema::new(names.map(field).collect::<Result<Vec<_>>>()?)))
 }
 
-/// Opens a writer of tombstones with these columns for a table.
-pub(super) fn writer(table: &Layout, columns: &SchemaRef) -> Result<Writer> {
+/// Opens a writer of tombstones with these columns for a table. Those of `filtered` get filters, by which their values are looked up.
+pub(super) fn writer(table: &Layout, columns: &SchemaRef, filtered: &[String]) -> Result<Writer> {
     let (root, schema) = (table.root.join(FOLDER), columns.clone());
-    let layout = Layout { root, schema, partition_by: Vec::new(), key: Vec::new(), ..table.clone() };
+    let layout = Layout { root, schema, partition_by: Vec::new(), key: filtered.to_vec(), ..table.clone() };
     Writer::new(layout, WriterOptions { row_group_bytes: 4 << 20, ..WriterOptions::default() }, Purpose::Data)
 }
 
@@ -240,7 +301,7 @@ impl DeletionsWriter {
     /// Ends the files. On return they are durable.
     pub async fn finish(self) -> Result<Deletions> {
         let written = self.writer.finish().await?;
-        let mut list = List::of(&self.spec, Vec::new());
+        let mut list = List::of(&Memory::of(&self.spec), Vec::new());
         list.add(&written);
         Ok(Deletions { list, written })
     }
@@ -256,7 +317,7 @@ impl Table {
         let normal = schema::normalise(columns);
         let fields: Vec<&Field> = normal.fields().iter().map(AsRef::as_ref).collect();
         let columns = self::columns(&spec.key, sequence, &fields)?;
-        let writer = writer(&self.layout(), &columns)?;
+        let writer = writer(&self.layout(), &columns, &[])?;
         Ok(Some(DeletionsWriter { spec: spec.clone(), sequence: sequence.clone(), columns, writer }))
     }
 
@@ -287,9 +348,8 @@ impl Table {
         sequence: &str,
         take: &mut (dyn FnMut(&RecordBatch) -> Result<()> + Send),
     ) -> Result<()> {
-        let Some(dead) = self.tombstones().await?.filter(|dead| dead.list.key == key && dead.list.sequence == sequence) else {
-            return Ok(());
-        };
+        let is_asked = |list: &List| list.holds == Holds::Deletions && list.key == key && list.sequence == sequence;
+        let Some(dead) = self.tombstones().await?.filter(|dead| is_asked(&dead.list)) else { return Ok(()) };
         let table = self.schema();
         let fields: Vec<&Field> = table.fields().iter().map(AsRef::as_ref).collect();
         let columns = columns(key, sequence, &fields)?;
@@ -358,7 +418,7 @@ impl Table {
     pub(super) async fn publish_without_tombstones(&self) -> Result<Option<Published>> {
         match self.remembers_nothing().await? {
             true => Ok(None),
-            false => self.publish_tombstones(List { format: FORMAT, ..List::default() }).await.map(Some),
+            false => self.publish_tombstones(List { format: FORMAT_OF_DELETIONS, ..List::default() }).await.map(Some),
         }
     }
 
@@ -374,10 +434,10 @@ impl Table {
 
 impl Tombstones {
     /// The list after a keyed write: what is kept of the old one.
-    pub(super) fn followed_by(before: Option<&Self>, spec: &UpsertSpec, parts: Vec<Part>) -> List {
+    pub(super) fn followed_by(before: Option<&Self>, memory: &Memory, parts: Vec<Part>) -> List {
         match before {
             Some(before) if !before.is_empty() => List { parts, ..before.list.clone() },
-            _ => List::of(spec, parts),
+            _ => List::of(memory, parts),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
@@ -71,6 +72,11 @@ pub enum Wanted {
 pub trait Relations: Send + Sync {
     /// None: resolve it the usual way.
     async fn provider(&self, relation: &RelationKey, wanted: &Wanted) -> Result<Option<Arc<dyn TableProvider>>>;
+
+    /// Columns of a stream, once it has a provider, that can be named and that `*` does not give.
+    fn hidden(&self, _stream: &RelationKey) -> SchemaRef {
+        Arc::new(Schema::empty())
+    }
 }
 
 /// A relation of the catalog, after its name was looked up.
@@ -80,6 +86,13 @@ pub struct RelationKey {
     pub kind: Kind,
     pub schema: String,
     pub name: String,
+}
+
+impl RelationKey {
+    /// As `Object::full_name`.
+    pub fn full_name(&self) -> String {
+        if self.schema.is_empty() { self.name.clone() } else { format!("{}.{}", self.schema, self.name) }
+    }
 }
 
 /// One relation that a plan reads; views are listed themselves and through what they read.

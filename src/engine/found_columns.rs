@@ -5,13 +5,15 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use serde_json::json;
 use weir_catalog::{
-    AuditEntry, Change, ChangeStatus, Decision, ErrorKind, NewEvent, Object, ObjectId, RelationBody, SchemaChange, SchemaVersion, events,
+    AuditEntry, Change, ChangeStatus, Decision, ErrorKind, NewEvent, Object, ObjectId, RelationBody, SchemaChange, SchemaVersion,
+    TableBody, events,
 };
 
 use super::Engine;
+use super::engine::table_body;
 use super::errors::catalog_error;
 use crate::error::{Code, Error, Result};
 use crate::sources::amended;
@@ -88,6 +90,39 @@ impl Engine {
             ErrorKind::Conflict => Error::new(Code::WrongState, format!("schema change {} is decided already", change.id)).caused_by(error),
             _ => catalog_error(error),
         })
+    }
+
+    /// Tells the catalog of columns that a table has and that it does not know: another program may have added them.
+    ///
+    /// # Errors
+    /// As [`Engine::table`], and whatever the catalog says.
+    pub async fn keep_table_columns(&self, table: &Object) -> Result<()> {
+        let columns = self.table(table).await?.schema();
+        let _turn = self.keeping_columns.lock();
+        let Some(object) = self.store().object_by_id(table.id).map_err(catalog_error)? else { return Ok(()) };
+        let body = table_body(&object)?;
+        let known = self.store().schema_versions(Some(table.id)).map_err(catalog_error)?;
+        let shape = |columns: &SchemaRef| {
+            columns.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect::<Vec<_>>()
+        };
+        let newest = known.iter().max_by_key(|known| known.version);
+        let is_told = newest.is_some_and(|newest| shape(&newest.columns) == shape(&body.columns));
+        if is_told && shape(&body.columns) == shape(&columns) {
+            return Ok(());
+        }
+        // What the catalog says of a column beside its type stays.
+        let field = |field: &FieldRef| {
+            body.columns.field_with_name(field.name()).ok().filter(|known| known.data_type() == field.data_type()).cloned()
+        };
+        let fields: Vec<Field> = columns.fields().iter().map(|own| field(own).unwrap_or_else(|| own.as_ref().clone())).collect();
+        let columns: SchemaRef = Arc::new(Schema::new(fields));
+        let now = self.clock().now();
+        let body = serde_json::to_value(TableBody { columns: Arc::clone(&columns), ..body })
+            .map_err(|error| Error::internal("a table's body cannot be written").caused_by(error))?;
+        self.store().apply(&[Change::Body { id: table.id, body }], &object.owner, now).map_err(catalog_error)?;
+        let version = newest.map_or(0, |newest| newest.version) + 1;
+        let kept = SchemaVersion { relation_id: table.id, version, columns, valid_from: now, run_id: None };
+        self.store().add_schema_version(&kept).map_err(catalog_error)
     }
 
     /// The newest version of a relation's schema.

@@ -4,18 +4,21 @@
 //! are never kept by the engine.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use weir_catalog::{AuditEntry, Kind, Object, ObjectId, RelationBody};
+use weir_catalog::{AuditEntry, Kind, Object, ObjectId, RelationBody, Upload};
 use weir_sql::Name;
 use weir_sql::statements::create_secret::{SecretProvider, SecretValue};
 use weir_sql::statements::create_source::{CreateSource, Origin};
 
+use super::engine::table_body;
 use super::errors::catalog_error;
+use super::streams::UPLOAD_ID;
 use super::{Engine, definition};
 use crate::error::{Code, Error, Result};
-use crate::sources::{self, Connector, OpenRequest, Source, Watch};
+use crate::sources::{self, Connector, LakeTable, OpenRequest, Source, UploadColumns, UploadRequest, Watch};
 use crate::spec::{Options, Spec};
 
 /// A source, its version and those of what it stands on.
@@ -50,6 +53,50 @@ impl Engine {
             self.keep_columns(object.id, &columns)?;
         }
         Ok(source)
+    }
+
+    /// Opens a file that a client sent in the place of a source's stream: it has the source's columns. The file lies in `folder`, if it
+    /// still does.
+    ///
+    /// # Errors
+    /// As [`Engine::source`]; when neither the source nor the file tells what the columns are.
+    pub async fn upload(&self, object: &Object, upload: &Upload, folder: &Path) -> Result<Arc<dyn Source>> {
+        let (columns, is_new) = match &upload.columns {
+            Some(own) if object.id == UPLOAD_ID => (UploadColumns::Own(Arc::clone(own)), false),
+            _ => self.upload_columns(object).await?,
+        };
+        let (folder, upload) = (folder.to_owned(), upload.clone());
+        let request = UploadRequest { source_id: object.id, name: object.full_name(), columns, folder, upload };
+        let source = sources::open_upload(request).await?;
+        if is_new {
+            self.keep_columns(object.id, &source.schema())?;
+        }
+        Ok(source)
+    }
+
+    /// The columns of a source for a file that stands for it; whether none were known before.
+    async fn upload_columns(&self, object: &Object) -> Result<(UploadColumns, bool)> {
+        let definition = definition::source(object)?;
+        let reads_files = connector_of(&self.connection_of(object, &definition)?)?.takes_format();
+        let stored = stored_columns(object);
+        let is_new = stored.is_none();
+        let found = match stored {
+            None if !reads_files => Some(self.source(object).await?.schema()),
+            stored => stored,
+        };
+        Ok((UploadColumns::Of { definition: Box::new(definition), found, reads_files }, is_new))
+    }
+
+    /// What `STREAM(x)` reads: a source, or the rows and changes of a lake table with the columns that the catalog has for it.
+    ///
+    /// # Errors
+    /// As [`Engine::source`] and [`Engine::table`].
+    pub async fn stream(&self, object: &Object) -> Result<Arc<dyn Source>> {
+        if object.kind != Kind::Table {
+            return self.source(object).await;
+        }
+        let columns = table_body(object)?.columns;
+        Ok(Arc::new(LakeTable::open(object.full_name(), self.table(object).await?, columns)?))
     }
 
     /// The options of a connection with its secrets revealed, and its connector.

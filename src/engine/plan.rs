@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::{ViewTable, provider_as_source};
@@ -13,14 +14,15 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, col};
 use datafusion::sql::parser::Statement as PlannerStatement;
 use futures::future::BoxFuture;
 use sqlparser::ast::{Query, Statement};
-use weir_catalog::{Definitions, Kind, Object, ObjectId, RelationBody};
+use weir_catalog::{Definitions, Kind, Object, ObjectId, RelationBody, events};
 use weir_sql::{Privilege, Temporal, TemporalPoint};
 
+use super::errors::Spot;
 use super::position::Place;
 use super::resolve::{Ask, Misplaced, Moment, Target, walk};
 use super::{
     Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, apart, constant, definition, errors, floats, from_calls, letters,
-    output_names, parameters, privileges, rewrite, state, subqueries, system, typing,
+    output_names, parameters, privileges, rewrite, state, streams, subqueries, system, typing,
 };
 use crate::clock::Micros;
 use crate::error::{Code, Error, Result};
@@ -137,7 +139,7 @@ impl Engine {
             *tree = rewrite::catalog_query(tree.clone());
         }
         let catalog = MemoryCatalogProvider::new();
-        let mut shapes = rewrite::Shapes::new();
+        let (mut shapes, mut hidden) = (rewrite::Shapes::new(), rewrite::Hidden::new());
         let mut columns = 0;
         for ask in &found.asks {
             let known = reads.used.len();
@@ -150,11 +152,14 @@ impl Engine {
                 used.reference.clone_from(&ask.reference);
             }
             columns += provider.schema().fields().len();
-            shapes.insert(ask.reference.clone(), provider.schema());
+            let (shown, unshown) = parted(provider.schema(), &hidden_by(ask, context));
+            shapes.insert(ask.reference.clone(), shown);
+            hidden.extend(Some((ask.reference.clone(), unshown)).filter(|(_, unshown)| !unshown.is_empty()));
             register(&catalog, &ask.reference, provider)?;
         }
         rewrite::valued(tree, &shapes);
         rewrite::joined(tree, &shapes);
+        rewrite::left_out(tree, &hidden, &shapes);
         Ok(Named { catalog, columns })
     }
 
@@ -194,6 +199,18 @@ impl Engine {
                 reads.unversioned.push(format!("{}.{}", table.schema, table.name));
                 Ok(system::provider(table, self.me()?, context.scope))
             }
+            Target::Upload => self.upload_rows(context, reads).await,
+            Target::Events => {
+                let relation =
+                    RelationKey { id: events::RELATION, kind: Kind::Source, schema: "hub".to_owned(), name: "events".to_owned() };
+                let provider = match context.relations {
+                    Some(relations) => relations.provider(&relation, &Wanted::Stream).await?,
+                    None => None,
+                };
+                let provider = provider.ok_or_else(|| only_in_pipelines("hub.events"))?;
+                reads.used.push(Used { reference: own_name(&relation), relation, wanted: Wanted::Stream, version: None });
+                Ok(provider)
+            }
             Target::Fixed => {
                 reads.unversioned.push(format!("{}.{}", ask.reference.0, ask.reference.1));
                 self.fixed(&ask.reference.1)
@@ -230,6 +247,44 @@ impl Engine {
                 self.object(object, wanted, context, reads).await
             }
         }
+    }
+
+    /// The rows of the file that a client sends: only a run of COPY PIPELINE has them.
+    async fn upload_rows(&self, context: &Context<'_>, reads: &mut Reads) -> Result<Arc<dyn TableProvider>> {
+        let key = key(&streams::upload_object());
+        if let Some(relations) = context.relations
+            && let Some(provider) = relations.provider(&key, &Wanted::Stream).await?
+        {
+            reads.used.push(Used { reference: own_name(&key), relation: key, wanted: Wanted::Stream, version: None });
+            return Ok(provider);
+        }
+        Err(Error::new(Code::NotSupported, "STREAM is only understood in the query of a pipeline"))
+    }
+
+    /// What a query names, without planning it: for one whose columns are not known yet.
+    ///
+    /// # Errors
+    /// `UndefinedTable`; `NoPrivilege` for what the role may not read.
+    pub fn named_by(&self, query: &weir_sql::Query, scope: &Scope, definitions: &dyn Definitions) -> Result<Vec<ObjectId>> {
+        let (place, mut tree) = (Place::query(query), (*query.ast).clone());
+        let at = |spot: Option<Spot>| spot.and_then(|spot| place.offset(spot));
+        let misplaced = |m: Box<Misplaced>| {
+            let position = m.position.or_else(|| at(m.spot));
+            m.error.at(position)
+        };
+        let found = walk(&mut tree, &query.temporals, scope, definitions).map_err(misplaced)?;
+        let mut ids = Vec::new();
+        for ask in found.asks {
+            let (Target::Object { object, .. } | Target::Changes { object, .. } | Target::Trace { object, .. }) = &ask.target else {
+                continue;
+            };
+            if !letters::are(object) {
+                let judged = privileges::require(definitions, scope.judged(), object, Privilege::Select);
+                judged.map_err(|error| error.at(at(ask.spot)))?;
+            }
+            ids.push(object.id);
+        }
+        Ok(ids)
     }
 
     /// The rows of an object, if the role may read it.
@@ -277,8 +332,7 @@ impl Engine {
             return Ok(provider);
         }
         if wanted == Wanted::Stream {
-            return Err(Error::new(Code::NotSupported, "STREAM is only understood in the query of a pipeline")
-                .hint(format!("Write {} to read what is there now.", object.full_name())));
+            return Err(only_in_pipelines(&object.full_name()));
         }
         let (provider, version) = match object.kind {
             Kind::Table => self.table_rows(object, &wanted, context.scope).await?,
@@ -394,6 +448,29 @@ impl Engine {
         reads.used.push(Used { reference: own_name(&relation), relation, wanted, version: Some(to) });
         Ok(provider)
     }
+}
+
+fn only_in_pipelines(relation: &str) -> Error {
+    Error::new(Code::NotSupported, "STREAM is only understood in the query of a pipeline")
+        .hint(format!("Write {relation} to read what is there now."))
+}
+
+/// Columns of a stream that `*` does not give.
+fn hidden_by(ask: &Ask, context: &Context<'_>) -> SchemaRef {
+    match (&ask.target, context.relations) {
+        (Target::Object { object, moment: Moment::Stream }, Some(relations)) => relations.hidden(&key(object)),
+        _ => Arc::new(Schema::empty()),
+    }
+}
+
+/// The columns without the hidden ones, and the names of those.
+fn parted(columns: SchemaRef, hidden: &SchemaRef) -> (SchemaRef, Vec<String>) {
+    if hidden.fields().is_empty() {
+        return (columns, Vec::new());
+    }
+    let (unshown, shown): (Vec<FieldRef>, Vec<FieldRef>) =
+        columns.fields().iter().cloned().partition(|field| hidden.column_with_name(field.name()).is_some());
+    (Arc::new(Schema::new(shown)), unshown.iter().map(|field| field.name().clone()).collect())
 }
 
 /// A table whose version is a parameter that has no value yet: it can be described, and cannot run before the value is there.

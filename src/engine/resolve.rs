@@ -19,6 +19,7 @@ use super::errors::{Spot, catalog_error, did_you_mean};
 use super::privileges;
 use super::rewrite::TRACE;
 use super::state::database;
+use super::streams::UPLOAD;
 use super::system::{self, SystemTable};
 use super::trace::Given;
 use crate::error::{Code, Error, Result};
@@ -39,7 +40,11 @@ pub(super) enum Target {
         object: Box<Object>,
         moment: Moment,
     },
+    /// The file of COPY PIPELINE.
+    Upload,
     System(&'static SystemTable),
+    /// `STREAM(hub.events)`.
+    Events,
     /// A table of pg_catalog that never changes.
     Fixed,
     Changes {
@@ -341,8 +346,17 @@ impl Walker<'_> {
                 return Err(Misplaced::at(span, error));
             }
         };
-        let object = self.object(&parts, "cannot be read as a stream").map_err(|error| Misplaced::at(span, error))?;
-        let target = Target::Object { object, moment: Moment::Stream };
+        let is_upload = matches!(parts.as_slice(), [name] if name == UPLOAD);
+        let looked =
+            if is_upload { None } else { look_up(&parts, self.scope, self.definitions).map_err(|error| Misplaced::at(span, error))? };
+        let target = match looked {
+            _ if is_upload => Target::Upload,
+            Some(Looked::System(table)) if (table.schema, table.name) == ("hub", "events") => Target::Events,
+            _ => {
+                let object = self.object(&parts, "cannot be read as a stream").map_err(|error| Misplaced::at(span, error))?;
+                Target::Object { object, moment: Moment::Stream }
+            }
+        };
         self.apart(name, alias, target, &parts, span);
         Ok(())
     }

@@ -3,21 +3,65 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, ObjectNamePart, Query, TableFactor, Visit, Visitor};
-use weir_catalog::{Object, Store};
+use weir_catalog::{Kind, Object, ObjectId, Store};
 use weir_sql::statements::create_pipeline::{Body, CreatePipeline, Outputs};
 
-use super::definition;
 use super::errors::catalog_error;
 use super::resolve::folded;
+use super::{Engine, definition};
 use crate::error::Result;
 
+/// `STREAM(upload)`: the file that a client sends with COPY PIPELINE. It is no object of the catalog, and hides none: a source of that name is
+/// reached with its schema.
+pub const UPLOAD: &str = "upload";
+
+/// No object has it.
+pub const UPLOAD_ID: ObjectId = ObjectId(0);
+
+/// What stands for the file where a source would stand.
+pub fn upload_object() -> Object {
+    Object {
+        id: UPLOAD_ID,
+        kind: Kind::Source,
+        schema: String::new(),
+        name: UPLOAD.to_owned(),
+        owner: String::new(),
+        version: 1,
+        definition: String::new(),
+        alters: Vec::new(),
+        body: serde_json::Value::Null,
+        comment: None,
+        created_at: 0,
+        changed_at: 0,
+    }
+}
+
+/// Whether any query of the pipeline reads the file.
+pub fn reads_upload(pipeline: &CreatePipeline) -> bool {
+    names(pipeline).iter().any(|parts| matches!(parts.as_slice(), [name] if name == UPLOAD))
+}
+
+impl Engine {
+    /// The relations that a pipeline reads as streams, whether or not they can be reached.
+    ///
+    /// # Errors
+    /// Whatever the catalog says.
+    pub fn streams_of(&self, pipeline: &Object) -> Result<Vec<Object>> {
+        of_pipeline(self.store().as_ref(), pipeline)
+    }
+}
+
 /// The sources and tables inside `STREAM(..)`, as the catalog knows them now: a renamed relation is found by its dependency.
-pub(super) fn of_pipeline(store: &dyn Store, pipeline: &Object) -> Result<Vec<Object>> {
+///
+/// # Errors
+/// When the catalog cannot be read.
+pub fn of_pipeline(store: &dyn Store, pipeline: &Object) -> Result<Vec<Object>> {
     let Ok(definition) = definition::pipeline(pipeline) else { return Ok(Vec::new()) };
     let names = names(&definition);
     let on = store.depends_on(pipeline.id).map_err(catalog_error)?;
     let named = |object: &Object| {
         names.iter().any(|parts| match parts.as_slice() {
+            [name] if name == UPLOAD => false,
             [name] => *name == object.name,
             [.., schema, name] => *schema == object.schema && *name == object.name,
             [] => false,
@@ -26,8 +70,14 @@ pub(super) fn of_pipeline(store: &dyn Store, pipeline: &Object) -> Result<Vec<Ob
     Ok(on.into_iter().filter(|object| object.kind.is_relation() && named(object)).collect())
 }
 
+/// Whether a pipeline reads the log of events.
+pub fn reads_events(pipeline: &Object) -> bool {
+    let is_log = |parts: &Vec<String>| matches!(parts.as_slice(), [.., schema, name] if schema == "hub" && name == "events");
+    definition::pipeline(pipeline).is_ok_and(|definition| names(&definition).iter().any(is_log))
+}
+
 /// The names inside `STREAM(..)` of every query of the pipeline.
-fn names(pipeline: &CreatePipeline) -> Vec<Vec<String>> {
+pub fn names(pipeline: &CreatePipeline) -> Vec<Vec<String>> {
     let mut streams = Streams(Vec::new());
     for query in queries(&pipeline.body) {
         let _ = query.visit(&mut streams);

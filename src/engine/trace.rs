@@ -23,6 +23,7 @@ use weir_catalog::{Input, Kind, Object, ObjectId, Run, RunFilter, TableBody};
 use super::errors::{catalog_error, error};
 use super::system::Asked;
 use super::{Engine, Scope, constant, parameters};
+use crate::delta::VALID_FROM;
 use crate::error::{Code, Error, Result};
 use crate::sources::{POSITION_COLUMN, SOURCE_COLUMN};
 
@@ -177,7 +178,7 @@ impl Engine {
 
     /// The source that a run read this file or relation of.
     fn source_of(&self, run: &Run, read_from: Option<&str>) -> Result<Option<String>> {
-        let streams = run.inputs.iter().filter(|input| matches!(input.input, Input::Stream { .. }));
+        let streams = run.inputs.iter().filter(|input| matches!(input.input, Input::Stream { .. } | Input::Upload(_)));
         let mut known: Vec<(ObjectId, String)> = streams.map(|input| (input.relation_id, input.relation.clone())).collect();
         if known.is_empty() {
             // A replay reads letters, which came from the pipeline's own sources.
@@ -188,6 +189,10 @@ impl Engine {
             return Ok(Some(only.clone()));
         }
         let Some(read_from) = read_from else { return Ok(None) };
+        // Rows of a lake table say its name.
+        if let Some((_, table)) = known.iter().find(|(_, name)| name == read_from) {
+            return Ok(Some(table.clone()));
+        }
         for (id, name) in known {
             let files = self.store().files(id, 0, None, None).map_err(catalog_error)?;
             if files.iter().any(|entry| entry.file.path == read_from) {
@@ -224,7 +229,9 @@ fn conditions(
     scope: &Scope,
 ) -> Result<Vec<(String, Expr)>> {
     let by_place = given.iter().filter(|(name, _)| name.is_none()).count();
-    if by_place > 0 && by_place != key.len() {
+    // Of a history, the key without the time gives all its periods.
+    let is_history = key.last().is_some_and(|last| last == VALID_FROM) && by_place + 1 == key.len();
+    if by_place > 0 && by_place != key.len() && !is_history {
         let message = match key {
             [] => format!("table \"{}\" has no key", table.full_name()),
             key => format!("the key of table \"{}\" has {} columns: {}", table.full_name(), key.len(), key.join(", ")),

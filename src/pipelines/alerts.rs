@@ -303,6 +303,7 @@ impl Runner {
             range: None,
             trigger: format!("ALERT {}", alert.full_name()),
             requested_by: alert.owner.clone(),
+            sending: None,
             marks: vec![TriggerMark { pipeline_id: alert.id, trigger, state: json!({ "number": act.number }) }],
         };
         self.order_later(order).await.map(drop)

@@ -17,10 +17,14 @@ use weir_sql::statements::create_pipeline::{Mode, Output};
 use weir_sql::{Action, Element, Rule, RuleKind};
 
 use super::carry::{CARRIED_POSITION, CARRIED_SOURCE, carried, carry};
+use super::deletion;
+use super::history;
 use super::in_turn::InTurnExec;
 use super::isolate::{Isolated, isolate};
 use super::references::{foreign_table, key};
+use super::sequence::Sequence;
 use super::target::Target;
+use crate::delta::is_validity;
 use crate::engine::{Engine, Planned, Relations, Scope, Wanted, definition};
 use crate::error::{Code, Error, Result};
 use crate::rules::{Check, CompiledRule, KeyHasher, RuleSet, Seen, with_words};
@@ -37,6 +41,8 @@ pub(super) struct Assembled {
     pub(super) schema: SchemaRef,
     /// How many of them, from the left, are the target's own.
     pub(super) own: usize,
+    /// The columns that a dead letter keeps of a row: what the query gave.
+    pub(super) recorded: Vec<usize>,
     rules: Vec<BoundRule>,
     df_schema: DFSchema,
     state: Arc<SessionState>,
@@ -69,6 +75,7 @@ pub(super) struct Width {
 /// A query that was planned with a run's own inputs, and those inputs, which its rules look at too.
 pub(super) struct Fixed<'a> {
     pub(super) planned: Planned,
+    pub(super) sequence: Sequence,
     pub(super) relations: &'a dyn Relations,
 }
 
@@ -82,13 +89,13 @@ pub(super) async fn assemble(
     target: &Target,
     width: Width,
 ) -> Result<Assembled> {
-    let Fixed { planned, relations } = fixed;
+    let Fixed { planned, sequence, relations } = fixed;
     let mut state = Arc::unwrap_or_clone(planned.state);
     state.config_mut().options_mut().execution.target_partitions = width.partitions;
     let visible = planned.plan.schema().as_arrow().clone();
     let plan = carry(&planned.plan).map_err(Engine::error)?;
     let plan = shaped(plan, &visible, target)?;
-    let rules = all_rules(engine, output, mode, target)?;
+    let rules = all_rules(engine, output, mode, &sequence, target)?;
     let of_table = scope.of_table(&target.object);
     // The table's own rules mean what they meant to its owner.
     let scope_of = |rule: &Rule| if output.rules.contains(rule) { scope } else { &of_table };
@@ -98,9 +105,8 @@ pub(super) async fn assemble(
         kinds.push(marks.bind(rule, scope_of(rule), mode, target).await?);
     }
     let mut plan = marks.plan;
-    if let Mode::Upsert { keyed, .. } = mode
-        && let Some(condition) = &keyed.delete_when
-    {
+    let is_marked = deletion::is_marked(&plan);
+    if let Some(condition) = mode.keyed().and_then(|keyed| keyed.delete_when.as_ref()).filter(|_| !is_marked) {
         let schema = plain(plan.schema())?;
         let value = engine.plan_expr(condition, &schema, scope).await?;
         let mut exprs: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
@@ -118,7 +124,9 @@ pub(super) async fn assemble(
     let physical = isolate(physical, &isolated).map_err(Engine::error)?;
     let physical = if width.partitions == 1 { InTurnExec::over(physical) } else { physical };
     let schema = physical.schema();
+    let mark = schema.index_of(DELETE_COLUMN).ok().filter(|_| is_marked);
     Ok(Assembled {
+        recorded: (0..target.columns.len()).chain(mark).collect(),
         context: Engine::context(&state),
         physical,
         isolated,
@@ -130,7 +138,7 @@ pub(super) async fn assemble(
     })
 }
 
-/// The query's columns as the target's, by name, with its types; then source and position.
+/// The query's columns as the target's, by name, with its types; then source and position, and the mark of deletion where the query gives it.
 fn shaped(plan: LogicalPlan, visible: &Schema, target: &Target) -> Result<LogicalPlan> {
     let columns = plan.schema().columns();
     let mut exprs = Vec::new();
@@ -153,6 +161,9 @@ fn shaped(plan: LogicalPlan, visible: &Schema, target: &Target) -> Result<Logica
             exprs.push(lit(ScalarValue::Int64(None)).alias(CARRIED_POSITION));
         }
     }
+    if let Some(mark) = visible.index_of(DELETE_COLUMN).ok().and_then(|at| columns.get(at)) {
+        exprs.push(Expr::Column(mark.clone()).alias(DELETE_COLUMN));
+    }
     build(LogicalPlanBuilder::from(plan).project(exprs))
 }
 
@@ -166,11 +177,20 @@ fn plain(schema: &DFSchema) -> Result<DFSchema> {
 }
 
 /// Rules of the output, then those of the table, then that keys are not NULL.
-fn all_rules(engine: &Engine, output: &Output, mode: &Mode, target: &Target) -> Result<Vec<Rule>> {
+fn all_rules(engine: &Engine, output: &Output, mode: &Mode, sequence: &Sequence, target: &Target) -> Result<Vec<Rule>> {
     let mut rules = output.rules.clone();
     let table = definition::table(&target.object)?;
+    let is_history = matches!(mode, Mode::ScdType2 { .. });
+    let key: Vec<&str> = mode.keyed().into_iter().flat_map(|keyed| &keyed.key).map(|column| column.value.as_str()).collect();
     for element in table.elements {
         match element {
+            // A history keeps these by what it is.
+            Element::Rule(rule) if is_history && is_kept(&rule, &key) => {}
+            Element::Column(column) if is_history && is_validity(&column.name.value) => {}
+            Element::PrimaryKey(columns) if is_history => {
+                let given = columns.into_iter().filter(|column| !is_validity(&column.value)).collect();
+                rules.push(named("primary_key_not_null", RuleKind::NotNull(given)));
+            }
             Element::Rule(rule) => rules.push(Rule { action: rule.action.or(Some(Action::Quarantine)), ..rule }),
             Element::Column(column) => {
                 if column.not_null || column.primary_key {
@@ -193,14 +213,28 @@ fn all_rules(engine: &Engine, output: &Output, mode: &Mode, target: &Target) -> 
             Element::LookupKey(_) => {}
         }
     }
-    if let Mode::Upsert { keyed, .. } = mode {
+    if let Some(keyed) = mode.keyed() {
         rules.push(named("key_not_null", RuleKind::NotNull(keyed.key.clone())));
+    }
+    // At no time, an event belongs nowhere in a history.
+    if let (true, Some(sequence)) = (is_history, sequence.column().filter(|_| *sequence != Sequence::Moment)) {
+        let column = weir_sql::Ident { value: sequence.to_owned(), position: 0 };
+        rules.push(named("sequence_not_null", RuleKind::NotNull(vec![column])));
     }
     if let Mode::ReplaceWhere(condition) = mode {
         rules.push(named("replace_where", RuleKind::Expect(condition.clone())));
     }
     let _ = engine;
     Ok(rules)
+}
+
+/// Whether a rule of the table holds for every history.
+fn is_kept(rule: &Rule, key: &[&str]) -> bool {
+    match &rule.kind {
+        RuleKind::Unique(columns) => history::is_unique(columns, key),
+        RuleKind::NotNull(columns) => columns.iter().all(|column| is_validity(&column.value)),
+        _ => false,
+    }
 }
 
 fn named(name: &str, kind: RuleKind) -> Rule {
@@ -447,5 +481,5 @@ pub(super) fn is_ordered(mode: &Mode, output: &Output, target: &Object) -> bool 
             Element::LookupKey(_) => false,
         })
     });
-    matches!(mode, Mode::Upsert { .. }) || output.rules.iter().any(unique) || declared.unwrap_or(true)
+    mode.keyed().is_some() || output.rules.iter().any(unique) || declared.unwrap_or(true)
 }

@@ -11,7 +11,7 @@ use weir_catalog::{Object, ObjectId, Run};
 use weir_sql::statements::create_pipeline::CreatePipeline;
 
 use super::arguments;
-use super::bind::{Bound, StepShape, StreamInput, bind};
+use super::bind::{Bound, Sent, StepShape, StreamInput, bind_sent};
 use super::execute::{Attempt, Landed};
 use super::fail_points::reached;
 use super::inputs;
@@ -53,7 +53,9 @@ impl Runner {
         let values = arguments::from_json(&self.engine, &definition, &run.params, &scope).await?;
         let scope = Scope { now: run.created_at, named: values.clone(), ..scope };
         let then = Pinned::new(Arc::clone(self.engine.store()), run)?;
-        let bound = self.unless(cancel, bind(&self.engine, &definition, &scope, &then, values)).await?;
+        let sent = Sent::of(run, self.spool.folder());
+        let bound = bind_sent(&self.engine, &definition, &scope, &then, values, sent, Some(pipeline.id));
+        let bound = self.unless(cancel, bound).await?;
         *reads = Reads::default();
         let streams = bound.streams().into_iter().cloned().collect();
         let stop = cancel.child_token();

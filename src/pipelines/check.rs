@@ -10,12 +10,13 @@ use weir_sql::statements::create_pipeline::{CreatePipeline, Mode, TriggerKind};
 use weir_sql::{Expr, Name, RuleKind};
 
 use super::assemble::within_partitions;
-use super::bind::{Bound, BoundPipeline, Checked, bind};
+use super::bind::{Bound, BoundPipeline, Checked, bind, judged_alone};
 use super::runner::Runner;
 use super::schedule::Schedule;
 use super::waiting::event_query;
-use super::{target, watches};
-use crate::engine::{Scope, catalog_error, definition};
+use super::{deletion, target, watches};
+use crate::delta::is_validity;
+use crate::engine::{Scope, catalog_error, definition, reads_upload};
 use crate::error::{Code, Error, Result};
 use crate::formats::{Logical, arrow_type, type_name};
 
@@ -31,9 +32,12 @@ impl Runner {
                 self.check_when(when, scope, definitions).await?;
             }
         }
+        if reads_upload(pipeline) {
+            return self.check_upload(pipeline, scope, definitions);
+        }
         let named = placeholders(pipeline)?;
         let scope = &Scope { named: named.clone(), ..scope.clone() };
-        let bound = bind(&self.engine, pipeline, scope, definitions, named).await?;
+        let bound = bind(&self.engine, pipeline, scope, definitions, named, None).await?;
         let schema = scope.search_path.first().map_or("public", String::as_str);
         watches::only_streams(pipeline, schema, &bound.streams(), definitions)?;
         let mut notices: Vec<String> = Vec::new();
@@ -45,10 +49,35 @@ impl Runner {
         for output in &bound.outputs {
             notices.extend(self.check_output(output, scope, definitions).await?);
         }
-        if pipeline.header.triggers.is_empty() {
+        if pipeline.header.triggers.is_empty() && !pipeline.temporary {
             notices.push("the pipeline has no trigger: it runs only by RUN PIPELINE".to_owned());
         }
         Ok(Checked { depends_on: bound.depends_on(), outputs: columns_of(&bound), notices })
+    }
+
+    /// What can be judged of a pipeline whose columns come with a file: its names and rights, not its types.
+    fn check_upload(&self, pipeline: &CreatePipeline, scope: &Scope, definitions: &dyn Definitions) -> Result<Checked> {
+        if let Some(trigger) = pipeline.header.triggers.first() {
+            return Err(Error::new(Code::InvalidDefinition, "a pipeline that reads STREAM(upload) cannot have triggers")
+                .hint("It runs when a file is sent with COPY PIPELINE.".to_owned())
+                .at(trigger.position));
+        }
+        placeholders(pipeline)?;
+        let mut depends_on = Vec::new();
+        for (output, mode) in judged_alone(&self.engine, pipeline, scope)? {
+            depends_on.extend(self.engine.named_by(&output.query, scope, definitions)?);
+            for rule in &output.rules {
+                if let RuleKind::ForeignKey { table, .. } = &rule.kind {
+                    depends_on.push(super::references::foreign_table(table, scope, definitions)?.id);
+                }
+            }
+            match target::find(&self.engine, output, scope)? {
+                Some(object) => target::may_change(&self.engine, &object, &mode, scope)?,
+                None => target::new_name(&self.engine, output, scope).map(drop)?,
+            }
+        }
+        let notice = "its query is checked when a file is sent with COPY PIPELINE: the file says what the columns are".to_owned();
+        Ok(Checked { depends_on, outputs: Vec::new(), notices: vec![notice] })
     }
 
     /// Binds the condition of TRIGGER ON EVENT as its owner will.
@@ -78,9 +107,9 @@ impl Runner {
             }
         };
         let schema = DFSchema::try_from(bound.columns.as_ref().clone()).map_err(crate::engine::Engine::error)?;
-        if let Mode::Upsert { keyed, .. } = &bound.mode {
+        if let Some(keyed) = bound.mode.keyed() {
             keyed.key.iter().try_for_each(column)?;
-            if let Some(expr) = &keyed.delete_when {
+            if let Some(expr) = keyed.delete_when.as_ref().filter(|_| !deletion::is_marked(&bound.planned.plan)) {
                 self.engine.plan_expr(expr, &schema, scope).await?;
             }
         }
@@ -104,7 +133,9 @@ impl Runner {
                 }
             }
         }
-        bound.output.partitioned_by.iter().try_for_each(column)?;
+        let is_history = matches!(bound.mode, Mode::ScdType2 { .. });
+        let by_query = |ident: &&weir_sql::Ident| !(is_history && is_validity(&ident.value));
+        bound.output.partitioned_by.iter().filter(by_query).try_for_each(column)?;
         match target::find(&self.engine, &bound.output, scope)? {
             Some(object) => {
                 target::may_fill(&self.engine, &object, bound, scope)?;
@@ -168,9 +199,13 @@ impl Runner {
     /// As a run would.
     pub async fn prepare_targets(&self, pipeline: &Object) -> Result<()> {
         let definition = definition::pipeline(pipeline)?;
+        if reads_upload(&definition) {
+            // The first file says what columns they get.
+            return Ok(());
+        }
         let scope = self.owner_scope(pipeline);
         let store = Arc::clone(self.engine.store());
-        let bound = bind(&self.engine, &definition, &scope, store.as_ref(), placeholders(&definition)?).await?;
+        let bound = bind(&self.engine, &definition, &scope, store.as_ref(), placeholders(&definition)?, Some(pipeline.id)).await?;
         let mut targets = Vec::with_capacity(bound.outputs.len());
         for output in &bound.outputs {
             targets.push(target::ensure(&self.engine, pipeline, output, &scope).await?.object.id);

@@ -1,6 +1,7 @@
 //! The table of rejected records: `hub.dead_letters`, a Delta table like any other.
 //!
-//! A record's id is a hash of run, output, place and content, so the attempts of one run never enter it twice.
+//! A letter's id is a hash of run, output, place and content, and of its number among the letters of the pass: two rejected rows of one record may
+//! be alike, and are two letters all the same. That the attempts of one run enter them once is the work of the commit's token.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -104,6 +105,8 @@ pub(super) struct Origin {
 pub(super) struct DeadLetterWriter {
     origin: Origin,
     waiting: Vec<DeadLetter>,
+    /// How many letters were handed to the writer.
+    handed: u64,
     table: Arc<Table>,
     writer: Option<Writer>,
     /// Letters on their way back: what fails again changes its old row and makes no new one.
@@ -112,7 +115,7 @@ pub(super) struct DeadLetterWriter {
 
 impl DeadLetterWriter {
     pub(super) fn new(table: Arc<Table>, origin: Origin) -> Self {
-        Self { origin, waiting: Vec::new(), table, writer: None, again: None }
+        Self { origin, waiting: Vec::new(), handed: 0, table, writer: None, again: None }
     }
 
     pub(super) fn again(table: Arc<Table>, origin: Origin, letters: RecordBatch) -> Self {
@@ -128,7 +131,8 @@ impl DeadLetterWriter {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let batch = batch(&self.origin, &self.waiting)?;
+        let batch = batch(&self.origin, &self.waiting, self.handed)?;
+        self.handed += self.waiting.len() as u64;
         self.waiting.clear();
         if self.writer.is_none() {
             self.writer = Some(self.table.writer(WriterOptions::default()).await?);
@@ -192,7 +196,7 @@ pub(super) async fn reopen(engine: &Engine, scope: &Scope, replay: Uuid, landed:
     for output in landed {
         predicate = predicate.and(column("output").not_eq(lit(output.as_str())));
     }
-    let rows = Matching { session: &state, relation: TableReference::bare(NAME.1), predicate: Some(predicate) };
+    let rows = Matching { session: &state, relation: TableReference::bare(NAME.1), predicate: Some(predicate), key: &[] };
     table.update(&[("status".to_owned(), lit("open"))], &rows, None, facts).await.map(|_| ())
 }
 
@@ -204,7 +208,7 @@ pub(super) async fn sweep(engine: &Engine, scope: &Scope, pipeline: &str, before
     let predicate = column("pipeline").eq(lit(pipeline)).and(settled).and(column("first_seen").lt(lit(moment)));
     let state = engine.state(scope);
     let table = engine.lake().table(LOCATION).await?;
-    let rows = Matching { session: &state, relation: TableReference::bare(NAME.1), predicate: Some(predicate) };
+    let rows = Matching { session: &state, relation: TableReference::bare(NAME.1), predicate: Some(predicate), key: &[] };
     table.delete(&rows, None, facts).await.map(|done| done.rows.deleted)
 }
 
@@ -212,7 +216,7 @@ async fn void_where(engine: &Engine, scope: &Scope, which: Expr, facts: &Facts) 
     let state = engine.state(scope);
     let table = engine.lake().table(LOCATION).await?;
     let predicate = which.and(Expr::Column(Column::new(Some(NAME.1), "status")).eq(lit("open")));
-    let rows = Matching { session: &state, relation: TableReference::bare(NAME.1), predicate: Some(predicate) };
+    let rows = Matching { session: &state, relation: TableReference::bare(NAME.1), predicate: Some(predicate), key: &[] };
     table.update(&[("status".to_owned(), lit("void"))], &rows, None, facts).await.map(|_| ())
 }
 
@@ -280,7 +284,7 @@ fn object(id: ObjectId, kind: Kind, schema: &str, name: &str, body: Json, now: M
     }
 }
 
-fn id(origin: &Origin, letter: &DeadLetter) -> String {
+fn id(origin: &Origin, letter: &DeadLetter, number: u64) -> String {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
         hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes());
@@ -293,6 +297,7 @@ fn id(origin: &Origin, letter: &DeadLetter) -> String {
     part(&letter.position.unwrap_or(-1).to_le_bytes());
     part(letter.record.as_deref().unwrap_or_default().as_bytes());
     part(letter.raw.as_deref().unwrap_or_default());
+    part(&number.to_le_bytes());
     hash.finalize().iter().take(16).flat_map(|byte| [byte >> 4, byte & 15]).map(digit).collect()
 }
 
@@ -300,7 +305,7 @@ fn digit(half: u8) -> char {
     char::from_digit(u32::from(half), 16).unwrap_or('0')
 }
 
-fn batch(origin: &Origin, letters: &[DeadLetter]) -> Result<RecordBatch> {
+fn batch(origin: &Origin, letters: &[DeadLetter], first: u64) -> Result<RecordBatch> {
     let text = |value: &dyn for<'a> Fn(&'a DeadLetter) -> Option<&'a str>| {
         let mut column = StringBuilder::new();
         letters.iter().for_each(|letter| column.append_option(value(letter)));
@@ -321,7 +326,7 @@ fn batch(origin: &Origin, letters: &[DeadLetter]) -> Result<RecordBatch> {
         first_seen.append_value(origin.first_seen);
     }
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(letters.iter().map(|letter| Some(id(origin, letter))).collect::<StringArray>()),
+        Arc::new(letters.iter().zip(first..).map(|(letter, number)| Some(id(origin, letter, number))).collect::<StringArray>()),
         same(&origin.pipeline),
         same(&origin.run_id.to_string()),
         origin.step.as_deref().map_or_else(none, same),

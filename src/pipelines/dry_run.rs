@@ -11,12 +11,14 @@ use futures::StreamExt;
 use uuid::Uuid;
 use weir_catalog::{Counts, Object, Run, RunKind, RunStatus};
 use weir_sql::Argument;
+use weir_sql::statements::create_pipeline::Mode;
 
 use super::Arguments;
 use super::assemble::{Fixed, Width, assemble};
 use super::bind::{Bound, BoundPipeline, bind};
 use super::dead_letters;
 use super::effect::Effects;
+use super::history;
 use super::inputs::{self, Frozen, Held};
 use super::runner::Runner;
 use super::sequence;
@@ -49,7 +51,7 @@ impl Runner {
         let values = super::arguments::values(&self.engine, &definition, &arguments, &scope).await?;
         let scope = Scope { named: values.clone(), ..scope };
         let store = Arc::clone(self.engine.store());
-        let bound = bind(&self.engine, &definition, &scope, store.as_ref(), values).await?;
+        let bound = bind(&self.engine, &definition, &scope, store.as_ref(), values, Some(pipeline.id)).await?;
         let limit = usize::try_from(limit.unwrap_or(DEFAULT_LIMIT)).unwrap_or(usize::MAX);
         let inputs = inputs::next(&self.engine, pipeline.id, &bound, false, Held::default()).await?.unwrap_or_default();
         let run = self.imagined_run(pipeline, inputs);
@@ -73,9 +75,9 @@ impl Runner {
         let schema = shown(&target.columns);
         let rejects = RejectSink::default();
         let frozen = Frozen::open(&self.engine, run, &bound.streams, &rejects, 1).await?;
-        let (planned, _) = sequence::plan(&self.engine, &bound.output, scope, store.as_ref(), Some(&frozen)).await?;
+        let (planned, sequence) = sequence::plan(&self.engine, &bound.output, scope, store.as_ref(), Some(&frozen)).await?;
         let state = Arc::clone(&planned.state);
-        let fixed = Fixed { planned, relations: &frozen };
+        let fixed = Fixed { planned, sequence, relations: &frozen };
         let assembled = assemble(&self.engine, scope, fixed, &bound.output, &bound.mode, target, Width { partitions: 1 }).await?;
         debug_assert!(assembled.physical.output_partitioning().partition_count() >= 1);
         let mut rules = assembled.rules()?;
@@ -92,11 +94,17 @@ impl Runner {
             judgements.push((batch, verdicts, failed));
         }
         let seen: Vec<RecordBatch> = judgements.iter().map(|(batch, ..)| batch.clone()).collect();
-        let mut effects = Effects::of(bound, target, &seen, &state).await?;
+        let lands = |verdicts: &[&str]| verdicts.iter().map(|verdict| matches!(*verdict, "keep" | "warn")).collect::<Vec<bool>>();
+        let landing: Vec<_> = judgements.iter().map(|(batch, verdicts, _)| (batch.clone(), lands(verdicts))).collect();
+        let effects = match bound.mode {
+            Mode::ScdType2 { .. } => history::effects(bound, target, &landing, run.created_at).await?,
+            _ => {
+                let mut effects = Effects::of(bound, target, &seen, &state).await?;
+                landing.iter().map(|(batch, lands)| effects.predict(batch, lands)).collect::<Result<_>>()?
+            }
+        };
         let mut batches = Vec::new();
-        for (batch, verdicts, failed) in judgements {
-            let lands: Vec<bool> = verdicts.iter().map(|verdict| matches!(*verdict, "keep" | "warn")).collect();
-            let effects = effects.predict(&batch, &lands)?;
+        for ((batch, verdicts, failed), effects) in judgements.into_iter().zip(effects) {
             let columns: Vec<ArrayRef> = batch.columns().iter().take(target.columns.len()).cloned().collect();
             batches.push(labelled(&schema, columns, verdicts, failed, effects)?);
         }
@@ -139,7 +147,8 @@ impl Runner {
         let definition = definition::pipeline(pipeline)?;
         let scope = self.owner_scope(pipeline);
         let store = Arc::clone(self.engine.store());
-        let bound = bind(&self.engine, &definition, &scope, store.as_ref(), super::check::placeholders(&definition)?).await?;
+        let bound =
+            bind(&self.engine, &definition, &scope, store.as_ref(), super::check::placeholders(&definition)?, Some(pipeline.id)).await?;
         self.shown_by(pipeline, &bound, &scope).await
     }
 

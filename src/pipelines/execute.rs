@@ -22,6 +22,7 @@ use super::drift::Misfits;
 use super::fail_points::reached;
 use super::fan::Tap;
 use super::gate::Gates;
+use super::history;
 use super::inputs::Frozen;
 use super::pass::{Pass, RuleCount, Setting, conserve};
 use super::replay::Replayed;
@@ -125,7 +126,9 @@ impl Attempt {
         }
         let before = target.table.version().await?;
         target.evolve(&self.engine, &self.facts(None)).await?;
-        sequence::settle(&mut target, &self.bound, self.run.kind == RunKind::FullRefresh, &self.facts(None)).await?;
+        let is_refresh = self.run.kind == RunKind::FullRefresh;
+        sequence::settle(&mut target, &self.bound, is_refresh, &self.facts(None)).await?;
+        history::settle(&mut target, &self.bound, is_refresh, &self.facts(None)).await?;
         Ok(Begun::Ready(Box::new(Ready { attempt: Arc::clone(self), target, token, before, replayed })))
     }
 
@@ -167,6 +170,16 @@ impl Attempt {
                 let facts = || self.facts(Some(self.record(pass, before)));
                 target.table.upsert(rows, &spec, Some(token), &facts).await
             }
+            Mode::ScdType2 { .. } => {
+                let columns = target.reshaped.clone().unwrap_or_else(|| target.table.schema());
+                let spec = history::spec(&self.bound, &columns)?;
+                let rows = self.settled_rows(pass)?;
+                let facts = || self.facts(Some(self.record(pass, before)));
+                match refresh {
+                    true => target.table.rebuild_history(rows, &spec, target.reshaped.as_ref(), Some(token), &facts).await,
+                    false => target.table.record_history(rows, &spec, Some(token), &facts).await,
+                }
+            }
             mode => {
                 let streams = (0..pass.partitions()).map(|at| Ok(stream(pass, pass.rows(at)?))).collect::<Result<Vec<_>>>()?;
                 let written = write_all(target, streams).await?;
@@ -196,7 +209,7 @@ impl Attempt {
         let columns = DFSchema::try_from_qualified_schema(relation.clone(), &target.table.schema()).map_err(Engine::error)?;
         let predicate = self.engine.plan_expr(condition, &columns, &self.scope).await?;
         let session = self.engine.state(&self.scope);
-        let rows = Matching { session: &session, relation, predicate: Some(predicate.is_true()) };
+        let rows = Matching { session: &session, relation, predicate: Some(predicate.is_true()), key: &[] };
         target.table.replace(written, None, None, Some(&rows), Some(token), facts).await
     }
 
@@ -345,7 +358,7 @@ impl Ready {
             replayed.substitute(&attempt, &mut frozen, &rejects).await?;
         }
         let store = Arc::clone(engine.store());
-        let (mut planned, _) = sequence::plan(engine, &bound.output, &attempt.scope, store.as_ref(), Some(&frozen)).await?;
+        let (mut planned, sequence) = sequence::plan(engine, &bound.output, &attempt.scope, store.as_ref(), Some(&frozen)).await?;
         if let Some(replayed) = &replayed {
             planned.plan = replayed.beside(planned.plan, &rejects)?;
         }
@@ -354,7 +367,7 @@ impl Ready {
             Mode::Append if attempt.run.kind == RunKind::FullRefresh => &Mode::Replace,
             mode => mode,
         };
-        let fixed = Fixed { planned, relations: &frozen };
+        let fixed = Fixed { planned, sequence, relations: &frozen };
         let assembled = assemble(engine, &attempt.scope, fixed, &bound.output, mode, &self.target, width).await?;
         let table = attempt.letters_table().await?;
         let letters = match replayed {
@@ -435,7 +448,8 @@ pub(super) fn mode_word(mode: &Mode) -> &'static str {
     match mode {
         Mode::Append => "append",
         Mode::Upsert { .. } => "upsert",
-        Mode::Replace | Mode::ScdType2 { .. } => "replace",
+        Mode::ScdType2 { .. } => "scd type 2",
+        Mode::Replace => "replace",
         Mode::ReplaceWhere(_) => "replace where",
         Mode::ReplacePartitions => "replace partitions",
     }
@@ -449,7 +463,8 @@ fn record_of(done: &Committed, mode: &str, run: &Run) -> Result<Record> {
         }
         None => Record::default(),
     };
-    if mode == "upsert" && run.kind != RunKind::FullRefresh {
+    // The refresh of an upsert has counted them itself.
+    if mode == "scd type 2" || (mode == "upsert" && run.kind != RunKind::FullRefresh) {
         record.counts.duplicates += done.rows.ignored;
         record.counts.written -= done.rows.ignored;
     }
@@ -467,7 +482,7 @@ fn file_rows(sink: &RejectSink) -> Vec<(ObjectId, i64, i64)> {
 }
 
 fn commit_of(table: &Object, done: &Committed, operation: &str, run: &Run) -> TableCommit {
-    let operation = operation.split(' ').next().unwrap_or(operation);
+    let operation = if operation == "scd type 2" { "merge" } else { operation.split(' ').next().unwrap_or(operation) };
     TableCommit {
         table_id: table.id,
         version: done.version,

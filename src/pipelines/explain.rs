@@ -33,7 +33,7 @@ impl Runner {
         let definition = definition::pipeline(pipeline)?;
         let scope = self.owner_scope(pipeline);
         let store = Arc::clone(self.engine.store());
-        let bound = bind(&self.engine, &definition, &scope, store.as_ref(), placeholders(&definition)?).await?;
+        let bound = bind(&self.engine, &definition, &scope, store.as_ref(), placeholders(&definition)?, Some(pipeline.id)).await?;
         let mut rows = Vec::new();
         match what {
             ExplainWhat::Plan => rows = self.plan_rows(pipeline, &bound).await?,
@@ -73,6 +73,7 @@ impl Runner {
                     Input::Version { version } => format!("{} at version {version}", input.relation),
                     Input::DeadLetters { ids } => format!("{} dead letters", ids.len()),
                     Input::Live => format!("{} as it is when read", input.relation),
+                    Input::Upload(upload) => format!("{} from file {}", input.relation, upload.name),
                     Input::Landed { version, .. } => format!("{} has its rows since version {version}", input.relation),
                 };
                 ("input".to_owned(), detail)
@@ -137,7 +138,8 @@ fn mode(bound: &Bound) -> String {
         }
         Mode::ReplaceWhere(condition) => format!("replace where {}", condition.text),
         Mode::ReplacePartitions => "replace partitions".to_owned(),
-        Mode::Replace | Mode::ScdType2 { .. } => "replace".to_owned(),
+        Mode::ScdType2 { .. } => super::history::explained(bound).unwrap_or_default(),
+        Mode::Replace => "replace".to_owned(),
     }
 }
 

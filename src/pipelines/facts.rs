@@ -3,8 +3,10 @@
 use datafusion::common::TableReference;
 use weir_catalog::{Lineage, Object};
 
+use super::assemble::DELETE_COLUMN;
 use super::bind::Bound;
-use super::lineage::columns;
+use super::history;
+use super::lineage::{ColumnEdge, columns};
 use crate::engine::{Engine, Used};
 
 /// The edges of a bound pipeline; their target is filled in by [`edges`] once it is known.
@@ -28,13 +30,20 @@ pub(super) fn lineage(engine: &Engine, pipeline: &Object, bound: &Bound) -> Vec<
         }
     }
     for column in columns(&bound.planned.plan, &|table| named(table, &bound.planned.used)) {
-        found.push(Lineage {
-            from_column: Some(column.from_column),
-            to_column: column.to_column,
-            transformation: Some(column.transformation.to_owned()),
-            direct: column.direct,
-            ..edge(&column.from_relation)
-        });
+        // What DELETE WHEN asks decides which rows there are.
+        let column = match column.to_column.as_deref() {
+            Some(DELETE_COLUMN) => ColumnEdge { to_column: None, transformation: "filter", direct: false, ..column },
+            _ => column,
+        };
+        for to_column in history::filled_by(bound, column.to_column) {
+            found.push(Lineage {
+                from_column: Some(column.from_column.clone()),
+                to_column,
+                transformation: Some(column.transformation.to_owned()),
+                direct: column.direct,
+                ..edge(&column.from_relation)
+            });
+        }
     }
     // What a rule asks decides which rows there are, and gives none of them a value.
     for asked in &bound.references.asked {
@@ -58,7 +67,7 @@ fn named(table: &TableReference, used: &[Used]) -> Option<String> {
 }
 
 fn full_name(used: &Used) -> String {
-    format!("{}.{}", used.relation.schema, used.relation.name)
+    used.relation.full_name()
 }
 
 pub(super) fn edges(target: &Object, mut lineage: Vec<Lineage>) -> Vec<Lineage> {

@@ -15,6 +15,10 @@ pub const FAIL_POINTS: &[&str] = &[
     "run.finished",
 ];
 
+/// Points that only a run over a file passes which a client sent, before those of every run; `upload.write` of `stores`, where the disk is
+/// full, is none of them.
+pub const UPLOAD_POINTS: &[&str] = &["upload.spooled"];
+
 /// Syncs that a crash test may let fail, which ends the process too: in `stores`.
 pub const SYNC_POINTS: &[&str] = &["file.sync", "folder.sync"];
 

@@ -13,6 +13,7 @@ use super::bind::{Bound, bind};
 use super::check::placeholders;
 use super::execute::mode_word;
 use super::explain::rule_row;
+use super::history;
 use super::runner::Runner;
 use super::target::{self, is_provenance};
 use crate::delta;
@@ -36,7 +37,7 @@ impl Runner {
         definitions: &dyn Definitions,
     ) -> Result<Vec<Line>> {
         let checked = self.check(pipeline, scope, definitions).await?;
-        let bound = bind(&self.engine, pipeline, scope, definitions, placeholders(pipeline)?).await?;
+        let bound = bind(&self.engine, pipeline, scope, definitions, placeholders(pipeline)?, None).await?;
         let mut lines = vec![("pipeline".to_owned(), replaced(old))];
         lines.extend(checked.notices.into_iter().map(|notice| ("notice".to_owned(), notice)));
         for id in checked.depends_on {
@@ -63,7 +64,9 @@ impl Runner {
         let mode = mode_word(&bound.mode);
         let Some(target) = target::find(&self.engine, &bound.output, scope)? else {
             lines.push(("target".to_owned(), format!("{} is made ({mode})", bound.output.target)));
-            let columns = bound.columns.fields().iter();
+            let columns = bound.columns.fields().iter().filter(|field| !history::only_travels(bound, field.name()));
+            let own = history::columns(bound, None);
+            let columns = columns.map(AsRef::as_ref).chain(&own);
             lines.extend(columns.map(|field| (format!("column {}", field.name()), format!("new, {}", shown_type(field)))));
             lines.extend(bound.output.rules.iter().map(rule_row));
             return Ok(lines);
@@ -162,6 +165,9 @@ fn columns(target: &Object, bound: &Bound) -> Result<(Vec<Line>, Vec<String>)> {
     let given = delta::normalise(&bound.columns);
     let (mut lines, mut changed) = (Vec::new(), Vec::new());
     for field in given.fields() {
+        if history::only_travels(bound, field.name()) {
+            continue;
+        }
         let what = match body.columns.field_with_name(field.name()) {
             Err(_) => format!("new, {}", shown_type(field)),
             Ok(known) if known.data_type() == field.data_type() => continue,
@@ -174,7 +180,9 @@ fn columns(target: &Object, bound: &Bound) -> Result<(Vec<Line>, Vec<String>)> {
         };
         lines.push((format!("column {}", field.name()), what));
     }
-    for field in body.columns.fields().iter().filter(|field| !is_provenance(field.name())) {
+    let own = history::columns(bound, Some(&body.columns));
+    let is_filled = |name: &str| is_provenance(name) || own.iter().any(|own| own.name() == name);
+    for field in body.columns.fields().iter().filter(|field| !is_filled(field.name())) {
         if given.field_with_name(field.name()).is_err() {
             changed.push(field.name().clone());
             lines.push((format!("column {}", field.name()), "not filled any more: NULL in new rows".to_owned()));

@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use weir_catalog::{Input, Kind, Object, ObjectId, Run, RunInput, RunKind, RunStatus};
 use weir_sql::statements::create_pipeline::{Mode, Output};
 
-use super::bind::{Bound, BoundPipeline, StreamInput};
+use super::bind::{Bound, BoundPipeline, Sent, StreamInput};
 use super::stream_table::StreamTable;
-use crate::engine::{Engine, RelationKey, Relations, Wanted, catalog_error};
+use crate::engine::{Engine, RelationKey, Relations, UPLOAD_ID, Used, Wanted, catalog_error};
 use crate::error::{Code, Error, Result};
 use crate::sources::{BatchLimit, Position, Range, RejectSink, ScanRequest, StartPoint};
 
@@ -98,6 +99,29 @@ pub(super) async fn between(bound: &BoundPipeline, from: &str, until: Option<&st
     Ok(Some(inputs))
 }
 
+/// The input of a run that reads a file which a client sent, in the place of one stream. The other streams deliver nothing.
+pub(super) fn sent(bound: &BoundPipeline, sent: Sent<'_>) -> Vec<RunInput> {
+    let of_file = |stream: &&StreamInput| stream.object.id == sent.relation;
+    let input = |stream: &StreamInput| RunInput {
+        relation_id: stream.object.id,
+        relation: stream.object.full_name(),
+        input: Input::Upload(Box::new(sent.upload.clone())),
+        schema_version: None,
+    };
+    let mut inputs: Vec<RunInput> = bound.streams().into_iter().filter(of_file).map(input).collect();
+    pin(bound, &mut inputs);
+    inputs
+}
+
+/// The versions of the tables that a replay reads as they are now.
+pub(super) fn pinned(bound: &BoundPipeline) -> Vec<RunInput> {
+    let pin = |used: &Used| {
+        let (relation_id, relation) = (used.relation.id, used.relation.full_name());
+        used.version.map(|version| RunInput { relation_id, relation, input: Input::Version { version }, schema_version: None })
+    };
+    bound.snapshots().filter_map(pin).collect()
+}
+
 /// Notes the versions of the tables that are read as they are now.
 fn pin(bound: &BoundPipeline, inputs: &mut Vec<RunInput>) {
     for used in bound.snapshots() {
@@ -113,21 +137,43 @@ fn pin(bound: &BoundPipeline, inputs: &mut Vec<RunInput>) {
     }
 }
 
+/// The range of a file that a client sent: all of it.
+const WHOLE: Range = Range { from: None, to: Position::Null };
+
 /// Lets sources grow the columns that the rows of these inputs need, and notes which columns every attempt reads. Answers with what the
 /// streams leave out although they have it.
 pub(super) async fn settle_columns(engine: &Arc<Engine>, bound: &BoundPipeline, inputs: &mut [RunInput]) -> Result<Vec<String>> {
     let mut left_out = Vec::new();
     for stream in bound.streams() {
         let Some(input) = inputs.iter_mut().find(|input| input.relation_id == stream.object.id) else { continue };
-        let Input::Stream { from, to } = &input.input else { continue };
-        if from.as_ref() != Some(to) {
-            let range = Range { from: from.clone(), to: to.clone() };
+        if stream.object.kind == Kind::Table {
+            engine.keep_table_columns(&stream.object).await?;
+            input.schema_version = engine.schema_version(stream.object.id)?;
+            continue;
+        }
+        let range = match &input.input {
+            Input::Stream { from, to } => Range { from: from.clone(), to: to.clone() },
+            Input::Upload(_) if stream.object.id != UPLOAD_ID => WHOLE,
+            _ => continue,
+        };
+        if range.from.as_ref() != Some(&range.to) {
             super::drift::settle(engine, stream, &range).await?;
         }
         input.schema_version = engine.schema_version(stream.object.id)?;
-        left_out.extend(stream.source.left_out(to).await?);
+        left_out.extend(stream.source.left_out(&range.to).await?);
     }
     Ok(left_out)
+}
+
+/// Moves a pipeline over what its streams have and no run has to read: nothing of it is lost, and the streams may forget it.
+pub(super) async fn pass_over(engine: &Arc<Engine>, pipeline: ObjectId, bound: &BoundPipeline) -> Result<()> {
+    for stream in bound.streams() {
+        let Some(at) = engine.store().offset(pipeline, stream.object.id).map_err(catalog_error)? else { continue };
+        if let Some(to) = stream.source.passes_over(&at).await? {
+            engine.store().set_offset(pipeline, stream.object.id, Some(&to), engine.clock().now()).map_err(catalog_error)?;
+        }
+    }
+    Ok(())
 }
 
 /// What the streams have left out so far.
@@ -214,6 +260,7 @@ impl Held {
 pub(super) struct Frozen {
     engine: Arc<Engine>,
     streams: HashMap<ObjectId, Arc<dyn TableProvider>>,
+    hidden: HashMap<ObjectId, SchemaRef>,
     versions: HashMap<ObjectId, u64>,
 }
 
@@ -225,7 +272,7 @@ impl Frozen {
         rejects: &RejectSink,
         partitions: usize,
     ) -> Result<Self> {
-        let mut frozen = Self { engine: Arc::clone(engine), streams: HashMap::new(), versions: HashMap::new() };
+        let mut frozen = Self { engine: Arc::clone(engine), streams: HashMap::new(), hidden: HashMap::new(), versions: HashMap::new() };
         for input in &run.inputs {
             if let Input::Version { version } = input.input {
                 frozen.versions.entry(input.relation_id).or_insert(version);
@@ -233,7 +280,8 @@ impl Frozen {
         }
         for stream in streams {
             let table = range_of(run, stream, rejects, partitions).await?;
-            frozen.streams.insert(stream.object.id, StreamTable::of(stream.object.id, table));
+            frozen.streams.insert(stream.object.id, StreamTable::of(stream, table));
+            frozen.hidden.insert(stream.object.id, stream.source.hidden());
         }
         Ok(frozen)
     }
@@ -244,8 +292,8 @@ impl Frozen {
     }
 
     /// Rows of dead letters in the place of a stream.
-    pub(super) fn substitute(&mut self, stream: ObjectId, table: Arc<dyn TableProvider>) {
-        self.streams.insert(stream, StreamTable::new(table));
+    pub(super) fn substitute(&mut self, stream: &StreamInput, table: Arc<dyn TableProvider>) {
+        self.streams.insert(stream.object.id, StreamTable::again(stream, table));
     }
 }
 
@@ -254,15 +302,21 @@ pub(super) async fn range_of(run: &Run, stream: &StreamInput, rejects: &RejectSi
     let found = run.inputs.iter().find(|input| input.relation_id == stream.object.id).map(|input| &input.input);
     match found {
         Some(Input::Stream { from, to }) if from.as_ref() != Some(to) => {
-            let request = ScanRequest { provenance: true, rejects: Some(rejects.clone()), ordered: partitions == 1, partitions };
+            let request = scan_request(rejects, partitions);
             stream.source.scan(Some(Range { from: from.clone(), to: to.clone() }), request).await
         }
+        // What a replay brings back stands in the letters; the file is gone.
+        Some(Input::Upload(_)) if run.kind != RunKind::Replay => stream.source.scan(Some(WHOLE), scan_request(rejects, partitions)).await,
         _ => Ok(nothing(stream)),
     }
 }
 
+fn scan_request(rejects: &RejectSink, partitions: usize) -> ScanRequest {
+    ScanRequest { provenance: true, rejects: Some(rejects.clone()), ordered: partitions == 1, partitions }
+}
+
 fn nothing(stream: &StreamInput) -> Arc<dyn TableProvider> {
-    Arc::new(datafusion::datasource::empty::EmptyTable::new(super::bind::with_provenance(&stream.source.schema())))
+    Arc::new(datafusion::datasource::empty::EmptyTable::new(super::bind::with_provenance(&stream.columns())))
 }
 
 #[async_trait]
@@ -282,6 +336,10 @@ impl Relations for Frozen {
             .ok_or_else(|| Error::new(Code::UndefinedTable, format!("table \"{}.{}\" does not exist", relation.schema, relation.name)))?;
         Ok(Some(self.engine.table(&object).await?.scan(Some(*version)).await?))
     }
+
+    fn hidden(&self, relation: &RelationKey) -> SchemaRef {
+        self.hidden.get(&relation.id).map_or_else(|| Arc::new(Schema::empty()), Arc::clone)
+    }
 }
 
 /// Where the streams of a run stand once it is done.
@@ -290,7 +348,7 @@ pub(super) fn offsets(run: &Run) -> Vec<(ObjectId, Position)> {
         .iter()
         .filter_map(|input| match &input.input {
             Input::Stream { to, .. } => Some((input.relation_id, to.clone())),
-            Input::Version { .. } | Input::DeadLetters { .. } | Input::Live | Input::Landed { .. } => None,
+            Input::Version { .. } | Input::DeadLetters { .. } | Input::Live | Input::Landed { .. } | Input::Upload(_) => None,
         })
         .collect()
 }

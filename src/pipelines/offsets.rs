@@ -28,7 +28,7 @@ impl Runner {
         let owner = self.owner_scope(pipeline);
         let values = super::arguments::values(&self.engine, &definition, &super::Arguments::default(), &owner).await.unwrap_or_default();
         let store = Arc::clone(self.engine.store());
-        let bound = bind(&self.engine, &definition, &owner, store.as_ref(), values).await?;
+        let bound = bind(&self.engine, &definition, &owner, store.as_ref(), values, Some(pipeline.id)).await?;
         let wanted = |object: &Object| {
             source.is_none_or(|name| {
                 object.name == name.name.value && name.schema.as_ref().is_none_or(|schema| schema.value == object.schema)

@@ -26,6 +26,7 @@ use super::drift::{Misfits, SAMPLES};
 use super::fan::Tap;
 use super::gate::Gates;
 use super::isolate::{accounts_for_all, provenances};
+use super::sequence::SEQUENCE_COLUMN;
 use super::target::{INGESTED_COLUMN, RUN_COLUMN, Target};
 use crate::clock::Micros;
 use crate::engine::Engine;
@@ -166,7 +167,7 @@ impl Pass {
         self.shaped(&good).map(Some)
     }
 
-    /// Target columns, then provenance, then the delete mark.
+    /// Target columns, then provenance and the moment, then the delete mark.
     fn shaped(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let rows = batch.num_rows();
         let mut columns: Vec<ArrayRef> = batch.columns().iter().take(self.assembled.own).cloned().collect();
@@ -174,7 +175,9 @@ impl Pass {
             let carried = |name: &str| batch.column_by_name(name).cloned();
             let column: ArrayRef = match field.name().as_str() {
                 RUN_COLUMN => constant(&self.setting.run_id.to_string(), rows)?,
-                INGESTED_COLUMN => Arc::new(TimestampMicrosecondArray::from(vec![self.setting.ingested_at; rows]).with_timezone("UTC")),
+                INGESTED_COLUMN | SEQUENCE_COLUMN => {
+                    Arc::new(TimestampMicrosecondArray::from(vec![self.setting.ingested_at; rows]).with_timezone("UTC"))
+                }
                 SOURCE_COLUMN => carried(CARRIED_SOURCE).unwrap_or_else(|| new_null_array(field.data_type(), rows)),
                 POSITION_COLUMN => carried(CARRIED_POSITION).unwrap_or_else(|| new_null_array(field.data_type(), rows)),
                 other => carried(other).ok_or_else(|| Error::internal(format!("column \"{other}\" is missing from a run's rows")))?,
@@ -195,8 +198,7 @@ impl Pass {
         }
         let numbers: UInt32Array = picked.iter().map(|row| u32::try_from(*row).ok()).collect();
         let rows = take_record_batch(batch, &numbers).map_err(arrow_failed)?;
-        let own: Vec<usize> = (0..self.assembled.own).collect();
-        let records = records(&rows.project(&own).map_err(arrow_failed)?);
+        let records = records(&rows.project(&self.assembled.recorded).map_err(arrow_failed)?);
         let places = provenances(&rows).map_err(Engine::error)?;
         let mut letters = Vec::with_capacity(picked.len());
         for ((row, record), place) in picked.into_iter().zip(records).zip(places) {

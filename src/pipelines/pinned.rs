@@ -1,10 +1,12 @@
-//! The catalog as a frozen run sees it: sources with the columns they had when it was frozen.
+//! The catalog as a frozen run sees it: sources and streamed tables with the columns they had when it was frozen.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use weir_catalog::{Change, Definitions, Kind, Micros, Object, ObjectId, ObjectVersion, RelationBody, Result as Outcome, Run, Store};
+use weir_catalog::{
+    Change, Definitions, Kind, Micros, Object, ObjectId, ObjectVersion, RelationBody, Result as Outcome, Run, Store, TableBody,
+};
 
 use crate::engine::catalog_error;
 use crate::error::{Error, Result};
@@ -31,6 +33,11 @@ impl Pinned {
 
     fn then(&self, object: Object) -> Object {
         let Some(columns) = self.columns.get(&object.id) else { return object };
+        if object.kind == Kind::Table {
+            let Ok(body) = serde_json::from_value::<TableBody>(object.body.clone()) else { return object };
+            let body = serde_json::to_value(TableBody { columns: Arc::clone(columns), ..body });
+            return body.map_or(object.clone(), |body| Object { body, ..object });
+        }
         let body: RelationBody = serde_json::from_value(object.body.clone()).unwrap_or_default();
         let body = RelationBody { columns: Some(Arc::clone(columns)), ..body };
         match serde_json::to_value(body) {

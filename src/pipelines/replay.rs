@@ -3,7 +3,8 @@
 //! A replay is an ordinary run whose input is a set of dead letters at a version of their table. The letters change state in one commit
 //! before the rows land, with the same batch number, so a repeat does nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, StringDictionaryBuilder};
@@ -16,14 +17,17 @@ use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::ExecutionPlan;
 use futures::TryStreamExt;
 use uuid::Uuid;
-use weir_catalog::{Input, Kind, Object, RunInput, RunKind};
+use weir_catalog::{Input, Kind, Object, Run, RunFilter, RunInput, RunKind, Upload};
+use weir_sql::statements::create_pipeline::CreatePipeline;
 
-use super::bind::with_provenance;
+use super::arguments::{self, Values};
+use super::bind::{Sent, bind_sent, label, with_provenance};
 use super::dead_letters::{DeadLetter, NAME, Stage, schema};
 use super::execute::Attempt;
-use super::inputs::Frozen;
+use super::inputs::{self, Frozen};
+use super::runner::{Order, Runner};
 use super::stream_table::StreamTable;
-use crate::engine::{Engine, Scope, catalog_error};
+use crate::engine::{Engine, Scope, UPLOAD_ID, catalog_error, reads_upload};
 use crate::error::{Code, Error, Result};
 use crate::formats::Reject;
 use crate::sources::{RawRecord, RejectSink, ScanRequest, SourceReject};
@@ -36,40 +40,66 @@ pub(super) struct Replayed {
     pub(super) letters: RecordBatch,
 }
 
-/// The open letters of a pipeline that match a condition, as the frozen input of a run; None when there are none.
+/// The letters of a replay that is to be frozen.
+#[derive(Default)]
+pub(super) struct Chosen {
+    pub(super) inputs: Vec<RunInput>,
+    /// What to say about them.
+    pub(super) said: Vec<String>,
+    /// The newest run that they are from.
+    pub(super) newest: Option<Uuid>,
+}
+
+/// The open letters of a pipeline that match a condition, as the frozen input of a run; none when there are none.
 ///
-/// Of several outputs, only letters of those that there are: `outputs` names them.
+/// Of several outputs, only letters of those that there are. Afterwards each letter is found by its place, so of runs whose letters have the
+/// same (the same line of two files that were sent under one name) one goes back at a time, first what was tried least.
 pub(super) async fn choose(
     engine: &Arc<Engine>,
     pipeline: &Object,
-    outputs: &[&str],
+    definition: &CreatePipeline,
     condition: Option<&weir_sql::Expr>,
     scope: &Scope,
-) -> Result<Option<Vec<RunInput>>> {
+) -> Result<Chosen> {
+    let all = definition.outputs();
+    let outputs: Vec<String> = all.iter().map(|output| label(output, &all)).collect();
     let object = letters_object(engine)?;
     let table = engine.table(&object).await?;
     let version = table.version().await?;
     let condition = condition.map_or_else(|| "true".to_owned(), |condition| format!("({})", condition.text));
     let text = format!(
-        "SELECT id, output FROM hub.dead_letters VERSION AS OF {version} WHERE pipeline = $weir_pipeline AND status = 'open' AND {condition} LIMIT {MOST}"
+        "SELECT id, output, source, source_position, run_id FROM hub.dead_letters VERSION AS OF {version} WHERE pipeline = $weir_pipeline AND status = 'open' AND {condition} ORDER BY attempts LIMIT {MOST}"
     );
     let rows = query(engine, &text, scope, vec![("weir_pipeline".to_owned(), ScalarValue::from(pipeline.full_name()))]).await?;
-    let mut ids = Vec::new();
+    let (mut ids, mut places, mut waiting, mut newest) = (Vec::new(), HashMap::new(), 0_usize, None);
     for batch in rows {
         let column = |at: usize| cast(batch.column(at), &DataType::Utf8).map_err(odd);
-        let (found, of) = (column(0)?, column(1)?);
-        let known = |output: Option<&str>| outputs.len() < 2 || output.is_some_and(|output| outputs.contains(&output));
-        let found = found.as_string::<i32>().iter().zip(of.as_string::<i32>()).filter(|(_, output)| known(*output));
-        ids.extend(found.filter_map(|(id, _)| id).map(str::to_owned));
+        let (found, of, sources, positions, runs) = (column(0)?, column(1)?, column(2)?, column(3)?, column(4)?);
+        let known = |output: Option<&str>| outputs.len() < 2 || output.is_some_and(|output| outputs.iter().any(|known| known == output));
+        let found = found.as_string::<i32>().iter().zip(of.as_string::<i32>());
+        let placed = found.zip(sources.as_string::<i32>().iter().zip(positions.as_string::<i32>()));
+        for (((id, output), (source, position)), run) in placed.zip(runs.as_string::<i32>()) {
+            let Some(id) = id.filter(|_| known(output)) else { continue };
+            // Their numbers grow with time.
+            newest = newest.max(run.and_then(|run| Uuid::parse_str(run).ok()));
+            let source = source.filter(|source| !source.is_empty());
+            let place = source.map(|source| (output.map(str::to_owned), source.to_owned(), position.map(str::to_owned)));
+            match place.is_none_or(|place| *places.entry(place).or_insert(run.map(str::to_owned)) == run.map(str::to_owned)) {
+                true => ids.push(id.to_owned()),
+                false => waiting += 1,
+            }
+        }
     }
     if ids.is_empty() {
-        return Ok(None);
+        return Ok(Chosen::default());
     }
+    let said = (waiting > 0).then(|| format!("{waiting} dead letters of the same places are left to another REPLAY PIPELINE"));
     let relation = object.full_name();
-    Ok(Some(vec![
+    let inputs = vec![
         RunInput { relation_id: object.id, relation: relation.clone(), input: Input::Version { version }, schema_version: None },
         RunInput { relation_id: object.id, relation, input: Input::DeadLetters { ids }, schema_version: None },
-    ]))
+    ];
+    Ok(Chosen { inputs, said: said.into_iter().collect(), newest })
 }
 
 fn letters_object(engine: &Engine) -> Result<Object> {
@@ -84,6 +114,37 @@ async fn query(engine: &Arc<Engine>, text: &str, scope: &Scope, named: Vec<(Stri
     let store = Arc::clone(engine.store());
     let planned = engine.plan(&query, &scope, store.as_ref(), None).await?;
     engine.rows(planned).await?.try_collect().await.map_err(Engine::error)
+}
+
+impl Runner {
+    /// Binds the pipeline and makes the run of its letters; none when there are none.
+    pub(super) async fn prepare_replay(
+        &self,
+        pipeline: &Object,
+        definition: &CreatePipeline,
+        scope: &Scope,
+        values: &Values,
+        request: &Order,
+    ) -> Result<(Option<Run>, Vec<String>)> {
+        // The condition is not the owner's: whoever asks must not see more by it than he may.
+        let asked = Scope { rights_of: Some(request.requested_by.clone()), ..scope.clone() };
+        let condition = request.arguments.condition.as_ref();
+        let Chosen { mut inputs, said, newest } = choose(&self.engine, pipeline, definition, condition, &asked).await?;
+        if inputs.is_empty() {
+            return Ok((None, said));
+        }
+        let upload = match newest.filter(|_| reads_upload(definition)) {
+            // Its file is gone; its columns are what all of them are read with.
+            Some(newest) => self.stored(newest)?.into_iter().flat_map(|run| run.inputs).find(|input| input.relation_id == UPLOAD_ID),
+            None => None,
+        };
+        inputs.extend(upload);
+        let run = self.new_run(pipeline, request, arguments::json(values), inputs);
+        let (store, sent) = (self.engine.store(), Sent::of(&run, self.spool.folder()));
+        let bound = bind_sent(&self.engine, definition, scope, store.as_ref(), values.clone(), sent, Some(pipeline.id)).await?;
+        let pinned = inputs::pinned(&bound);
+        Ok((Some(Run { inputs: run.inputs.iter().cloned().chain(pinned).collect(), ..run }), said))
+    }
 }
 
 impl Replayed {
@@ -140,9 +201,9 @@ impl Replayed {
             return Err(Error::new(Code::NotSupported, "dead letters of a pipeline with several streams cannot be decoded again yet")
                 .hint("Replay those of stage 'validate': add WHERE stage = 'validate'.".to_owned()));
         };
-        let shape = with_provenance(&stream.source.schema());
+        let shape = with_provenance(&stream.columns());
         let mut batches = Vec::new();
-        if !decode.is_empty() {
+        for (upload, decode) in self.by_upload(attempt, &stream.object, decode)? {
             let raw = self.letters.column_by_name("raw").and_then(|column| column.as_binary_opt::<i32>()).ok_or_else(|| lost("raw"))?;
             let (sources, positions) = (texts(&self.letters, "source")?, numbers(&self.letters, "source_position")?);
             let records = decode
@@ -154,7 +215,10 @@ impl Replayed {
                 })
                 .collect();
             let request = ScanRequest { provenance: true, rejects: Some(rejects.clone()), ordered: true, partitions: 1 };
-            let table = stream.source.decode_again(records, request).await?;
+            let table = match upload {
+                Some(upload) => attempt.engine.upload(&stream.object, &upload, Path::new("")).await?.decode_again(records, request).await?,
+                None => stream.source.decode_again(records, request).await?,
+            };
             let state = attempt.engine.state(&attempt.scope);
             let scan: Arc<dyn ExecutionPlan> = table.scan(&state, None, &[], None).await.map_err(Engine::error)?;
             let rows = datafusion::physical_plan::execute_stream(scan, Engine::context(&state)).map_err(Engine::error)?;
@@ -163,13 +227,40 @@ impl Replayed {
         if !transform.is_empty() {
             let needed = needed_columns(attempt, &stream.object);
             let fit = Fit::Needed(&needed);
-            let whole = self.rows_of(&transform, &stream.source.schema(), fit, rejects)?;
+            let whole = self.rows_of(&transform, &stream.columns(), fit, rejects)?;
             batches.extend(whole);
         }
         let batches = batches.into_iter().map(|batch| RecordBatch::try_new(Arc::clone(&shape), batch.columns().to_vec()).map_err(odd));
         let table = MemTable::try_new(Arc::clone(&shape), vec![batches.collect::<Result<Vec<_>>>()?]).map_err(Engine::error)?;
-        frozen.substitute(stream.object.id, Arc::new(table));
+        frozen.substitute(stream, Arc::new(table));
         Ok(())
+    }
+
+    /// Letters by the file that a client sent with them: it had a format of its own. Those of the source's own records come under None.
+    fn by_upload(&self, attempt: &Attempt, stream: &Object, rows: Vec<usize>) -> Result<Vec<(Option<Upload>, Vec<usize>)>> {
+        let runs = texts(&self.letters, "run_id")?;
+        let mut by_run: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for row in rows {
+            by_run.entry(if runs.is_valid(row) { runs.value(row) } else { "" }).or_default().push(row);
+        }
+        let (mut own, mut sent) = (Vec::new(), Vec::new());
+        for (run, rows) in by_run {
+            let filter = RunFilter { run_id: Some(Uuid::parse_str(run).unwrap_or_default()), ..RunFilter::default() };
+            let run = attempt.engine.store().runs(&filter).map_err(catalog_error)?.into_iter().next();
+            let upload = run.into_iter().flat_map(|run| run.inputs).find_map(|input| match input.input {
+                Input::Upload(upload) if input.relation_id == stream.id => Some(*upload),
+                _ => None,
+            });
+            let columns = Sent::of(&attempt.run, Path::new("")).and_then(|sent| sent.upload.columns.clone());
+            match upload.map(|upload| Upload { columns, ..upload }) {
+                Some(upload) => sent.push((Some(upload), rows)),
+                None => own.extend(rows),
+            }
+        }
+        if !own.is_empty() {
+            sent.push((None, own));
+        }
+        Ok(sent)
     }
 
     /// The user's plan, and beside it the rows that had already come out of it once.

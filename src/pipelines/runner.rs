@@ -19,6 +19,7 @@ use weir_sql::statements::run_pipeline::RunHow;
 use super::arguments::{self, Arguments};
 use super::attempt::Landing;
 use super::bind::{BoundPipeline, bind};
+use super::copying::{Sending, temporary_of};
 use super::dead_letters;
 use super::drift;
 use super::execute::{Landed, landed_in_part};
@@ -31,8 +32,9 @@ use super::{offsets, target};
 use crate::clock::{Clock, Micros};
 use crate::config::Maintenance;
 use crate::delta::Facts;
-use crate::engine::{Engine, Scope, catalog_error, definition};
+use crate::engine::{Engine, Scope, catalog_error, definition, reads_upload};
 use crate::error::{Code, Error, Result};
+use crate::stores::Spool;
 
 /// A request of a person to run a pipeline once.
 #[derive(Debug, Clone)]
@@ -58,6 +60,15 @@ pub(super) struct Order {
     pub(super) requested_by: String,
     /// What its triggers have seen, stored when the run is frozen.
     pub(super) marks: Vec<TriggerMark>,
+    /// Of a copy, the file that is read.
+    pub(super) sending: Option<Arc<Sending>>,
+}
+
+impl Order {
+    /// For somebody who asked.
+    pub(super) fn by_hand(pipeline: Object, arguments: Arguments, kind: RunKind, trigger: &str, requested_by: String) -> Self {
+        Self { pipeline, arguments, kind, range: None, trigger: trigger.to_owned(), requested_by, marks: Vec::new(), sending: None }
+    }
 }
 
 /// The trigger of a run that somebody asked for.
@@ -69,6 +80,27 @@ pub struct RunReport {
     pub run: Run,
     /// What whoever asked for the run should know.
     pub notices: Vec<String>,
+    /// Records of the file that a client sent.
+    pub records: i64,
+}
+
+impl RunReport {
+    fn of(run: Run) -> Self {
+        Self { run, notices: Vec::new(), records: 0 }
+    }
+}
+
+/// How the tries of a run came to their end.
+struct Ended {
+    error: Option<Error>,
+    /// As in [`RunReport::records`].
+    records: i64,
+}
+
+impl Ended {
+    fn by(error: Error) -> Self {
+        Self { error: Some(error), records: 0 }
+    }
 }
 
 /// Between two attempts to write the catalog.
@@ -106,6 +138,8 @@ pub struct Runner {
     workers: Semaphore,
     pub(super) changed: Notify,
     pub(super) upkeep: Upkeep,
+    /// Where files lie that clients send.
+    pub(super) spool: Spool,
     exporter: Exporter,
     /// When each pipeline's settled dead letters were last looked at.
     pub(super) swept: Mutex<HashMap<ObjectId, Micros>>,
@@ -115,7 +149,7 @@ pub struct Runner {
 
 impl Runner {
     /// Starts the scheduler, which first takes up the runs that an earlier life left unfinished.
-    pub fn start(engine: Arc<Engine>, clock: Clock, limits: RunnerLimits, export: &ExportTo) -> Arc<Runner> {
+    pub fn start(engine: Arc<Engine>, clock: Clock, limits: RunnerLimits, spool: Spool, export: &ExportTo) -> Arc<Runner> {
         let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
         let exporter = Exporter::start(export, &engine, &clock, &tasks, &closing);
         let runner = Arc::new(Runner {
@@ -129,6 +163,7 @@ impl Runner {
             workers: Semaphore::new(limits.workers.saturating_mul(ATTEMPTS_PER_WORKER).max(2 * ATTEMPTS_PER_WORKER)),
             changed: Notify::new(),
             upkeep: Upkeep::new(limits.maintenance),
+            spool,
             exporter,
             swept: Mutex::default(),
             closing,
@@ -136,6 +171,7 @@ impl Runner {
         });
         runner.engine.list_options("pipeline", &super::options::SPEC);
         runner.engine.list_options("alert", &super::alerts::ALERT_SPEC);
+        runner.sweep_spool();
         let listening = Arc::downgrade(&runner);
         runner.engine.store().when_events(Box::new(move |_| {
             if let Some(runner) = listening.upgrade() {
@@ -184,6 +220,11 @@ impl Runner {
     pub async fn run(self: &Arc<Self>, request: RunRequest) -> Result<RunReport> {
         let RunRequest { pipeline, arguments, how, wait, scope } = request;
         self.refuse_suspended(&pipeline)?;
+        if reads_upload(&definition::pipeline(&pipeline)?) {
+            let name = pipeline.full_name();
+            return Err(Error::new(Code::WrongState, format!("pipeline \"{name}\" reads a file that is sent with COPY PIPELINE"))
+                .hint(format!("COPY PIPELINE {name} FROM STDIN WITH (FORMAT csv, HEADER) runs it.")));
+        }
         let (kind, trigger, range) = match how {
             RunHow::New => (RunKind::Manual, BY_HAND, None),
             RunHow::FullRefresh => (RunKind::FullRefresh, "RUN PIPELINE .. FULL REFRESH", None),
@@ -198,7 +239,7 @@ impl Runner {
             RunHow::Dry { .. } => return Err(Error::internal("a dry run is not a run")),
         };
         let arguments = Arguments { given: arguments, condition: None };
-        let order = Order { pipeline, arguments, kind, range, trigger: trigger.to_owned(), requested_by: scope.role, marks: Vec::new() };
+        let order = Order { range, ..Order::by_hand(pipeline, arguments, kind, trigger, scope.role) };
         if wait { self.order(order).await } else { self.order_later(order).await }
     }
 
@@ -222,8 +263,7 @@ impl Runner {
     pub async fn replay(self: &Arc<Self>, pipeline: &Object, condition: Option<&weir_sql::Expr>, scope: &Scope) -> Result<RunReport> {
         let arguments = Arguments { given: Vec::new(), condition: condition.cloned() };
         let (pipeline, requested_by) = (pipeline.clone(), scope.role.clone());
-        let (kind, trigger) = (RunKind::Replay, "REPLAY PIPELINE".to_owned());
-        self.order(Order { pipeline, arguments, kind, range: None, trigger, requested_by, marks: Vec::new() }).await
+        self.order(Order::by_hand(pipeline, arguments, RunKind::Replay, "REPLAY PIPELINE", requested_by)).await
     }
 
     /// Runs and waits. Whoever stops waiting stops the run: it ends as cancelled, in good order.
@@ -254,7 +294,7 @@ impl Runner {
             runner.run_once(order, Some(frozen), cancel).await
         });
         match started.await {
-            Ok(run) => Ok(RunReport { run, notices: Vec::new() }),
+            Ok(run) => Ok(RunReport::of(run)),
             // It never came to a frozen run: there was nothing new, or it failed at once.
             Err(_) => match running.await.map_err(|error| Error::internal("a run ended early").caused_by(error))?? {
                 (_, Some(error)) => Err(error),
@@ -311,11 +351,14 @@ impl Runner {
                 for TriggerMark { pipeline_id, trigger, state } in &request.marks {
                     self.engine.store().set_trigger_state(*pipeline_id, trigger, state).map_err(catalog_error)?;
                 }
-                return Ok((RunReport { run: self.nothing_new(&pipeline, &request), notices }, None));
+                return Ok((RunReport { notices, ..RunReport::of(self.nothing_new(&pipeline, &request)) }, None));
             }
             Err(error) => return self.failed_before(&pipeline, &request, error).await,
         };
         let run = self.engine.store().freeze_triggered(&run, &request.marks).map_err(catalog_error)?;
+        if let Some(sending) = &request.sending {
+            sending.file.give_away();
+        }
         reached("run.frozen");
         self.exporter.tell(run.run_id, false);
         if let Some(frozen) = frozen {
@@ -347,15 +390,24 @@ impl Runner {
         values: &arguments::Values,
         request: &Order,
     ) -> Result<(Option<Run>, Vec<String>)> {
+        if let Some(sending) = &request.sending {
+            return self.prepare_copy(pipeline, definition, scope, values, request, sending).await;
+        }
+        if request.kind == RunKind::Replay {
+            return self.prepare_replay(pipeline, definition, scope, values, request).await;
+        }
         let store = Arc::clone(self.engine.store());
-        let bound = bind(&self.engine, definition, scope, store.as_ref(), values.clone()).await?;
+        let bound = bind(&self.engine, definition, scope, store.as_ref(), values.clone(), Some(pipeline.id)).await?;
         let (held, last) = self.held(pipeline, &bound, request)?;
         let (kind, params) = match last {
             Some(last) => (last.kind, last.params),
             None => (request.kind, arguments::json(values)),
         };
         let goes_on = !held.is_empty();
-        let (inputs, mut said) = self.next_inputs(pipeline, &bound, request, kind, held, scope).await?;
+        let (inputs, mut said) = self.next_inputs(pipeline, &bound, request, kind, held).await?;
+        if inputs.is_none() && matches!(kind, RunKind::Manual | RunKind::Trigger) {
+            inputs::pass_over(&self.engine, pipeline.id, &bound).await?;
+        }
         if goes_on {
             said.push("the last run had landed in part: this one goes on with what it left, and with its arguments".to_owned());
         }
@@ -384,62 +436,33 @@ impl Runner {
         request: &Order,
         kind: RunKind,
         held: Held,
-        scope: &Scope,
     ) -> Result<(Option<Vec<RunInput>>, Vec<String>)> {
-        match kind {
-            RunKind::Replay => {
-                // The condition is not the owner's: whoever asks must not see more by it than he may.
-                let asked = Scope { rights_of: Some(request.requested_by.clone()), ..scope.clone() };
-                let outputs: Vec<&str> = bound.outputs.iter().map(|output| output.label.as_str()).collect();
-                let found = super::replay::choose(&self.engine, pipeline, &outputs, request.arguments.condition.as_ref(), &asked).await?;
-                let found = found.map(|mut inputs| {
-                    inputs.extend(self.pinned(bound));
-                    inputs
-                });
-                Ok((found, Vec::new()))
-            }
-            kind => {
-                let found = match &request.range {
-                    Some((from, until)) => inputs::between(bound, from, until.as_deref()).await,
-                    None => inputs::next(&self.engine, pipeline.id, bound, kind == RunKind::FullRefresh, held).await,
-                };
-                let mut found = match found {
-                    Ok(found) => found,
-                    Err(error) => {
-                        let streams: Vec<_> = bound.streams().into_iter().cloned().collect();
-                        return Err(drift::reason(&self.engine, &streams, error).await);
-                    }
-                };
-                let left_out = match &mut found {
-                    Some(inputs) => inputs::settle_columns(&self.engine, bound, inputs).await?,
-                    // A trigger that finds nothing asks nothing more of the source.
-                    None if request.kind == RunKind::Manual && request.trigger == BY_HAND => {
-                        inputs::left_out(&self.engine, pipeline.id, bound).await?
-                    }
-                    None => Vec::new(),
-                };
-                for said in &left_out {
-                    tracing::warn!(pipeline = %pipeline.full_name(), "{said}");
-                }
-                Ok((found, left_out))
-            }
-        }
-    }
-
-    fn pinned(&self, bound: &BoundPipeline) -> Vec<RunInput> {
-        let pin = |used: &crate::engine::Used| {
-            let relation = format!("{}.{}", used.relation.schema, used.relation.name);
-            used.version.map(|version| RunInput {
-                relation_id: used.relation.id,
-                relation,
-                input: weir_catalog::Input::Version { version },
-                schema_version: None,
-            })
+        let found = match &request.range {
+            Some((from, until)) => inputs::between(bound, from, until.as_deref()).await,
+            None => inputs::next(&self.engine, pipeline.id, bound, kind == RunKind::FullRefresh, held).await,
         };
-        bound.snapshots().filter_map(pin).collect()
+        let mut found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                let streams: Vec<_> = bound.streams().into_iter().cloned().collect();
+                return Err(drift::reason(&self.engine, &streams, error).await);
+            }
+        };
+        let left_out = match &mut found {
+            Some(inputs) => inputs::settle_columns(&self.engine, bound, inputs).await?,
+            // A trigger that finds nothing asks nothing more of the source.
+            None if request.kind == RunKind::Manual && request.trigger == BY_HAND => {
+                inputs::left_out(&self.engine, pipeline.id, bound).await?
+            }
+            None => Vec::new(),
+        };
+        for said in &left_out {
+            tracing::warn!(pipeline = %pipeline.full_name(), "{said}");
+        }
+        Ok((found, left_out))
     }
 
-    fn new_run(&self, pipeline: &Object, request: &Order, params: serde_json::Value, inputs: Vec<RunInput>) -> Run {
+    pub(super) fn new_run(&self, pipeline: &Object, request: &Order, params: serde_json::Value, inputs: Vec<RunInput>) -> Run {
         let now = self.clock.now();
         Run {
             run_id: Uuid::now_v7(),
@@ -478,10 +501,10 @@ impl Runner {
         self.fail(&run, 1, &error, RunStatus::Failed, Told::default()).await?;
         self.suspend_if_asked(pipeline)?;
         let run = self.stored(run.run_id)?.unwrap_or(run);
-        Ok((RunReport { run, notices: Vec::new() }, Some(error)))
+        Ok((RunReport::of(run), Some(error)))
     }
 
-    fn stored(&self, run_id: Uuid) -> Result<Option<Run>> {
+    pub(super) fn stored(&self, run_id: Uuid) -> Result<Option<Run>> {
         let filter = RunFilter { run_id: Some(run_id), ..RunFilter::default() };
         Ok(self.engine.store().runs(&filter).map_err(catalog_error)?.into_iter().next())
     }
@@ -491,13 +514,14 @@ impl Runner {
         self.active.lock().insert(run.run_id, cancel.clone());
         let outcome = self.tries(&pipeline, &run, &cancel).await;
         self.active.lock().remove(&run.run_id);
-        let error = outcome?;
+        let Ended { error, records } = outcome?;
         let run = self.stored(run.run_id)?.unwrap_or(run);
+        self.let_go(&run);
         self.changed.notify_one();
-        Ok((RunReport { run, notices: Vec::new() }, error))
+        Ok((RunReport { records, ..RunReport::of(run) }, error))
     }
 
-    async fn tries(self: &Arc<Self>, pipeline: &Object, run: &Run, cancel: &CancellationToken) -> Result<Option<Error>> {
+    async fn tries(self: &Arc<Self>, pipeline: &Object, run: &Run, cancel: &CancellationToken) -> Result<Ended> {
         let store = self.engine.store();
         let mut attempt = run.attempt;
         let mut reads = Reads::default();
@@ -516,26 +540,26 @@ impl Runner {
             let error = match tried {
                 Ok(landing) => {
                     let targets: Vec<Object> = landing.landed.iter().map(|landed| landed.target.clone()).collect();
-                    self.finish(run, landing).await?;
+                    let records = self.finish(run, landing).await?;
                     targets.iter().for_each(|target| self.keep_up(target));
-                    return Ok(None);
+                    return Ok(Ended { error: None, records });
                 }
                 Err(error) => error,
             };
             if self.closing.is_cancelled() {
                 // Left unfinished on purpose: the next start takes it up with the same input.
-                return Ok(Some(Error::new(Code::ShuttingDown, "the hub is shutting down; the run goes on at the next start")));
+                return Ok(Ended::by(Error::new(Code::ShuttingDown, "the hub is shutting down; the run goes on at the next start")));
             }
             if error.code() == Code::Cancelled && cancel.is_cancelled() {
                 self.give_up(pipeline, run, attempt, &error, RunStatus::Cancelled, &reads).await?;
-                return Ok(Some(error));
+                return Ok(Ended::by(error));
             }
             let retry = settings.ok().filter(|_| is_tried_again(&error));
             let Some(settings) = retry else {
                 tracing::error!(pipeline = %run.pipeline, run = %run.run_id, attempt, error = %error.chain(), "run failed");
                 self.give_up(pipeline, run, attempt, &error, RunStatus::Failed, &reads).await?;
                 self.suspend_if_asked(pipeline)?;
-                return Ok(Some(error));
+                return Ok(Ended::by(error));
             };
             attempt += 1;
             tracing::warn!(pipeline = %run.pipeline, run = %run.run_id, attempt, error = %error.chain(), "run is tried again");
@@ -598,13 +622,15 @@ impl Runner {
         })
     }
 
-    async fn finish(&self, run: &Run, landing: Landing) -> Result<()> {
+    /// Answers with the records of the file that a client sent.
+    async fn finish(&self, run: &Run, landing: Landing) -> Result<i64> {
         let Landing { landed, streams } = landing;
         let offsets = match run.kind {
-            RunKind::Replay | RunKind::Backfill => Vec::new(),
+            RunKind::Replay | RunKind::Backfill | RunKind::Copy => Vec::new(),
             _ => inputs::offsets(run),
         };
         let mut told = Told::of(run, landed);
+        let records = told.take_sent();
         let misfits = std::mem::take(&mut told.misfits);
         let counts = told.counts;
         let end = RunEnd {
@@ -636,7 +662,7 @@ impl Runner {
                 tracing::warn!(source = %stream.object.full_name(), error = %error.chain(), "source was not told that its records have landed");
             }
         }
-        Ok(())
+        Ok(records)
     }
 
     async fn fail(&self, run: &Run, attempt: i64, error: &Error, status: RunStatus, told: Told) -> Result<()> {
@@ -670,7 +696,7 @@ impl Runner {
     async fn give_up(&self, pipeline: &Object, run: &Run, attempt: i64, error: &Error, status: RunStatus, reads: &Reads) -> Result<()> {
         let landed = self.landed_in_part(pipeline, run).await?;
         let mut told = Told::of(run, landed);
-        if !matches!(run.kind, RunKind::Replay | RunKind::Backfill) && !told.outputs.is_empty() {
+        if !matches!(run.kind, RunKind::Replay | RunKind::Backfill | RunKind::Copy) && !told.outputs.is_empty() {
             let moved = reads.to_the_end(&told.outputs);
             told.offsets = inputs::offsets(run).into_iter().filter(|(stream, _)| moved.contains(stream)).collect();
         }
@@ -783,7 +809,7 @@ impl Runner {
             let turn = self.turn(run.pipeline_id).lock_owned().await;
             self.tasks.spawn(async move {
                 let _turn = turn;
-                let pipeline = runner.engine.store().object_by_id(run.pipeline_id);
+                let pipeline = runner.engine.store().object_by_id(run.pipeline_id).map(|known| known.or_else(|| temporary_of(&run)));
                 let outcome = match pipeline {
                     Ok(Some(pipeline)) if pipeline.kind == Kind::Pipeline => {
                         tracing::info!(pipeline = %run.pipeline, run = %run.run_id, "unfinished run is taken up");
@@ -792,7 +818,8 @@ impl Runner {
                     }
                     Ok(_) => {
                         let error = Error::new(Code::UndefinedObject, "the pipeline was dropped");
-                        runner.fail(&run, run.attempt, &error, RunStatus::Failed, Told::default()).await
+                        let ended = runner.fail(&run, run.attempt, &error, RunStatus::Failed, Told::default()).await;
+                        ended.map(|()| runner.let_go(&Run { status: RunStatus::Failed, ..run.clone() }))
                     }
                     Err(error) => Err(catalog_error(error)),
                 };
@@ -818,11 +845,17 @@ pub fn search_path(schema: &str) -> Vec<String> {
     path
 }
 
+/// The same of a pipeline that is there.
+pub(super) fn path_of(pipeline: &Object) -> Vec<String> {
+    let body: PipelineBody = serde_json::from_value(pipeline.body.clone()).unwrap_or_default();
+    body.search_path.unwrap_or_else(|| search_path(&pipeline.schema))
+}
+
 pub(super) fn owner_scope(clock: &Clock, pipeline: &Object) -> Scope {
     Scope {
         role: pipeline.owner.clone(),
         database: "weir".to_owned(),
-        search_path: search_path(&pipeline.schema),
+        search_path: path_of(pipeline),
         time_zone: "UTC".to_owned(),
         now: clock.now(),
         as_of: None,
@@ -840,7 +873,7 @@ pub(super) fn explained(error: &Error, kind: RunKind, landed: &[RunOutput]) -> S
     let mut text = error.chain();
     if !landed.is_empty() {
         let names: Vec<&str> = landed.iter().map(|output| output.output.as_str()).collect();
-        let next = if kind == RunKind::Backfill { "" } else { ": the next run goes on with what is left" };
+        let next = if matches!(kind, RunKind::Backfill | RunKind::Copy) { "" } else { ": the next run goes on with what is left" };
         text.push_str(&format!(" ({} had landed{next})", names.join(", ")));
     }
     for (word, more) in [("DETAIL", error.detail_text()), ("HINT", error.hint_text())] {

@@ -6,19 +6,25 @@
 //! table must be filled anew, unless it is empty.
 //!
 //! A NULL is older than every value, so a row that was written without an order gives way to the first event of its key.
+//!
+//! A history has the sequence in `valid_from`, and no `_sequence`: there the value only travels with the rows. Without SEQUENCE BY a run is a
+//! moment, the one at which it was frozen.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::DFSchema;
 use datafusion::common::tree_node::TreeNode;
+use datafusion::common::{Column, DFSchema};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Projection};
+use futures::future::BoxFuture;
 use sqlparser::ast;
 use weir_catalog::{Definitions, TableBody};
 use weir_sql::statements::create_pipeline::{Mode, Output};
 
+use super::assemble::DELETE_COLUMN;
 use super::bind::Bound;
+use super::deletion;
 use super::target::{Target, is_provenance};
 use crate::delta::{self, Facts};
 use crate::engine::{Engine, Planned, Relations, Scope, shown_type};
@@ -38,6 +44,8 @@ pub(super) enum Sequence {
     Column(String),
     /// By this expression, in `_sequence`.
     Stored(String),
+    /// By the moment of the run.
+    Moment,
 }
 
 impl Sequence {
@@ -46,7 +54,7 @@ impl Sequence {
         match self {
             Self::Arrival => None,
             Self::Column(name) => Some(name),
-            Self::Stored(_) => Some(SEQUENCE_COLUMN),
+            Self::Stored(_) | Self::Moment => Some(SEQUENCE_COLUMN),
         }
     }
 
@@ -59,7 +67,7 @@ impl Sequence {
     }
 }
 
-/// Plans the query of an output, with `_sequence` as its last column when that is needed.
+/// Plans the query of an output, with the mark of deletion behind its columns and then `_sequence`, where these are needed.
 ///
 /// # Errors
 /// As [`Engine::plan`]; `InvalidDefinition` and `WrongType` for what no order can be made of.
@@ -71,8 +79,15 @@ pub(super) async fn plan(
     relations: Option<&dyn Relations>,
 ) -> Result<(Planned, Sequence)> {
     let planned = engine.plan(&output.query, scope, definitions, relations).await?;
-    let Some(Mode::Upsert { keyed, .. }) = &output.mode else { return Ok((planned, Sequence::Arrival)) };
-    let Some(expr) = &keyed.sequence_by else { return Ok((planned, Sequence::Arrival)) };
+    let Some(keyed) = output.mode.as_ref().and_then(Mode::keyed) else { return Ok((planned, Sequence::Arrival)) };
+    let planned = match &keyed.delete_when {
+        Some(condition) => Planned { plan: deletion::marked(engine, planned.plan, condition, scope).await?, ..planned },
+        None => planned,
+    };
+    let Some(expr) = &keyed.sequence_by else {
+        let is_history = matches!(output.mode, Some(Mode::ScdType2 { .. }));
+        return Ok((planned, if is_history { Sequence::Moment } else { Sequence::Arrival }));
+    };
     let columns = planned.plan.schema().as_arrow();
     if let Some(name) = plain_name(&expr.ast).filter(|name| columns.column_with_name(name).is_some()) {
         return Ok((planned, Sequence::Column(name)));
@@ -115,16 +130,36 @@ async fn with_sequence(engine: &Engine, plan: LogicalPlan, expr: &weir_sql::Expr
         }
         Err(refused) => refused,
     };
-    let LogicalPlan::Projection(projection) = &plan else { return Err(refused) };
-    let value = match engine.plan_expr(expr, projection.input.schema(), scope).await {
-        Ok(value) => value,
-        // The names are there, but something else is wrong with it.
-        Err(error) if error.code() != Code::UndefinedColumn => return Err(error),
-        Err(_) => return Err(refused),
-    };
-    let exprs = projection.expr.iter().cloned().chain([value.clone().alias(SEQUENCE_COLUMN)]).collect();
-    let plan = Projection::try_new(exprs, Arc::clone(&projection.input)).map(LogicalPlan::Projection);
-    Ok((plan.map_err(Engine::error)?, value))
+    match &plan {
+        LogicalPlan::Projection(projection) => beneath(engine, projection, expr, scope).await?.ok_or(refused),
+        _ => Err(refused),
+    }
+}
+
+/// The projection with one column more, out of what it reads; None where the names are not there either.
+///
+/// The mark of deletion is a projection of its own above that of the query, which is therefore looked through.
+fn beneath<'a>(
+    engine: &'a Engine,
+    projection: &'a Projection,
+    expr: &'a weir_sql::Expr,
+    scope: &'a Scope,
+) -> BoxFuture<'a, Result<Option<(LogicalPlan, Expr)>>> {
+    Box::pin(async move {
+        let (input, added, value) = match engine.plan_expr(expr, projection.input.schema(), scope).await {
+            Ok(value) => (Arc::clone(&projection.input), value.clone().alias(SEQUENCE_COLUMN), value),
+            // The names are there, but something else is wrong with it.
+            Err(error) if error.code() != Code::UndefinedColumn => return Err(error),
+            Err(_) => {
+                let LogicalPlan::Projection(below) = projection.input.as_ref() else { return Ok(None) };
+                let Some((input, value)) = beneath(engine, below, expr, scope).await? else { return Ok(None) };
+                (Arc::new(input), Expr::Column(Column::from_name(SEQUENCE_COLUMN)), value)
+            }
+        };
+        let exprs = projection.expr.iter().cloned().chain([added]).collect();
+        let plan = Projection::try_new(exprs, input).map(LogicalPlan::Projection);
+        Ok(Some((plan.map_err(Engine::error)?, value)))
+    })
 }
 
 /// Whether the values can be stored in their own order.
@@ -147,7 +182,7 @@ fn check(value: &Expr, plan: &LogicalPlan, expr: &weir_sql::Expr) -> Result<()> 
 }
 
 /// Types that a Delta table stores as they are, or as another with the same order.
-fn is_orderly(data_type: &DataType) -> bool {
+pub(super) fn is_orderly(data_type: &DataType) -> bool {
     match data_type {
         DataType::Dictionary(_, values) => is_orderly(values),
         DataType::Boolean | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
@@ -156,13 +191,12 @@ fn is_orderly(data_type: &DataType) -> bool {
     }
 }
 
-/// The columns of the query, of which `_sequence` says what it holds.
+/// The columns of the query, of which `_sequence` says what it holds; without the mark of deletion, which is none.
 pub(super) fn columns(plan: &LogicalPlan, sequence: &Sequence) -> SchemaRef {
     let columns = plan.schema().as_arrow();
-    if !matches!(sequence, Sequence::Stored(_)) {
-        return Arc::new(columns.clone());
-    }
-    let fields = columns.fields().iter().map(|field| match field.name() == SEQUENCE_COLUMN {
+    let is_stored = matches!(sequence, Sequence::Stored(_));
+    let own = columns.fields().iter().filter(|field| field.name() != DELETE_COLUMN);
+    let fields = own.map(|field| match is_stored && field.name() == SEQUENCE_COLUMN {
         true => Arc::new(sequence.mark(field)),
         false => Arc::clone(field),
     });

@@ -1,17 +1,21 @@
 //! What `STREAM(x)` becomes in a plan: the columns of the source, with its provenance columns behind a curtain.
 //!
 //! The user's query is planned against the visible columns only, so `SELECT *` never shows provenance; `carry` then lifts the curtain.
+//!
+//! A stream whose rows change says in `_change_type` which of them are gone. A scan that makes no use of that column takes no such row: it would
+//! look like any other. So each scan looks for itself, also when it shares its reading.
 
 use std::fmt;
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::error::Result as DfResult;
+use datafusion::error::{DataFusionError, Result as DfResult};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
@@ -23,31 +27,46 @@ use datafusion::physical_plan::{
 use futures::StreamExt;
 use weir_catalog::ObjectId;
 
+use super::bind::StreamInput;
 use super::carry::{CARRIED_POSITION, CARRIED_SOURCE};
 use super::fan::Tap;
+use crate::delta::DELETED;
+use crate::error::{Code, Error};
+use crate::sources::CHANGE_COLUMN;
 
 /// A scan whose last two columns, source and position of each row, are not shown.
 #[derive(Debug)]
 pub(super) struct StreamTable {
+    stream: Option<ObjectId>,
     whole: Arc<dyn TableProvider>,
     visible: SchemaRef,
 }
 
 impl StreamTable {
     pub(super) fn new(whole: Arc<dyn TableProvider>) -> Arc<Self> {
-        Self::build(None, whole)
+        Self::build(None, whole, false)
     }
 
     /// Of this stream, which several outputs may read at once.
-    pub(super) fn of(stream: ObjectId, whole: Arc<dyn TableProvider>) -> Arc<Self> {
-        Self::build(Some(stream), whole)
+    pub(super) fn of(stream: &StreamInput, whole: Arc<dyn TableProvider>) -> Arc<Self> {
+        Self::build(Some(stream.object.id), whole, stream.tells_change())
     }
 
-    fn build(stream: Option<ObjectId>, whole: Arc<dyn TableProvider>) -> Arc<Self> {
+    /// Rows of this stream that came back from the dead letters.
+    pub(super) fn again(stream: &StreamInput, whole: Arc<dyn TableProvider>) -> Arc<Self> {
+        Self::build(None, whole, stream.tells_change())
+    }
+
+    fn build(stream: Option<ObjectId>, whole: Arc<dyn TableProvider>, tells_change: bool) -> Arc<Self> {
         let schema = carried_names(&whole.schema());
         let shown = schema.fields().len().saturating_sub(2);
         let visible = Arc::new(Schema::new(schema.fields().iter().take(shown).cloned().collect::<Vec<_>>()));
-        Arc::new(Self { whole: Arc::new(Large { stream, table: whole, schema }), visible })
+        let change = visible.index_of(CHANGE_COLUMN).ok().filter(|_| tells_change);
+        Arc::new(Self { stream, whole: Arc::new(Large { stream, table: whole, schema, change }), visible })
+    }
+
+    pub(super) fn stream(&self) -> Option<ObjectId> {
+        self.stream
     }
 
     /// The scan with its provenance columns, named [`CARRIED_SOURCE`] and [`CARRIED_POSITION`].
@@ -99,6 +118,8 @@ struct Large {
     stream: Option<ObjectId>,
     table: Arc<dyn TableProvider>,
     schema: SchemaRef,
+    /// The column that tells which rows are gone.
+    change: Option<usize>,
 }
 
 #[async_trait]
@@ -122,9 +143,12 @@ impl TableProvider for Large {
             Some(projection) => Arc::new(self.schema.project(projection)?),
             None => Arc::clone(&self.schema),
         };
-        let columns = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let mut columns = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let unasked = self.change.filter(|change| !columns.contains(change));
+        columns.extend(unasked);
+        let input = self.table.scan(state, Some(&columns), filters, limit).await?;
         let tap = self.stream.map(|stream| Tap::new(stream, columns));
-        Ok(StreamScanExec::build(self.table.scan(state, projection, filters, limit).await?, schema, tap))
+        Ok(StreamScanExec::build(input, schema, tap, unasked.is_some()))
     }
 }
 
@@ -135,6 +159,8 @@ pub(super) struct StreamScanExec {
     properties: Arc<PlanProperties>,
     /// Where its rows come from when several outputs share one reading of the stream.
     tap: Option<Arc<Tap>>,
+    /// Whether its input says in a last column which rows are gone, and nobody has asked for that.
+    takes_no_deletion: bool,
 }
 
 impl StreamScanExec {
@@ -142,14 +168,14 @@ impl StreamScanExec {
         self.tap.as_ref()
     }
 
-    fn build(input: Arc<dyn ExecutionPlan>, schema: SchemaRef, tap: Option<Arc<Tap>>) -> Arc<dyn ExecutionPlan> {
+    fn build(input: Arc<dyn ExecutionPlan>, schema: SchemaRef, tap: Option<Arc<Tap>>, takes_no_deletion: bool) -> Arc<dyn ExecutionPlan> {
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&schema)),
             Partitioning::UnknownPartitioning(input.output_partitioning().partition_count()),
             input.pipeline_behavior(),
             input.boundedness(),
         ));
-        Arc::new(Self { input, schema, properties, tap })
+        Arc::new(Self { input, schema, properties, tap, takes_no_deletion })
     }
 }
 
@@ -192,7 +218,7 @@ impl ExecutionPlan for StreamScanExec {
         _: ReplaceChildrenOptions,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
         let input = children.into_iter().next().unwrap_or_else(|| Arc::clone(&self.input));
-        Ok(Self::build(input, Arc::clone(&self.schema), self.tap.clone()))
+        Ok(Self::build(input, Arc::clone(&self.schema), self.tap.clone(), self.takes_no_deletion))
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> DfResult<Arc<dyn ExecutionPlan>> {
@@ -206,7 +232,15 @@ impl ExecutionPlan for StreamScanExec {
             Some(shared) => shared?,
             None => self.input.execute(partition, context)?.boxed(),
         };
-        let rows = input.map(move |batch| renamed(&batch?, &named));
+        let takes_no_deletion = self.takes_no_deletion;
+        let rows = input.map(move |batch| {
+            let mut batch = batch?;
+            if takes_no_deletion {
+                let last = batch.num_columns().saturating_sub(1);
+                no_deletion(&batch.remove_column(last))?;
+            }
+            renamed(&batch, &named)
+        });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
 
@@ -216,6 +250,21 @@ impl ExecutionPlan for StreamScanExec {
         statistics.total_byte_size = Precision::Inexact(1 << 48);
         Ok(Arc::new(statistics))
     }
+}
+
+fn no_deletion(changes: &ArrayRef) -> DfResult<()> {
+    let changes =
+        changes.as_string_opt::<i32>().ok_or_else(|| DataFusionError::Internal("a stream does not tell what changed".to_owned()))?;
+    if changes.iter().all(|change| change != Some(DELETED)) {
+        return Ok(());
+    }
+    let error = Error::new(Code::WrongState, "the stream holds deleted rows, and the query does not ask which those are")
+        .detail("A deletion must not look like a row, so nothing of this run was written.")
+        .hint(
+            "UPSERT KEY (..) DELETE WHEN (_change_type = 'delete') deletes them in the target; WHERE _change_type <> 'delete' passes over them."
+                .to_owned(),
+        );
+    Err(DataFusionError::External(Box::new(error)))
 }
 
 fn renamed(batch: &RecordBatch, schema: &SchemaRef) -> DfResult<RecordBatch> {

@@ -10,9 +10,10 @@ use weir_sql::statements::create_pipeline::{Mode, Output};
 use weir_sql::statements::create_source::SchemaChange;
 
 use super::bind::Bound;
-use super::runner::search_path;
+use super::history;
+use super::runner::path_of;
 use super::sequence::{self, SEQUENCE_COLUMN, Sequence};
-use crate::delta::{self, Facts, Table};
+use crate::delta::{self, Facts, Table, VALID_FROM, is_validity};
 use crate::engine::{Engine, Scope, catalog_error, definition, is_dead_letters, privileges};
 use crate::error::{Code, Error, Result};
 use crate::formats::is_wider;
@@ -40,7 +41,8 @@ pub(super) fn is_provenance(name: &str) -> bool {
 pub(super) struct Target {
     pub(super) object: Object,
     pub(super) table: Arc<Table>,
-    /// The table's columns that the query fills, in the table's order, as they will be after this run.
+    /// The table's columns that the query fills, in the table's order, as they will be after this run. Of a history, behind them the sequence
+    /// where it is none of them.
     pub(super) columns: Vec<FieldRef>,
     /// Those of the four provenance columns that the table has.
     pub(super) provenance: Vec<FieldRef>,
@@ -48,6 +50,8 @@ pub(super) struct Target {
     pub(super) added: Vec<FieldRef>,
     /// Columns of the table that the query gives with a wider type, with that type.
     pub(super) widened: Vec<FieldRef>,
+    /// What holds the moment of the run, where a history is in that order.
+    pub(super) moment: Option<FieldRef>,
     /// All columns of the table once all its rows are replaced, if they become others by that.
     pub(super) reshaped: Option<SchemaRef>,
 }
@@ -94,7 +98,7 @@ pub(super) fn filled(pipeline: &Object, definitions: &dyn Definitions) -> Result
     for output in definition.outputs() {
         let schemas = match &output.target.schema {
             Some(schema) => vec![schema.value.clone()],
-            None => search_path(&pipeline.schema),
+            None => path_of(pipeline),
         };
         for schema in schemas {
             if let Some(object) = definitions.relation(&schema, &output.target.name.value).map_err(catalog_error)? {
@@ -153,6 +157,7 @@ pub(super) async fn ensure(engine: &Arc<Engine>, pipeline: &Object, bound: &Boun
         .map_err(|error| Error::internal(format!("the body of table \"{}\" cannot be read", object.full_name())).caused_by(error))?;
     let policy = policy(&bound.output, body.made_by == Some(pipeline.id));
     let schema = table.schema();
+    history::fits(&object, &schema, bound)?;
     let (provenance, own): (Vec<FieldRef>, Vec<FieldRef>) = schema.fields().iter().cloned().partition(|field| is_provenance(field.name()));
     let added = lacking(&object, &schema, bound, policy)?;
     let mut widened = wider(&schema, bound, policy);
@@ -162,8 +167,11 @@ pub(super) async fn ensure(engine: &Arc<Engine>, pipeline: &Object, bound: &Boun
         widened.clear();
     }
     let as_wide = |field: FieldRef| widened.iter().find(|wide| wide.name() == field.name()).cloned().unwrap_or(field);
-    let columns = own.into_iter().map(as_wide).chain(added.iter().cloned()).collect();
-    Ok(Target { object, table, columns, provenance, added, widened, reshaped: None })
+    let is_history = matches!(bound.mode, Mode::ScdType2 { .. });
+    let own = own.into_iter().filter(|field| !(is_history && is_validity(field.name()))).map(as_wide);
+    let columns = own.chain(added.iter().cloned()).chain(history::travelling(bound)).collect();
+    let moment = (bound.sequence == Sequence::Moment).then(history::moment_field);
+    Ok(Target { object, table, columns, provenance, added, widened, moment, reshaped: None })
 }
 
 /// What becomes of columns that the table lacks.
@@ -205,7 +213,10 @@ fn wider(schema: &SchemaRef, bound: &Bound, policy: SchemaChange) -> Vec<FieldRe
         let given = normal.fields().iter().find(|given| given.name() == field.name() && !is_provenance(given.name()))?;
         is_wider(field.data_type(), given.data_type()).then(|| Arc::new(field.as_ref().clone().with_data_type(given.data_type().clone())))
     };
-    schema.fields().iter().filter(|field| field.name() != SEQUENCE_COLUMN).filter_map(wide).collect()
+    // Of a history, `valid_from` has the type of the sequence.
+    let is_fixed =
+        |name: &str| name == SEQUENCE_COLUMN || (matches!(bound.mode, Mode::ScdType2 { .. }) && bound.sequence.column() == Some(name));
+    schema.fields().iter().filter(|field| !is_fixed(field.name())).filter_map(wide).collect()
 }
 
 /// Whether the pipeline's owner may do to the target what its mode does.
@@ -213,14 +224,6 @@ fn wider(schema: &SchemaRef, bound: &Bound, policy: SchemaChange) -> Vec<FieldRe
 /// # Errors
 /// `NoPrivilege`.
 pub(super) fn may_fill(engine: &Engine, object: &Object, bound: &Bound, scope: &Scope) -> Result<()> {
-    let needed: &[Privilege] = match &bound.mode {
-        Mode::Append => &[Privilege::Insert],
-        Mode::Upsert { keyed, .. } if keyed.delete_when.is_none() => &[Privilege::Insert, Privilege::Update],
-        _ => &[Privilege::Insert, Privilege::Update, Privilege::Delete],
-    };
-    if is_dead_letters(object) {
-        return Err(Error::new(Code::NoPrivilege, "only runs put rows into hub.dead_letters"));
-    }
     let store = engine.store().as_ref();
     // New columns and other types are for the owner alone.
     let body = table_body(object)?;
@@ -229,6 +232,20 @@ pub(super) fn may_fill(engine: &Engine, object: &Object, bound: &Bound, scope: &
     if grows || !wider(&body.columns, bound, policy).is_empty() {
         privileges::require_owner(store, scope.judged(), object)?;
     }
+    may_change(engine, object, &bound.mode, scope)
+}
+
+/// The rights on a target that a mode needs, whatever its columns.
+pub(super) fn may_change(engine: &Engine, object: &Object, mode: &Mode, scope: &Scope) -> Result<()> {
+    let needed: &[Privilege] = match mode {
+        Mode::Append => &[Privilege::Insert],
+        Mode::Upsert { keyed, .. } if keyed.delete_when.is_none() => &[Privilege::Insert, Privilege::Update],
+        _ => &[Privilege::Insert, Privilege::Update, Privilege::Delete],
+    };
+    if is_dead_letters(object) {
+        return Err(Error::new(Code::NoPrivilege, "only runs put rows into hub.dead_letters"));
+    }
+    let store = engine.store().as_ref();
     needed.iter().try_for_each(|privilege| privileges::require(store, scope.judged(), object, *privilege))
 }
 
@@ -243,8 +260,9 @@ fn table_body(object: &Object) -> Result<TableBody> {
 pub(super) fn fits(object: &Object, bound: &Bound) -> Result<Option<String>> {
     let body: TableBody = serde_json::from_value(object.body.clone())
         .map_err(|error| Error::internal(format!("the body of table \"{}\" cannot be read", object.full_name())).caused_by(error))?;
+    let kept = history::fits(object, &body.columns, bound)?;
     lacking(object, &body.columns, bound, policy(&bound.output, body.made_by.is_some()))?;
-    sequence::notice(&body, bound)
+    Ok(sequence::notice(&body, bound)?.or(kept))
 }
 
 /// Makes the table and its object. A crash in between leaves a folder that nothing names; the next try uses another.
@@ -255,6 +273,8 @@ async fn create(engine: &Arc<Engine>, pipeline: &Object, bound: &Bound, scope: &
     let location = delta::location(&schema, &name, id.0);
     let mut fields: Vec<Field> =
         delta::normalise(&bound.columns).fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+    fields.retain(|field| !history::only_travels(bound, field.name()));
+    fields.extend(history::columns(bound, None));
     if bound.settings.lineage_columns {
         fields.extend(provenance_fields().into_iter().filter(|field| bound.columns.column_with_name(field.name()).is_none()));
     }
@@ -265,10 +285,10 @@ async fn create(engine: &Arc<Engine>, pipeline: &Object, bound: &Bound, scope: &
     }
     let facts = Facts { run_id: None, user: scope.role.clone(), extra: BTreeMap::new() };
     engine.lake().create(&location, &columns, &partition_by, &facts).await?;
-    let key = match &bound.mode {
-        Mode::Upsert { keyed, .. } => keyed.key.iter().map(|column| column.value.clone()).collect(),
-        _ => Vec::new(),
-    };
+    let mut key: Vec<String> = bound.mode.keyed().into_iter().flat_map(|keyed| &keyed.key).map(|column| column.value.clone()).collect();
+    if matches!(bound.mode, Mode::ScdType2 { .. }) {
+        key.push(VALID_FROM.to_owned());
+    }
     let body = TableBody { location: location.clone(), columns: Arc::clone(&columns), key, made_by: Some(pipeline.id) };
     let now = engine.clock().now();
     let object = Object {
@@ -321,12 +341,12 @@ impl Target {
         Ok(shape(&body.columns) == shape(&schema))
     }
 
-    /// Tells the catalog of the column that holds the sequence, if it does not know what the table has. A run that is taken up again does
+    /// Tells the catalog of the columns that hold the sequence, if it does not know what the table has. A run that is taken up again does
     /// so, too: the one before may have ended between the table's commit and here.
     pub(super) fn tell_sequence(&mut self, engine: &Arc<Engine>, facts: &Facts) -> Result<()> {
         let (body, schema) = (self.body()?, self.table.schema());
-        let field = |columns: &SchemaRef| columns.field_with_name(SEQUENCE_COLUMN).ok().cloned();
-        match field(&schema) == field(&body.columns) {
+        let of_order = |columns: &SchemaRef| [SEQUENCE_COLUMN, VALID_FROM].map(|name| columns.field_with_name(name).ok().cloned());
+        match of_order(&schema) == of_order(&body.columns) {
             true => Ok(()),
             false => self.tell(engine, body, facts),
         }
@@ -351,8 +371,8 @@ impl Target {
             .map_err(catalog_error)
     }
 
-    /// Columns as a run hands them to the writer: own, then provenance.
+    /// Columns as a run hands them to the writer: own, then provenance, then the moment.
     pub(super) fn written(&self) -> SchemaRef {
-        Arc::new(Schema::new(self.columns.iter().chain(&self.provenance).cloned().collect::<Vec<_>>()))
+        Arc::new(Schema::new(self.columns.iter().chain(&self.provenance).chain(&self.moment).cloned().collect::<Vec<_>>()))
     }
 }

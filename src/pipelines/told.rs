@@ -7,7 +7,7 @@ use weir_catalog::{Counts, Lineage, ObjectId, RuleResult, Run, RunOutput, TableC
 use super::bind::Bound;
 use super::drift::Misfits;
 use super::execute::Landed;
-use crate::sources::{FileKey, Position};
+use crate::sources::{FileKey, Position, UPLOAD_NUMBER};
 
 /// What the catalog is told of the outputs of a run.
 #[derive(Default)]
@@ -33,6 +33,13 @@ impl Told {
             told.add(run, landed);
         }
         told
+    }
+
+    /// Takes out the records of a file that a client sent: the ledger has no such file. However many outputs read it, each counts once.
+    pub(super) fn take_sent(&mut self) -> i64 {
+        let (sent, kept) = std::mem::take(&mut self.file_rows).into_iter().partition(|((_, number), _)| *number == UPLOAD_NUMBER);
+        self.file_rows = kept;
+        BTreeMap::into_values(sent).max().unwrap_or(0)
     }
 
     fn add(&mut self, run: &Run, landed: Landed) {

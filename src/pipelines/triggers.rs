@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use weir_catalog::{EventFilter, Kind, Object, ObjectId, PipelineBody, RunKind, RunStatus, TriggerMark};
+use weir_catalog::{EventFilter, Kind, Object, ObjectId, PipelineBody, RunKind, RunStatus, TriggerMark, events};
 use weir_sql::OptionValue;
 use weir_sql::statements::create_alert::CreateAlert;
 use weir_sql::statements::create_pipeline::Trigger;
@@ -17,9 +17,9 @@ use super::arguments::Arguments;
 use super::fail_points::reached;
 use super::options::{Overlap, Settings};
 use super::runner::{Order, Runner};
-use super::waiting::{Answer, Armed, Glance, Moment, News, micros};
+use super::waiting::{Answer, Armed, Glance, Moment, News, TABLE_POLL, micros};
 use crate::clock::Micros;
-use crate::engine::{catalog_error, definition};
+use crate::engine::{catalog_error, definition, streams};
 use crate::error::{Code, Result};
 
 /// How often sources are asked when nothing says otherwise.
@@ -62,7 +62,7 @@ struct Watched {
     is_suspended: bool,
     armed: Vec<Armed>,
     overlap: Overlap,
-    /// Sources that it reads.
+    /// Sources that it reads, and lake tables that it reads as streams.
     sources: Vec<ObjectId>,
     poll: Micros,
     /// When it is an alert.
@@ -190,7 +190,9 @@ impl Runner {
                     Equipment::default()
                 }),
             };
-            let poll = sources.iter().filter_map(|source| poll_of.get(source).copied()).min().unwrap_or_else(|| micros(POLL));
+            // A lake table lies at hand: what came is seen at once.
+            let poll = |source: &ObjectId| poll_of.get(source).copied().unwrap_or_else(|| micros(TABLE_POLL));
+            let poll = sources.iter().map(poll).min().unwrap_or_else(|| micros(POLL));
             watchlist.pipelines.push(Arc::new(Watched { object, is_suspended: body.suspended, armed, overlap, sources, poll, alert }));
         }
         watchlist.polls = polls;
@@ -209,7 +211,10 @@ impl Runner {
         let armed = arm(&definition.header.triggers)?;
         let overlap = Settings::read(&definition.header.options)?.overlap;
         let on = self.engine.store().depends_on(object.id).map_err(catalog_error)?;
-        let sources = on.into_iter().filter(|object| object.kind == Kind::Source).map(|source| source.id).collect();
+        let mut sources: Vec<ObjectId> = on.into_iter().filter(|object| object.kind == Kind::Source).map(|source| source.id).collect();
+        let tables = streams::of_pipeline(self.engine.store().as_ref(), object)?.into_iter().filter(|stream| stream.kind == Kind::Table);
+        sources.extend(tables.map(|table| table.id));
+        sources.extend(streams::reads_events(object).then_some(events::RELATION));
         Ok(Equipment { armed, overlap, sources, alert: None })
     }
 
@@ -378,6 +383,7 @@ impl Runner {
                 trigger: fired.trigger.text.clone(),
                 requested_by: pipeline.owner.clone(),
                 marks: std::mem::take(&mut marks),
+                sending: None,
             };
             match self.order(request).await {
                 Ok(report) if report.run.status == RunStatus::Skipped => return Outcome::Done,

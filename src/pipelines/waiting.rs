@@ -18,14 +18,14 @@ use super::runner::Runner;
 use super::schedule::Schedule;
 use super::watches;
 use crate::clock::Micros;
-use crate::engine::{Engine, Scope, catalog_error, definition};
+use crate::engine::{Engine, Scope, catalog_error, definition, streams};
 use crate::error::{Error, Result};
 use crate::sources::BatchLimit;
 
 /// Micro-batches of one pipeline are at least this far apart.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 /// How often a lake table is asked for its version.
-const TABLE_POLL: Duration = Duration::from_secs(1);
+pub(super) const TABLE_POLL: Duration = Duration::from_secs(1);
 
 /// A trigger, ready to be asked.
 #[derive(Debug, Clone)]
@@ -200,7 +200,10 @@ impl Runner {
     pub(super) async fn ask(&self, pipeline: &Object, armed: &Armed, at: Moment) -> Result<Answer> {
         match &armed.trigger.kind {
             TriggerKind::Every { .. } | TriggerKind::Cron { .. } | TriggerKind::After { .. } => Ok(Answer::Fires(armed.passed_over(at))),
-            TriggerKind::Update { of, .. } if of.is_empty() => Ok(Answer::Fires(None)),
+            TriggerKind::Update { of, .. } if of.is_empty() => match self.may_have_new(pipeline).await? {
+                true => Ok(Answer::Fires(None)),
+                false => Ok(Answer::Waits),
+            },
             TriggerKind::Update { of, wait, .. } => {
                 let mut relations = Vec::new();
                 for name in of {
@@ -219,6 +222,36 @@ impl Runner {
                 Ok(Answer::Waits)
             }
         }
+    }
+
+    /// Whether it is worth planning a run: where all streams are lake tables or the log of events, a look at them tells.
+    async fn may_have_new(&self, pipeline: &Object) -> Result<bool> {
+        let streams = streams::of_pipeline(self.engine.store().as_ref(), pipeline)?;
+        let reads_events = streams::reads_events(pipeline);
+        if (streams.is_empty() && !reads_events) || streams.iter().any(|stream| stream.kind != Kind::Table) {
+            return Ok(true);
+        }
+        if reads_events {
+            let from = self.engine.store().offset(pipeline.id, events::RELATION).map_err(catalog_error)?;
+            let log = self.engine.event_stream(&pipeline.owner, Some(pipeline.id));
+            if log.next(from.as_ref(), &BatchLimit { files: 1, bytes: u64::MAX }).await?.is_some() {
+                return Ok(true);
+            }
+            if let Some(from) = from
+                && let Some(to) = log.passes_over(&from).await?
+            {
+                self.engine.store().set_offset(pipeline.id, events::RELATION, Some(&to), self.clock.now()).map_err(catalog_error)?;
+            }
+        }
+        for stream in streams {
+            let from = self.engine.store().offset(pipeline.id, stream.id).map_err(catalog_error)?;
+            let version = self.engine.table(&stream).await?.version().await?;
+            let read = from.as_ref().and_then(|from| from.get("version")).and_then(Json::as_u64);
+            if read != Some(version) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether any, or all, of the relations have something new.

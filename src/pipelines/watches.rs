@@ -9,7 +9,7 @@ use weir_sql::statements::create_pipeline::{CreatePipeline, Trigger, TriggerKind
 use super::bind::StreamInput;
 use super::runner::search_path;
 use super::target::targets_of;
-use crate::engine::{catalog_error, definition, privileges};
+use crate::engine::{catalog_error, definition, privileges, streams};
 use crate::error::{Code, Error, Result};
 
 /// Types of events that the hub itself makes.
@@ -195,9 +195,15 @@ pub fn refuse_cycle(
 fn waits_for_others(trigger: &Trigger) -> bool {
     match &trigger.kind {
         TriggerKind::After { .. } => true,
-        TriggerKind::Update { of, .. } => !of.is_empty(),
+        TriggerKind::Update { .. } => true,
         TriggerKind::Every { .. } | TriggerKind::Cron { .. } | TriggerKind::Event { .. } => false,
     }
+}
+
+/// The name of a stream, from its parts.
+fn name_of(parts: Vec<String>) -> Option<Name> {
+    let mut parts = parts.into_iter().rev().map(|value| weir_sql::Ident { value, position: 0 });
+    Some(Name { name: parts.next()?, schema: parts.next() })
 }
 
 /// Names that no longer lead anywhere set nothing off.
@@ -215,7 +221,9 @@ fn sets_off(
                 found.extend(known.map(|pipeline| pipeline.full_name()));
             }
             TriggerKind::Update { of, .. } => {
-                let tables = of.iter().filter_map(|name| named(Kind::Table, name, schema, definitions).ok());
+                let streams = if of.is_empty() { streams::names(statement) } else { Vec::new() };
+                let names = of.iter().cloned().chain(streams.into_iter().filter_map(name_of));
+                let tables = names.filter_map(|name| named(Kind::Table, &name, schema, definitions).ok());
                 found.extend(tables.filter_map(|table| fills.get(&table.id)).flatten().cloned());
             }
             _ => {}

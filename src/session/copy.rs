@@ -4,6 +4,7 @@ use std::fmt;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
 use datafusion::error::DataFusionError;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
@@ -88,6 +89,22 @@ pub struct CopyIn {
     pub rows: mpsc::Sender<Result<RecordBatch, DataFusionError>>,
     /// Writes what comes, and commits once `rows` is dropped; answers the tag. Dropped before that, it leaves nothing.
     pub done: BoxFuture<'static, Result<String>>,
+}
+
+/// A COPY that waits for a file, byte for byte.
+pub struct CopyFile {
+    /// Programs that read text line by line must not do so with it.
+    pub is_binary: bool,
+    /// Where the bytes go. Holds few: who sends more waits.
+    pub bytes: mpsc::Sender<Bytes>,
+    /// Takes what comes, and works on the whole once `bytes` is dropped; answers the tag. Dropped before that, it leaves nothing.
+    pub done: BoxFuture<'static, Result<String>>,
+}
+
+impl fmt::Debug for CopyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CopyFile").field("is_binary", &self.is_binary).finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for CopyIn {

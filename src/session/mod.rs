@@ -17,7 +17,7 @@ mod vars;
 mod tests;
 
 pub use client::{Local, Prepared, Session};
-pub use copy::{CopyForm, CopyIn, CopyStyle, Force, Header};
+pub use copy::{CopyFile, CopyForm, CopyIn, CopyStyle, Force, Header};
 pub use cursor::{Cursor, Hold};
 pub use outcome::{Description, News, Notice, Outcome, TransactionStatus};
 #[cfg(test)]

@@ -5,7 +5,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 
-use super::copy::{CopyIn, CopyStyle};
+use super::copy::{CopyFile, CopyIn, CopyStyle};
 
 /// What is known of a statement before it runs.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +26,8 @@ pub enum Outcome {
     CopyOut { schema: SchemaRef, rows: SendableRecordBatchStream, style: CopyStyle },
     /// The client sends rows.
     CopyIn(CopyIn),
+    /// The client sends a file.
+    CopyFile(CopyFile),
     /// `CREATE PIPELINE`, `INSERT 0 5`, `BEGIN`: the whole tag.
     Done { tag: String },
 }

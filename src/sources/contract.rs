@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use parking_lot::Mutex;
@@ -103,6 +103,13 @@ pub trait Source: Send + Sync {
     /// Columns as users see them: declared or found, then INCLUDE columns. Never the provenance columns.
     fn schema(&self) -> SchemaRef;
 
+    /// Columns that a query can name and that `*` does not give. Every scan has them behind those of `schema()`.
+    ///
+    /// Where [`CHANGE_COLUMN`] is among them, a row of which it says `delete` is one that is gone.
+    fn hidden(&self) -> SchemaRef {
+        Arc::new(Schema::empty())
+    }
+
     /// The end of the next batch after `from`; None when there is nothing new. Files within their settle time are not offered.
     async fn next(&self, from: Option<&Position>, limit: &BatchLimit) -> Result<Option<Position>>;
 
@@ -120,6 +127,12 @@ pub trait Source: Send + Sync {
     /// Turns raw records of dead letters back into rows: a table like `scan`'s, without ranges. Records that still fail go to `rejects`.
     async fn decode_again(&self, records: Vec<RawRecord>, request: ScanRequest) -> Result<Arc<dyn TableProvider>>;
 
+    /// The position up to which nothing came behind `from` that a run would have to read; None when there is no such stretch. A pipeline may be
+    /// moved there without a run.
+    async fn passes_over(&self, _from: &Position) -> Result<Option<Position>> {
+        Ok(None)
+    }
+
     /// Words about records that are there but that no range from this position on will ever have; None when every record will be read.
     async fn left_out(&self, from: &Position) -> Result<Option<String>>;
 
@@ -132,6 +145,9 @@ pub trait Source: Send + Sync {
     /// Arrival time of the oldest record after `from`, for lag; None when caught up or unknown.
     async fn oldest_unread(&self, from: Option<&Position>) -> Result<Option<Micros>>;
 }
+
+/// Says what became of a row, among the hidden columns of a source whose rows change.
+pub const CHANGE_COLUMN: &str = "_change_type";
 
 /// How rows differ from the columns of their source.
 #[derive(Debug, Clone, Default)]

@@ -3,15 +3,18 @@
 mod columns;
 mod contract;
 mod drift;
+mod lake;
 mod local;
 mod postgres;
 mod watched;
 
 pub use columns::{amended, rescued_field};
 pub use contract::{
-    BatchLimit, Check, Connector, FileKey, OpenRequest, Position, Range, RawRecord, RejectSink, RemoteRelation, ScanRequest, Seen, Source,
-    SourceReject, StartPoint,
+    BatchLimit, CHANGE_COLUMN, Check, Connector, Drift, FileKey, OpenRequest, Position, Range, RawRecord, RejectSink, RemoteRelation,
+    ScanRequest, Seen, Source, SourceReject, StartPoint,
 };
+pub use lake::LakeTable;
+pub use local::{UPLOAD_NUMBER, UploadColumns, UploadRequest, open_upload, upload_columns, upload_layout};
 pub use watched::{Watch, watched};
 
 /// Name and meaning of the provenance columns that scans append and lake tables keep.

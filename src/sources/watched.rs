@@ -70,6 +70,14 @@ impl Source for Watched {
         self.source.schema()
     }
 
+    fn hidden(&self) -> SchemaRef {
+        self.source.hidden()
+    }
+
+    async fn passes_over(&self, from: &Position) -> Result<Option<Position>> {
+        self.source.passes_over(from).await
+    }
+
     async fn next(&self, from: Option<&Position>, limit: &BatchLimit) -> Result<Option<Position>> {
         self.seen(self.source.next(from, limit).await)
     }

@@ -21,6 +21,7 @@ pub(super) async fn execute(session: &Session, statement: &AlterPipeline, text: 
         drop_object::missing(session, &*definitions, Kind::Pipeline, name, *if_exists)?;
         return Ok(done);
     };
+    names::refuse_temporary(&pipeline, "a temporary pipeline cannot be altered", name.position())?;
     let role = session.role();
     match change {
         PipelineChange::Suspend | PipelineChange::Resume | PipelineChange::ResetOffsets { .. } => {

@@ -9,7 +9,7 @@ use weir_catalog::Kind;
 use weir_sql::statements::copy::{Copy, CopyDirection};
 use weir_sql::{Columns, Name, OptionEntry, OptionValue, Options};
 
-use super::{names, query};
+use super::{copy_pipeline, names, query};
 use crate::engine::line_behind;
 use crate::error::{Code, Error, Result};
 use crate::session::{CopyForm, CopyIn, CopyStyle, Force, Header, Notice, Outcome, Session};
@@ -26,9 +26,7 @@ enum Direction {
 pub(super) async fn execute(session: &Session, statement: &Copy) -> Result<Outcome> {
     let Copy { direction, options } = statement;
     match direction {
-        CopyDirection::IntoPipeline { name, .. } => {
-            Err(Error::new(Code::NotSupported, "COPY PIPELINE is not supported yet").at(name.position()))
-        }
+        CopyDirection::IntoPipeline { name, arguments } => copy_pipeline::execute(session, name, arguments, options).await,
         CopyDirection::IntoRelation { name, columns } => copy_in(session, name, columns, style(options, &Direction::In)?).await,
         CopyDirection::OutOfQuery(query) => {
             let style = style(options, &Direction::Out)?;

@@ -3,9 +3,10 @@
 //! Binds everything and runs nothing. OR REPLACE keeps identity, offsets, history and whether it is suspended.
 
 use serde_json::json;
-use weir_catalog::{Definitions, Kind, Object, ObjectId};
+use weir_catalog::{Definitions, Kind, Object, ObjectId, PipelineBody};
 use weir_sql::statements::create_pipeline::{Body, CreatePipeline};
 
+use super::columns;
 use super::definition::{self, New};
 use super::instance;
 use super::names::{self, Existing, Place, Wanted};
@@ -20,7 +21,7 @@ pub(super) async fn execute(session: &Session, statement: &CreatePipeline, text:
         return instance::create(session, statement, template, arguments).await;
     }
     if statement.temporary {
-        return Err(Error::new(Code::NotSupported, "CREATE TEMP PIPELINE is not supported yet").at(name.position()));
+        return temporary(session, statement, text).await;
     }
     let definitions = session.definitions();
     let Some((place, old)) = placed(session, statement)? else { return Ok(Outcome::done("CREATE PIPELINE")) };
@@ -66,6 +67,35 @@ pub(super) async fn execute(session: &Session, statement: &CreatePipeline, text:
     Ok(Outcome::done("CREATE PIPELINE"))
 }
 
+/// A pipeline of the session alone: it runs when a file is sent, and is gone with the session. Names mean what they mean in the session.
+async fn temporary(session: &Session, statement: &CreatePipeline, text: &str) -> Result<Outcome> {
+    if let Some(trigger) = statement.header.triggers.first() {
+        return Err(Error::new(Code::InvalidDefinition, "a temporary pipeline cannot have triggers")
+            .hint("It runs when a file is sent with COPY PIPELINE. Without TEMP it stays, and may have triggers.".to_owned())
+            .at(trigger.position));
+    }
+    let (name, definitions) = (&statement.name, session.definitions());
+    let place = names::temporary_place(session, name)?;
+    let old = match occupied(session, &*definitions, statement, &place)? {
+        Existing::Skip => return Ok(Outcome::done("CREATE PIPELINE")),
+        Existing::Free => None,
+        Existing::Replace(old) => Some(*old),
+    };
+    let owner = old.as_ref().map_or_else(|| session.role(), |old| old.owner.clone());
+    let search_path = session.search_path();
+    let scope = Scope { search_path: search_path.clone(), rights_of: Some(owner), ..session.scope(Vec::new()) };
+    let checked = session.hub().runner().check(statement, &scope, &*definitions).await?;
+    for notice in checked.notices {
+        session.notice(Notice::new("00000", notice));
+    }
+    let body = columns::body(&PipelineBody { search_path: Some(search_path), ..PipelineBody::default() })?;
+    let comment = statement.header.comment.clone();
+    let new = New { kind: Kind::Pipeline, place, definition: text, body, comment, depends_on: checked.depends_on };
+    let (_, change) = definition::put(session, &*definitions, new, old)?;
+    session.stage(&[change])?;
+    Ok(Outcome::done("CREATE PIPELINE"))
+}
+
 /// Where the pipeline goes, and the one that it replaces; None when it is there and is to stay.
 ///
 /// # Errors
@@ -73,18 +103,23 @@ pub(super) async fn execute(session: &Session, statement: &CreatePipeline, text:
 pub(super) fn placed(session: &Session, statement: &CreatePipeline) -> Result<Option<(Place, Option<Object>)>> {
     let (name, definitions) = (&statement.name, session.definitions());
     let place = names::place(session, &*definitions, name)?;
-    let occupant = names::occupant(&*definitions, Kind::Pipeline, &place)?;
-    let wanted = Wanted {
-        kind: Kind::Pipeline,
-        or_replace: statement.or_replace,
-        if_not_exists: statement.if_not_exists,
-        position: name.position(),
-    };
-    Ok(match names::existing(session, occupant, &wanted)? {
+    Ok(match occupied(session, &*definitions, statement, &place)? {
         Existing::Skip => None,
         Existing::Free => Some((place, None)),
         Existing::Replace(old) => Some((place, Some(*old))),
     })
+}
+
+/// What is there, and what becomes of it.
+fn occupied(session: &Session, definitions: &dyn Definitions, statement: &CreatePipeline, place: &Place) -> Result<Existing> {
+    let occupant = names::occupant(definitions, Kind::Pipeline, place)?;
+    let wanted = Wanted {
+        kind: Kind::Pipeline,
+        or_replace: statement.or_replace,
+        if_not_exists: statement.if_not_exists,
+        position: statement.name.position(),
+    };
+    names::existing(session, occupant, &wanted)
 }
 
 /// What the triggers name: it must be there, the owner must be allowed to know of it, and it must not lead back to the pipeline.

@@ -18,7 +18,7 @@ use super::{
     show_runs, transaction, truncate, vacuum, validate_connection,
 };
 use crate::error::{Code, Error, Result};
-use crate::session::{CopyIn, Description, Outcome, Session, TransactionStatus};
+use crate::session::{CopyFile, CopyIn, Description, Outcome, Session, TransactionStatus};
 
 /// The statements of a text. A text that does not parse fails the open transaction, as any other error does.
 ///
@@ -64,6 +64,10 @@ pub async fn execute(session: &Session, statement: &Statement, parameters: Vec<S
             Outcome::CopyIn(copy) => {
                 let CopyIn { columns, style, table, rows, done } = copy;
                 Outcome::CopyIn(CopyIn { columns, style, table, rows, done: async move { guard.run(done).await }.boxed() })
+            }
+            Outcome::CopyFile(copy) => {
+                let CopyFile { is_binary, bytes, done } = copy;
+                Outcome::CopyFile(CopyFile { is_binary, bytes, done: async move { guard.run(done).await }.boxed() })
             }
             Outcome::Done { tag } => Outcome::Done { tag },
         })

@@ -11,6 +11,7 @@ mod columns;
 mod comment_on;
 mod constant;
 mod copy;
+mod copy_pipeline;
 mod create_alert;
 mod create_connection;
 mod create_pipeline;

@@ -118,6 +118,17 @@ pub(super) fn refuse_reserved_name(kind: Kind, name: &Name) -> Result<()> {
     }
 }
 
+/// # Errors
+/// `NotSupported` for a temporary pipeline, of which a statement asks what it does not do.
+pub(super) fn refuse_temporary(pipeline: &Object, message: &str, position: usize) -> Result<()> {
+    if !is_temporary(&pipeline.schema) {
+        return Ok(());
+    }
+    Err(Error::new(Code::NotSupported, message)
+        .hint("CREATE OR REPLACE TEMP PIPELINE makes it anew, and COPY PIPELINE runs it on the file that is sent.".to_owned())
+        .at(position))
+}
+
 /// The object of that kind and name, along the search path.
 ///
 /// # Errors
@@ -224,7 +235,9 @@ pub(super) fn undefined(definitions: &dyn Definitions, kind: Kind, name: &Name) 
     }
     let code = if kind.is_relation() { Code::UndefinedTable } else { Code::UndefinedObject };
     let objects = definitions.objects(Some(kind), None)?;
-    Ok(Error::new(code, format!("{} \"{}\" does not exist", kind.noun(), plain(name))).hint(near(name, objects.iter())).at(name.position()))
+    Ok(Error::new(code, format!("{} \"{}\" does not exist", kind.noun(), plain(name)))
+        .hint(near(name, objects.iter().filter(|object| !is_temporary(&object.schema))))
+        .at(name.position()))
 }
 
 fn undefined_schema(definitions: &dyn Definitions, schema: &Ident) -> Result<Error> {

@@ -68,6 +68,7 @@ pub(super) async fn execute(session: &Session, statement: &RunPipeline) -> Resul
 fn pipeline(session: &Session, statement: &RunPipeline) -> Result<Object> {
     let definitions = session.definitions();
     let pipeline = names::with(session, &*definitions, Kind::Pipeline, &statement.name, Privilege::Execute)?;
+    names::refuse_temporary(&pipeline, "a temporary pipeline is run by COPY PIPELINE only", statement.name.position())?;
     if let RunHow::Dry { .. } = statement.how {
         // Its rows are shown, and they were read with the owner's rights.
         let judged = privileges::require(&*definitions, &session.role(), &pipeline, Privilege::Select);

@@ -74,11 +74,22 @@ pub struct Listed {
 #[derive(Debug, Clone)]
 pub struct Folder {
     root: PathBuf,
+    /// The one file that every path stands for.
+    only: Option<String>,
 }
 
 impl Folder {
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), only: None }
+    }
+
+    /// A folder of which one file is opened, whatever it is called.
+    pub fn of_file(root: impl Into<PathBuf>, file: impl Into<String>) -> Self {
+        Self { root: root.into(), only: Some(file.into()) }
+    }
+
+    fn place(&self, path: &str) -> PathBuf {
+        self.root.join(self.only.as_deref().unwrap_or(path))
     }
 
     /// The root with all links resolved.
@@ -120,7 +131,7 @@ impl Folder {
     /// `DataException` when it is gone or leads out of the root, `Io` when it cannot be opened.
     pub fn open(&self, path: &str) -> Result<(PathBuf, File, String)> {
         let root = self.resolve()?;
-        let place = fs::canonicalize(root.join(path)).map_err(|error| not_opened(path, error))?;
+        let place = fs::canonicalize(self.place(path)).map_err(|error| not_opened(path, error))?;
         if !place.starts_with(&root) {
             return Err(Error::new(Code::DataException, format!("file \"{path}\" leads out of the folder")));
         }
@@ -134,7 +145,7 @@ impl Folder {
     /// # Errors
     /// As `open`.
     pub fn etag(&self, path: &str) -> Result<String> {
-        fs::metadata(self.root.join(path)).map(|metadata| etag(&metadata)).map_err(|error| not_opened(path, error))
+        fs::metadata(self.place(path)).map(|metadata| etag(&metadata)).map_err(|error| not_opened(path, error))
     }
 }
 

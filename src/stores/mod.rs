@@ -4,6 +4,7 @@ mod compression;
 mod fsync;
 mod listing;
 mod local;
+mod spool;
 mod sync;
 
 #[cfg(test)]
@@ -12,4 +13,5 @@ mod tests;
 pub use compression::{Compression, decompressed};
 pub use fsync::{FsyncStore, create_dir_durable};
 pub use local::{Folder, Listed, Pattern};
+pub use spool::{Spool, Spooled, Spooling};
 pub use sync::{catalog_not_synced, sync_dir, sync_file};

@@ -63,6 +63,11 @@ impl Place {
         self.0.path().join("data/lake")
     }
 
+    /// Where files lie that clients sent.
+    pub(super) fn uploads(&self) -> PathBuf {
+        self.0.path().join("data/uploads")
+    }
+
     pub(super) fn runs(&self) -> PathBuf {
         self.0.path().join("runs.json")
     }
@@ -149,7 +154,7 @@ impl Hub {
         assert!(answers && !self.died(), "the hub did not start; see {}", self.log_text());
     }
 
-    async fn connect(&self) -> Result<Client, tokio_postgres::Error> {
+    pub(super) async fn connect(&self) -> Result<Client, tokio_postgres::Error> {
         let mut config = tokio_postgres::Config::new();
         config.host("127.0.0.1").port(self.port).user("admin").password(PASSWORD).dbname("weir").connect_timeout(Duration::from_secs(5));
         let (client, connection) = config.connect(NoTls).await?;

@@ -9,11 +9,14 @@
 
 mod disk;
 mod frozen;
+mod history;
 mod hub;
 mod outputs;
 mod python;
 mod replay;
+mod streams;
 mod triggers;
+mod uploads;
 
 use std::process::Child;
 use std::time::Duration;

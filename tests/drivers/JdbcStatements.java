@@ -364,6 +364,12 @@ public final class JdbcStatements {
         Hub.check("COPY in, text", "2 1|a\tb|1.50 2|null|null", () -> manager.copyIn("COPY s.t FROM STDIN", new StringReader("1\ta\\tb\t1.5\n2\t\\N\t\\N\n")) + " "
             + Hub.query(connection, "SELECT * FROM s.t ORDER BY id"));
         Hub.check("COPY in, CSV", "1", () -> manager.copyIn("COPY s.t (id, name) FROM STDIN (FORMAT csv, HEADER)", new StringReader("id,name\n3,\"x,y\"\n")));
+        connection.createStatement().execute("CREATE CONNECTION s.sent TYPE local WITH (root = '" + System.getenv("WEIR_FILES") + "')");
+        connection.createStatement().execute("CREATE SOURCE s.orders (id bigint, name text) FROM CONNECTION s.sent FORMAT csv WITH (path = 'none*.csv')");
+        connection.createStatement().execute("CREATE PIPELINE s.load INTO s.loaded APPEND AS SELECT * FROM STREAM(s.orders)");
+        Hub.check("COPY PIPELINE", "2 1|x,y 2|null", () -> manager.copyIn("COPY PIPELINE s.load FROM STDIN WITH (FORMAT csv, HEADER)", new StringReader("id,name\n1,\"x,y\"\n2,\n")) + " "
+            + Hub.query(connection, "SELECT id, name FROM s.loaded ORDER BY id"));
+        connection.createStatement().execute("DROP PIPELINE s.load; DROP TABLE s.loaded; DROP SOURCE s.orders; DROP CONNECTION s.sent");
         Hub.check("COPY out, CSV", "id,name\n1,a\tb\n2,\n3,\"x,y\"\n", () -> {
             ByteArrayOutputStream out = new ByteArrayOutputStream();
             manager.copyOut("COPY (SELECT id, name FROM s.t ORDER BY id) TO STDOUT (FORMAT csv, HEADER)", out);

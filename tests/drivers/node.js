@@ -187,6 +187,17 @@ async function copies(client) {
     const { code } = await refused(pipeline(Readable.from(["1\tx\t1\n", "no number\tx\t1\n"]), client.query(copyFrom("COPY n.t FROM STDIN"))));
     return [code, (await client.query("SELECT count(*) FROM n.t")).rows[0].count];
   });
+  await client.query(`CREATE CONNECTION n.sent TYPE local WITH (root = '${process.env.WEIR_FILES}');
+    CREATE SOURCE n.orders (id bigint, name text) FROM CONNECTION n.sent FORMAT csv WITH (path = 'none*.csv');
+    CREATE PIPELINE n.load INTO n.loaded APPEND AS SELECT * FROM STREAM(n.orders)`);
+  await check("COPY PIPELINE", ["2", "1000"], async () => {
+    const lines = function* () {
+      for (let id = 0; id < 1000; id += 1) yield `{"name": "name ${id}", "id": ${id}}\n`;
+    };
+    await pipeline(Readable.from(lines()), client.query(copyFrom("COPY PIPELINE n.load FROM STDIN WITH (FORMAT ndjson)")));
+    const found = await client.query("SELECT count(*) AS count, count(*) FILTER (WHERE id IN (0, 999)) AS ends FROM n.loaded");
+    return [found.rows[0].ends, found.rows[0].count];
+  });
   await check("a COPY that is given up", "1000", async () => {
     const stream = client.query(copyFrom("COPY n.t FROM STDIN"));
     const over = refused(pipeline(Readable.from((function* () { yield "5000\tx\t1\n"; throw new Error("enough"); })()), stream));

@@ -3,6 +3,7 @@
 import datetime as dt
 import decimal
 import io
+import os
 
 import psycopg
 import psycopg2
@@ -194,6 +195,27 @@ check("psycopg3: a COPY that is refused", lambda: refused("COPY c.t (id) FROM ST
 check("psycopg3: a COPY of nothing that is", lambda: refused("COPY c.nothing FROM STDIN", "1\n"), ("42P01", 2))
 
 
+setup.execute(f"CREATE CONNECTION c.sent TYPE local WITH (root = '{os.environ['WEIR_FILES']}')")
+setup.execute("CREATE SOURCE c.orders (id bigint, name text) FROM CONNECTION c.sent FORMAT csv WITH (path = 'none*.csv')")
+setup.execute("CREATE PIPELINE c.load INTO c.loaded APPEND AS SELECT * FROM STREAM(c.orders)")
+
+
+def copy_pipeline():
+    told = []
+    setup.add_notice_handler(lambda notice: told.append(notice.message_primary))
+    with setup.cursor() as cursor:
+        with cursor.copy("COPY PIPELINE c.load FROM STDIN WITH (FORMAT csv, HEADER)") as copy:
+            copy.write("name,id\n")
+            for id in range(1000):
+                copy.write(f"x,{id}\n".encode())
+        count = cursor.rowcount
+    return count, any("1000 rows written" in text for text in told), setup.execute("SELECT count(*), max(id) FROM c.loaded").fetchone()
+
+
+check("psycopg3: COPY PIPELINE", copy_pipeline, (1000, True, (1000, 999)))
+check("psycopg3: COPY PIPELINE that fails", lambda: refused("COPY PIPELINE c.load FROM STDIN WITH (FORMAT parquet)", b"\x00\x01"), ("22000", 2))
+
+
 def copied_between():
     with psycopg.connect(DSN) as other, setup.cursor() as source, other.cursor() as target:
         with source.copy("COPY c.t TO STDOUT (FORMAT binary)") as out, target.copy("COPY c.t FROM STDIN (FORMAT binary)") as into:
@@ -242,6 +264,18 @@ def copy_expert():
 
 
 check("psycopg2: copy_expert", copy_expert, (1, "id,name,raw\n3,x\ty,\\x00ff\n"))
+
+
+def copy_pipeline2():
+    two.autocommit = True
+    with two.cursor() as cursor:
+        cursor.copy_expert("COPY PIPELINE c.load FROM STDIN WITH (FORMAT csv)", io.StringIO("2000,y\n2001,z\n"))
+        count = cursor.rowcount
+    two.autocommit = False
+    return count
+
+
+check("psycopg2: COPY PIPELINE", copy_pipeline2, 2)
 
 
 def copy_from():

@@ -35,6 +35,14 @@ pub(super) fn last_at(db: &Connection, at: Micros) -> Result<i64> {
     Ok(first(db, sql, [at], |row| Ok(row.get(0)?))?.unwrap_or(0))
 }
 
+/// The number up to which events are gone.
+pub(super) fn forgotten(db: &Connection) -> Result<i64> {
+    match first(db, "SELECT seq FROM events ORDER BY seq LIMIT 1", [], |row| Ok(row.get::<_, i64>(0)?))? {
+        Some(oldest) => Ok(oldest - 1),
+        None => newest(db),
+    }
+}
+
 /// In the order they happened.
 pub(super) fn list(db: &Connection, filter: &EventFilter) -> Result<Vec<Event>> {
     let EventFilter { after, to, kind, object, limit } = filter;
@@ -62,9 +70,11 @@ pub(super) fn list(db: &Connection, filter: &EventFilter) -> Result<Vec<Event>> 
 
 /// Takes away the oldest that are older than `before` and not behind `to`; looks at `limit` of them at most. Tells how many went.
 pub(super) fn forget(db: &Connection, before: Micros, to: i64, limit: usize) -> Result<usize> {
-    // The numbers follow the time closely: what is old stands first.
-    let sql = "DELETE FROM events WHERE seq IN (SELECT seq FROM
-        (SELECT seq, time FROM events WHERE seq <= ?2 ORDER BY seq LIMIT ?3) WHERE time < ?1)";
+    // The numbers follow the time closely: what is old stands first. Where they do not, none goes before one that stays: readers of the log
+    // know by the oldest number what is gone.
+    let sql = "WITH first AS (SELECT seq, time FROM events WHERE seq <= ?2 ORDER BY seq LIMIT ?3)
+        DELETE FROM events WHERE seq IN (SELECT seq FROM first
+            WHERE seq < coalesce((SELECT min(seq) FROM first WHERE time >= ?1), 9223372036854775807))";
     run(db, sql, params![before, to, signed(limit as u64)?])
 }
 

@@ -186,7 +186,7 @@ pub(super) fn list(db: &Connection, filter: &RunFilter) -> Result<Vec<Run>> {
     if *moves_offsets {
         // One that failed before it had an input is none of these.
         sql.push_str(
-            " AND kind IN ('trigger', 'manual', 'copy', 'full_refresh')
+            " AND kind IN ('trigger', 'manual', 'full_refresh')
             AND (inputs <> '[]' OR EXISTS (SELECT 1 FROM run_outputs o WHERE o.run_id = runs.run_id))",
         );
     }

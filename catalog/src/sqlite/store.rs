@@ -295,6 +295,10 @@ impl Store for SqliteStore {
         self.database.read(|db| events::last_at(db, at))
     }
 
+    fn forgotten_events(&self) -> Result<i64> {
+        self.database.read(events::forgotten)
+    }
+
     fn forget_events(&self, before: Micros, to: i64, limit: usize) -> Result<usize> {
         self.database.write(|db| events::forget(db, before, to, limit))
     }

@@ -124,11 +124,13 @@ fn events_can_be_narrowed_and_old_ones_go() {
     assert_eq!(f.store.forget_events(NOW + 6, 2, 100).unwrap(), 2);
     assert_eq!(f.store.forget_events(NOW + 5, i64::MAX, 100).unwrap(), 2);
     assert_eq!(seqs(EventFilter::default()), [5, 6]);
+    assert_eq!(f.store.forgotten_events().unwrap(), 4);
     assert_eq!(f.store.forget_events(NOW + 100, i64::MAX, 1).unwrap(), 1);
     assert_eq!(f.store.forget_events(NOW + 100, i64::MAX, 100).unwrap(), 1);
     // The numbers go on after all are gone, and after a restart.
     let f = f.reopen();
     assert_eq!(f.store.newest_event().unwrap(), 6);
+    assert_eq!(f.store.forgotten_events().unwrap(), 6);
     f.store.add_events(&[said("next", NOW)]).unwrap();
     assert_eq!(all(&*f.store)[0].seq, 7);
 }

@@ -1,4 +1,4 @@
--- Ten pipelines. Each is run by hand once, so that what it fills is there for the next; the triggers come later.
+-- Twelve pipelines. Each is run by hand once, so that what it fills is there for the next; the triggers come later.
 
 -- 1  The CRM's export needs no more than a template of the hub, which finds the columns in the first file.
 CREATE PIPELINE crm.load_customers FROM TEMPLATE template.csv_to_table (
@@ -77,3 +77,15 @@ CREATE PIPELINE ops.collect_bad_records
 INTO ops.bad_records REPLACE
 AS SELECT pipeline, output, rule, error, record, source, source_position AS line FROM hub.dead_letters WHERE status = 'open';
 RUN PIPELINE ops.collect_bad_records;
+
+-- 11  What an article cost, and when: another price ends a period and begins the next, another title is only corrected.
+CREATE PIPELINE stock.remember_prices
+INTO stock.price_history SCD TYPE 2 KEY (sku) SEQUENCE BY changed_on TRACK HISTORY ON (purchase_price)
+AS SELECT sku, title, purchase_price FROM STREAM(erp.article_files);
+RUN PIPELINE stock.remember_prices;
+
+-- 12  Everything that ever happened to an order: the table's own changes are a stream.
+CREATE PIPELINE sales.log_orders
+INTO sales.order_log APPEND
+AS SELECT order_id, status, total, _change_type AS change, _commit_version AS version FROM STREAM(sales.orders);
+RUN PIPELINE sales.log_orders;

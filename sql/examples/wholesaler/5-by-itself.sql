@@ -6,6 +6,8 @@ ALTER PIPELINE erp.nightly ADD TRIGGER ON UPDATE OF ALL erp.article_files, erp.m
 ALTER PIPELINE shop.load_orders ADD TRIGGER ON UPDATE;
 ALTER PIPELINE stock.compute_levels ADD TRIGGER AFTER PIPELINE erp.nightly;
 ALTER PIPELINE stock.plan_purchases ADD TRIGGER ON UPDATE OF ANY stock.levels, partner.prices;
+ALTER PIPELINE stock.remember_prices ADD TRIGGER ON UPDATE;
+ALTER PIPELINE sales.log_orders ADD TRIGGER ON UPDATE;
 ALTER PIPELINE sales.sum_days ADD TRIGGER AFTER PIPELINE shop.load_orders;
 ALTER PIPELINE sales.close_day ADD SCHEDULE CRON '5 0 * * *' AT TIME ZONE 'Europe/Lisbon';
 

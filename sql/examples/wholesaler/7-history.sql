@@ -16,6 +16,8 @@ SELECT day, orders, total FROM sales.ledger ORDER BY day;
 SELECT city FROM crm.customers VERSION AS OF 1 WHERE customer_id = 2;
 SELECT city FROM crm.customers WHERE customer_id = 2;
 
+SELECT sku, purchase_price FROM stock.price_history WHERE sku = 'S-200' AND valid_from <= '2026-11-01' AND (valid_to > '2026-11-01' OR is_current);
+
 -- Where a number comes from.
 SELECT pipeline, source, regexp_replace(read_from, '.*/', '') AS file, position AS line FROM hub.trace('partner.prices', 'sur', 'H-100');
 SELECT from_relation, to_relation, pipeline FROM hub.lineage WHERE to_relation LIKE 'stock.%' ORDER BY 1, 2, 3;

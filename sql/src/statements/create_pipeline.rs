@@ -150,7 +150,7 @@ pub enum Mode {
     ScdType2 { keyed: Keyed, track: Track },
 }
 
-/// `KEY (..) [SEQUENCE BY expr] [DELETE WHEN (expr)]`.
+/// `KEY (..) [SEQUENCE BY expr] [DELETE WHEN (expr)]`; of SCD TYPE 2 the last two may also stand behind TRACK HISTORY.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Keyed {
     pub key: Columns,
@@ -514,8 +514,18 @@ impl Mode {
                 .hint(Some("For type 1 use UPSERT.".to_owned()))
                 .at(position));
         }
-        let keyed = Keyed::parse(p)?;
-        Ok(Some(Self::ScdType2 { keyed, track: Track::parse(p)? }))
+        let mut keyed = Keyed::parse(p)?;
+        let track = Track::parse(p)?;
+        keyed.clauses(p)?;
+        Ok(Some(Self::ScdType2 { keyed, track }))
+    }
+
+    /// What a mode that goes by keys says of them.
+    pub fn keyed(&self) -> Option<&Keyed> {
+        match self {
+            Self::Upsert { keyed, .. } | Self::ScdType2 { keyed, .. } => Some(keyed),
+            Self::Append | Self::Replace | Self::ReplaceWhere(_) | Self::ReplacePartitions => None,
+        }
     }
 }
 

@@ -314,6 +314,17 @@ ON SCHEMA CHANGE FAIL PARTITIONED BY (d) AS SELECT 1 AS a",
     let Some(Mode::Upsert { keyed, ignore_null_updates: true }) = output.mode else { panic!() };
     assert_eq!(keyed.delete_when.unwrap().text, "op = 'd'");
 
+    for text in [
+        "SCD TYPE 2 KEYS (a) SEQUENCE BY ts TRACK HISTORY ON (b, c) DELETE WHEN (op = 'd') NOT NULL (b)",
+        "SCD TYPE 2 KEY (a) DELETE WHEN (op = 'd') TRACK HISTORY ON (b, c) SEQUENCE BY ts NOT NULL (b)",
+    ] {
+        let p = pipeline(&format!("CREATE PIPELINE p INTO t {text} AS SELECT 1 AS a"));
+        let Body::Single(output) = p.body else { panic!() };
+        let Some(Mode::ScdType2 { keyed, track: Track::Only(tracked) }) = output.mode else { panic!("{text}") };
+        assert_eq!((keyed.sequence_by.unwrap().text.as_str(), keyed.delete_when.unwrap().text.as_str()), ("ts", "op = 'd'"));
+        assert_eq!((names(&tracked), output.rules.len()), (vec!["b", "c"], 1));
+    }
+
     let p = pipeline("CREATE PIPELINE crm.members FROM TEMPLATE template.csv_to_table (conn => erp.files, pattern => 'members_*.csv', target => crm.members, key => id)
 WITH (max_lag = '2 hours')");
     assert!(matches!(p.body, Body::Template { arguments, .. } if arguments.len() == 4));

@@ -46,7 +46,7 @@ async fn delete(table: &Table, id: i64) -> Result<Committed> {
     let context = SessionContext::new();
     let relation = TableReference::bare("orders");
     let predicate = Some(col("orders.id").eq(lit(id)));
-    table.delete(&Matching { session: &context.state(), relation, predicate }, None, &facts()).await
+    table.delete(&Matching { session: &context.state(), relation, predicate, key: &[] }, None, &facts()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,6 +145,7 @@ async fn an_open_transaction_is_not_turned_away() {
         session: Box::leak(Box::new(context.state())),
         relation: TableReference::bare("orders"),
         predicate: Some(col("orders.id").eq(lit(id))),
+        key: &[],
     };
     // It has looked at the table and changes its rows only after the files were put together.
     let mut late = table.stage(12).await.unwrap();

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test asks its own session directly")]
 
 mod append;
+mod history;
 mod keyed;
 mod opening;
 mod pruned;

@@ -25,7 +25,7 @@ async fn condition(context: &SessionContext, table: &Table, text: &str) -> Expr 
 async fn delete(table: &Table, text: &str) -> crate::delta::Committed {
     let context = SessionContext::new();
     let predicate = Some(condition(&context, table, text).await);
-    let rows = Matching { session: &context.state(), relation: TableReference::bare("orders"), predicate };
+    let rows = Matching { session: &context.state(), relation: TableReference::bare("orders"), predicate, key: &[] };
     table.delete(&rows, None, &facts()).await.unwrap()
 }
 
@@ -45,7 +45,7 @@ async fn only_matching_rows_are_deleted() {
     let changes = lines(table.changes(3, None).await.unwrap()).await;
     assert_eq!(changes, ["2 b delete 3 2026-01-01T00:00:00Z", "4 d delete 4 2026-01-01T00:00:00Z", "5 e delete 4 2026-01-01T00:00:00Z"]);
     let context = SessionContext::new();
-    let all = Matching { session: &context.state(), relation: TableReference::bare("orders"), predicate: None };
+    let all = Matching { session: &context.state(), relation: TableReference::bare("orders"), predicate: None, key: &[] };
     assert_eq!(table.delete(&all, None, &facts()).await.unwrap().rows.deleted, 2);
     assert_eq!(newest(&table).await, Vec::<String>::new());
 }
@@ -57,7 +57,7 @@ async fn updates_see_the_old_values() {
     append(&table, &[(1, "a"), (2, "b"), (3, "c")]).await;
     let context = SessionContext::new();
     let predicate = Some(condition(&context, &table, "id <> 2").await);
-    let rows = Matching { session: &context.state(), relation: TableReference::bare("orders"), predicate };
+    let rows = Matching { session: &context.state(), relation: TableReference::bare("orders"), predicate, key: &[] };
     let assignments = [("id".to_owned(), col("id") + lit(10)), ("name".to_owned(), lit("x"))];
     assert_eq!(table.update(&assignments, &rows, None, &facts()).await.unwrap().rows.updated, 2);
     assert_eq!(newest(&table).await, ["11 x", "13 x", "2 b"]);
@@ -104,7 +104,7 @@ async fn a_part_can_be_replaced() {
     append(&table, &[(1, "a"), (2, "b"), (3, "b")]).await;
     let context = SessionContext::new();
     let predicate = Some(condition(&context, &table, "name = 'b'").await);
-    let rows = Matching { session: &context.state(), relation: TableReference::bare("orders"), predicate };
+    let rows = Matching { session: &context.state(), relation: TableReference::bare("orders"), predicate, key: &[] };
     let written = write(&table, pairs(&[(9, "b")])).await;
     let done = table.replace(vec![written], None, None, Some(&rows), None, &facts()).await.unwrap();
     assert_eq!((done.rows.inserted, done.rows.deleted), (1, 2));

@@ -13,7 +13,7 @@ use roaring::RoaringTreemap;
 
 use super::super::files::DataFile;
 use super::super::writer::{Writer, as_changes};
-use super::fold::{Fold, Image, Outcome};
+use super::decision::{Change, Decision};
 use super::scatter::CHUNK;
 use super::shape::broken;
 use crate::error::{Error, Result};
@@ -37,25 +37,20 @@ enum After {
     Removed,
     /// The new row is written already.
     Written,
-    /// The new row is that of a slot.
-    Slot(u32),
+    /// The new row is the one of this number.
+    Number(u32),
 }
 
 /// The rows that leave each file, by its number; known when all keys are in memory.
-pub(super) fn hits(fold: &Fold) -> BTreeMap<u32, Vec<Hit>> {
+pub(super) fn hits(decision: &dyn Decision) -> BTreeMap<u32, Vec<Hit>> {
     let mut hits: BTreeMap<u32, Vec<Hit>> = BTreeMap::new();
-    for (number, slot) in (0_u32..).zip(fold.slots()) {
-        let after = match slot.outcome() {
-            Outcome::Update(_) => After::Slot(number),
-            Outcome::Delete => After::Removed,
-            Outcome::Nothing | Outcome::Insert(_) => continue,
+    for change in decision.changes() {
+        let ((file, row), after) = match change {
+            Change::Insert(_) => continue,
+            Change::Update(number, place) => (place, After::Number(number)),
+            Change::Delete(place) => (place, After::Removed),
         };
-        if let Some((file, row)) = slot.place {
-            hits.entry(file).or_default().push(Hit { row, after });
-        }
-        for (file, row) in &slot.twins {
-            hits.entry(*file).or_default().push(Hit { row: *row, after: After::Removed });
-        }
+        hits.entry(file).or_default().push(Hit { row, after });
     }
     hits.values_mut().for_each(|hits| hits.sort_unstable_by_key(|hit| hit.row));
     hits
@@ -78,20 +73,12 @@ impl Gone {
         self.files.is_empty()
     }
 
-    pub(super) fn gather(&mut self, fold: &Fold) {
-        for slot in fold.slots() {
-            let is_updated = match slot.outcome() {
-                Outcome::Update(_) => true,
-                Outcome::Delete => false,
-                Outcome::Nothing | Outcome::Insert(_) => continue,
-            };
-            for (index, (file, row)) in slot.place.iter().chain(&slot.twins).enumerate() {
-                let rows = self.files.entry(*file).or_default();
-                if is_updated && index == 0 {
-                    rows.updated.insert(*row);
-                } else {
-                    rows.removed.insert(*row);
-                }
+    pub(super) fn gather(&mut self, decision: &dyn Decision) {
+        for change in decision.changes() {
+            match change {
+                Change::Insert(_) => {}
+                Change::Update(_, (file, row)) => _ = self.files.entry(file).or_default().updated.insert(row),
+                Change::Delete((file, row)) => _ = self.files.entry(file).or_default().removed.insert(row),
             }
         }
     }
@@ -112,20 +99,21 @@ impl Gone {
 }
 
 impl Output {
-    /// Writes the rows of new keys.
-    pub(super) fn insert(&mut self, fold: &Fold) -> Result<()> {
-        self.add(fold, "insert", |outcome| if let Outcome::Insert(image) = outcome { Some(image) } else { None })
+    /// Writes the rows that take the place of no other.
+    pub(super) fn insert(&mut self, decision: &dyn Decision) -> Result<()> {
+        let inserted = |change| if let Change::Insert(number) = change { Some(number) } else { None };
+        self.add(decision, "insert", &decision.changes().filter_map(inserted).collect::<Vec<_>>())
     }
 
-    /// Writes the new rows of stored keys.
-    pub(super) fn update(&mut self, fold: &Fold) -> Result<()> {
-        self.add(fold, "update_postimage", |outcome| if let Outcome::Update(image) = outcome { Some(image) } else { None })
+    /// Writes the new forms of stored rows.
+    pub(super) fn update(&mut self, decision: &dyn Decision) -> Result<()> {
+        let updated = |change| if let Change::Update(number, _) = change { Some(number) } else { None };
+        self.add(decision, "update_postimage", &decision.changes().filter_map(updated).collect::<Vec<_>>())
     }
 
-    fn add(&mut self, fold: &Fold, change: &str, choose: impl for<'a> Fn(Outcome<'a>) -> Option<&'a Image>) -> Result<()> {
-        let images: Vec<&Image> = fold.slots().iter().filter_map(|slot| choose(slot.outcome())).collect();
-        for images in images.chunks(CHUNK) {
-            let rows = fold.compose(images)?;
+    fn add(&mut self, decision: &dyn Decision, change: &str, numbers: &[u32]) -> Result<()> {
+        for numbers in numbers.chunks(CHUNK) {
+            let rows = decision.rows(numbers)?;
             self.data.push(&rows)?;
             self.record(&rows, change)?;
         }
@@ -139,13 +127,13 @@ impl Output {
         }
     }
 
-    /// Writes a file again without the rows that leave it; those whose new form is in a slot of `fold` follow in that form.
+    /// Writes a file again without the rows that leave it; those that `decision` has in a new form follow in that.
     pub(super) fn rewrite(
         &mut self,
         file: &DataFile,
         table: &SchemaRef,
         hits: impl Iterator<Item = Hit>,
-        fold: Option<&Fold>,
+        decision: Option<&dyn Decision>,
     ) -> Result<()> {
         let mut hits = hits.peekable();
         let mut first = 0_u64;
@@ -160,7 +148,7 @@ impl Output {
             }
             self.data.push(&filter_record_batch(&batch, &BooleanArray::from(keep)).map_err(broken)?)?;
             if !here.is_empty() {
-                self.change(&batch, &here, fold)?;
+                self.change(&batch, &here, decision)?;
             }
             first += batch.num_rows() as u64;
         }
@@ -170,7 +158,7 @@ impl Output {
         }
     }
 
-    fn change(&mut self, batch: &RecordBatch, hits: &[(u32, After)], fold: Option<&Fold>) -> Result<()> {
+    fn change(&mut self, batch: &RecordBatch, hits: &[(u32, After)], decision: Option<&dyn Decision>) -> Result<()> {
         let rows = |wanted: fn(&After) -> bool| -> Result<RecordBatch> {
             let rows: UInt32Array = hits.iter().filter(|(_, after)| wanted(after)).map(|(at, _)| Some(*at)).collect();
             take_record_batch(batch, &rows).map_err(broken)
@@ -179,19 +167,13 @@ impl Output {
             self.record(&rows(|after| *after != After::Removed)?, "update_preimage")?;
             self.record(&rows(|after| *after == After::Removed)?, "delete")?;
         }
-        let Some(fold) = fold else { return Ok(()) };
-        let image = |after: &After| match (after, fold.slots()) {
-            (After::Slot(slot), slots) => match slots.get(*slot as usize)?.outcome() {
-                Outcome::Update(image) => Some(image),
-                _ => None,
-            },
-            _ => None,
-        };
-        let images: Vec<&Image> = hits.iter().filter_map(|(_, after)| image(after)).collect();
-        if images.is_empty() {
+        let Some(decision) = decision else { return Ok(()) };
+        let number = |(_, after): &(u32, After)| if let After::Number(number) = after { Some(*number) } else { None };
+        let numbers: Vec<u32> = hits.iter().filter_map(number).collect();
+        if numbers.is_empty() {
             return Ok(());
         }
-        let after = fold.compose(&images)?;
+        let after = decision.rows(&numbers)?;
         self.data.push(&after)?;
         self.record(&after, "update_postimage")
     }

@@ -9,7 +9,7 @@ use roaring::RoaringTreemap;
 
 use super::super::tombstones::{Part, copy, to_merge, writer};
 use super::super::writer::{Layout, Writer};
-use super::fold::Fold;
+use super::decision::Decision;
 use crate::error::Result;
 
 /// The tombstones of a table while a keyed write goes on.
@@ -19,6 +19,8 @@ pub(super) struct Burial {
     pub parts: Vec<Part>,
     pub first: u32,
     pub columns: Option<SchemaRef>,
+    /// Columns of the key, where its values are looked up in the files.
+    pub filtered: Vec<String>,
     pub writer: Option<Writer>,
     pub fresh: u64,
     pub outdated: BTreeMap<u32, RoaringTreemap>,
@@ -31,11 +33,11 @@ pub(super) struct Buried {
 }
 
 impl Burial {
-    pub(super) fn gather(&mut self, fold: &Fold) -> Result<()> {
-        for (file, row) in fold.outdated() {
+    pub(super) fn gather(&mut self, decision: &dyn Decision) -> Result<()> {
+        for (file, row) in decision.outdated() {
             self.outdated.entry(file).or_default().insert(row);
         }
-        for rows in fold.tombstones() {
+        for rows in decision.remembered() {
             let rows = rows?;
             self.fresh += rows.num_rows() as u64;
             if rows.num_rows() > 0
@@ -50,7 +52,7 @@ impl Burial {
     /// The writer, opened when it is first needed.
     fn writer(&mut self) -> Result<Option<&mut Writer>> {
         if let (None, Some(columns)) = (&self.writer, &self.columns) {
-            self.writer = Some(writer(&self.layout, columns)?);
+            self.writer = Some(writer(&self.layout, columns, &self.filtered)?);
         }
         Ok(self.writer.as_mut())
     }

@@ -18,6 +18,7 @@ use arrow::compute::interleave;
 use arrow::row::Rows;
 
 use super::super::contract::RowCounts;
+use super::decision::{Change, Decision};
 use super::scatter::CHUNK;
 use super::shape::{Key, Place, Shape, broken};
 use crate::error::{Error, Result};
@@ -25,13 +26,13 @@ use crate::error::{Error, Result};
 /// A row of one of the batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Source {
-    batch: u32,
-    row: u32,
+    pub batch: u32,
+    pub row: u32,
 }
 
 /// Where a row's values come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Image {
+enum Image {
     /// All from one row.
     Whole(Source),
     /// One for each column.
@@ -39,7 +40,7 @@ pub(super) enum Image {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outcome<'a> {
+enum Outcome<'a> {
     Nothing,
     Insert(&'a Image),
     Update(&'a Image),
@@ -48,15 +49,15 @@ pub(super) enum Outcome<'a> {
 
 /// All that is known of one key.
 #[derive(Default)]
-pub(super) struct Slot {
+struct Slot {
     /// Where the key is stored.
-    pub place: Option<Place>,
+    place: Option<Place>,
     /// More places, only if somebody broke the key before. The lowest place is updated, the others are removed.
-    pub twins: Vec<Place>,
+    twins: Vec<Place>,
     /// The stored row, where rows are patched.
     base: Option<Source>,
     /// Where the deletion of the key is remembered; more than one place only if somebody broke that before.
-    pub graves: Vec<Place>,
+    graves: Vec<Place>,
     /// The sequence of that deletion.
     buried: Option<Key>,
     /// The highest sequence stored or applied.
@@ -85,16 +86,35 @@ impl Fold {
         Self { shape, first_grave, keys: HashMap::new(), slots: Vec::new(), batches: Vec::new(), stored: 0, held: 0 }
     }
 
-    pub(super) fn knows(&self, key: &[u8]) -> bool {
+    /// The rows that images stand for.
+    fn compose(&self, images: &[&Image]) -> Result<RecordBatch> {
+        let place = |source: &Source| (source.batch as usize, source.row as usize);
+        let whole = |image: &&Image| if let Image::Whole(source) = image { Some(place(source)) } else { None };
+        let whole: Option<Vec<(usize, usize)>> = images.iter().map(whole).collect();
+        // Without NULLs to ignore, a stored batch has other columns and is not held.
+        let columns = (0..self.shape.rows.fields().len()).map(|column| {
+            let arrays: Vec<&dyn Array> = self.batches.iter().map(|batch| batch.column(column).as_ref()).collect();
+            match &whole {
+                Some(places) => interleave(&arrays, places).map_err(broken),
+                None => {
+                    let source = |image: &&Image| match image {
+                        Image::Whole(source) => Some(place(source)),
+                        Image::Patched(sources) => sources.get(column).map(place),
+                    };
+                    interleave(&arrays, &images.iter().filter_map(source).collect::<Vec<_>>()).map_err(broken)
+                }
+            }
+        });
+        RecordBatch::try_new(self.shape.rows.clone(), columns.collect::<Result<_>>()?).map_err(broken)
+    }
+}
+
+impl Decision for Fold {
+    fn knows(&self, key: &[u8]) -> bool {
         self.keys.contains_key(key)
     }
 
-    pub(super) fn slots(&self) -> &[Slot] {
-        &self.slots
-    }
-
-    /// The slots of a batch's keys, made where there are none.
-    pub(super) fn enter(&mut self, keys: &Rows) -> Result<Vec<u32>> {
+    fn enter(&mut self, keys: &Rows) -> Result<Vec<u32>> {
         let mut slots = Vec::with_capacity(keys.num_rows());
         for key in keys {
             let slot = match self.keys.get(key.data()) {
@@ -111,8 +131,7 @@ impl Fold {
         Ok(slots)
     }
 
-    /// Takes in stored rows and tombstones. All of them must come before the first event.
-    pub(super) fn store(&mut self, stored: RecordBatch) -> Result<()> {
+    fn store(&mut self, stored: RecordBatch) -> Result<()> {
         let slots = self.enter(&self.shape.clone().keys(&stored)?)?;
         let sequences = self.shape.stored_sequences(&stored)?;
         let batch = number(self.batches.len())?;
@@ -143,8 +162,7 @@ impl Fold {
         Ok(())
     }
 
-    /// Applies events, in the order of their arrival, to the slots that `enter` gave for them.
-    pub(super) fn apply(&mut self, events: RecordBatch, slots: &[u32]) -> Result<()> {
+    fn apply(&mut self, events: RecordBatch, slots: &[u32]) -> Result<()> {
         let sequences = self.shape.sequences(&events)?;
         let deletes = self.shape.deletes(&events);
         let batch = number(self.batches.len())?;
@@ -176,8 +194,8 @@ impl Fold {
         Ok(())
     }
 
-    /// Lets go of events when they take more than so much memory, but for the rows that stand at this moment.
-    pub(super) fn compact(&mut self, memory_bytes: usize) -> Result<()> {
+    /// Keeps the rows that stand at this moment.
+    fn compact(&mut self, memory_bytes: usize) -> Result<()> {
         if self.held <= memory_bytes {
             return Ok(());
         }
@@ -201,13 +219,11 @@ impl Fold {
         Ok(())
     }
 
-    /// Where tombstones are that no longer count.
-    pub(super) fn outdated(&self) -> impl Iterator<Item = Place> {
-        self.slots.iter().filter(|slot| slot.is_outdated()).flat_map(|slot| slot.graves.iter().copied())
+    fn outdated(&self) -> Box<dyn Iterator<Item = Place> + '_> {
+        Box::new(self.slots.iter().filter(|slot| slot.is_outdated()).flat_map(|slot| slot.graves.iter().copied()))
     }
 
-    /// New tombstones, in the order of their keys.
-    pub(super) fn tombstones(&self) -> impl Iterator<Item = Result<RecordBatch>> {
+    fn remembered(&self) -> Box<dyn Iterator<Item = Result<RecordBatch>> + '_> {
         let is_remembered = self.shape.spec.delete.is_some() && self.shape.tombstones.is_some();
         let mut dead: Vec<(&Key, &Key)> = Vec::new();
         for (key, slot) in self.keys.iter().filter(|_| is_remembered) {
@@ -216,14 +232,13 @@ impl Fold {
         }
         dead.sort_unstable();
         let chunks = dead.len().div_ceil(CHUNK);
-        (0..chunks).map(move |chunk| {
+        Box::new((0..chunks).map(move |chunk| {
             let rows = dead.get(chunk * CHUNK..dead.len().min((chunk + 1) * CHUNK)).unwrap_or_default();
             self.shape.tombstones(rows)
-        })
+        }))
     }
 
-    /// What became of the slots, in all.
-    pub(super) fn counts(&self) -> RowCounts {
+    fn counts(&self) -> RowCounts {
         let mut counts = RowCounts::default();
         for slot in self.slots.iter().filter(|slot| slot.given > 0) {
             match slot.outcome() {
@@ -238,26 +253,28 @@ impl Fold {
         counts
     }
 
-    /// The rows that images stand for.
-    pub(super) fn compose(&self, images: &[&Image]) -> Result<RecordBatch> {
-        let place = |source: &Source| (source.batch as usize, source.row as usize);
-        let whole = |image: &&Image| if let Image::Whole(source) = image { Some(place(source)) } else { None };
-        let whole: Option<Vec<(usize, usize)>> = images.iter().map(whole).collect();
-        // Without NULLs to ignore, a stored batch has other columns and is not held.
-        let columns = (0..self.shape.rows.fields().len()).map(|column| {
-            let arrays: Vec<&dyn Array> = self.batches.iter().map(|batch| batch.column(column).as_ref()).collect();
-            match &whole {
-                Some(places) => interleave(&arrays, places).map_err(broken),
-                None => {
-                    let source = |image: &&Image| match image {
-                        Image::Whole(source) => Some(place(source)),
-                        Image::Patched(sources) => sources.get(column).map(place),
-                    };
-                    interleave(&arrays, &images.iter().filter_map(source).collect::<Vec<_>>()).map_err(broken)
-                }
-            }
-        });
-        RecordBatch::try_new(self.shape.rows.clone(), columns.collect::<Result<_>>()?).map_err(broken)
+    fn decide(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn changes(&self) -> Box<dyn Iterator<Item = Change> + '_> {
+        Box::new((0_u32..).zip(&self.slots).flat_map(|(number, slot)| {
+            let (first, twins) = match (slot.outcome(), slot.place) {
+                (Outcome::Insert(_), _) => (Some(Change::Insert(number)), false),
+                (Outcome::Update(_), Some(place)) => (Some(Change::Update(number, place)), true),
+                (Outcome::Delete, Some(place)) => (Some(Change::Delete(place)), true),
+                _ => (None, false),
+            };
+            first.into_iter().chain(slot.twins.iter().filter(move |_| twins).map(|place| Change::Delete(*place)))
+        }))
+    }
+
+    fn rows(&self, numbers: &[u32]) -> Result<RecordBatch> {
+        let image = |number: &u32| match self.slots.get(*number as usize)?.outcome() {
+            Outcome::Insert(image) | Outcome::Update(image) => Some(image),
+            Outcome::Nothing | Outcome::Delete => None,
+        };
+        self.compose(&numbers.iter().filter_map(image).collect::<Vec<_>>())
     }
 }
 
@@ -270,7 +287,7 @@ impl Slot {
         self.is_newly_dead() || (self.is_touched && self.is_alive)
     }
 
-    pub(super) fn outcome(&self) -> Outcome<'_> {
+    fn outcome(&self) -> Outcome<'_> {
         match (self.is_touched, self.place, self.is_alive, &self.image) {
             (false, ..) | (true, None, false, _) => Outcome::Nothing,
             (true, None, true, Some(image)) => Outcome::Insert(image),
@@ -292,6 +309,6 @@ fn patch(before: &Image, events: &RecordBatch, event: Source, width: usize) -> I
     Image::Patched(sources.collect())
 }
 
-fn number(count: usize) -> Result<u32> {
+pub(super) fn number(count: usize) -> Result<u32> {
     u32::try_from(count).map_err(|source| Error::internal("too many rows or keys at a time").caused_by(source))
 }

@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use tokio::sync::mpsc::Receiver;
 
 use super::scatter::{Scatter, Scattered, Side, splitters};
-use super::shape::Shape;
+use super::shape::{Key, Shape};
 use super::sieve::{Asked, Bounds, Filter, Sieve};
 use crate::delta::lake::Scratch;
 use crate::error::Result;
@@ -16,6 +16,8 @@ pub(super) struct Incoming {
     /// What their keys are.
     pub sieve: Sieve,
     pub rows: Rows,
+    /// The lowest sequence of all; None where there is no order, or no row.
+    pub floor: Option<Key>,
 }
 
 pub(super) enum Rows {
@@ -29,6 +31,7 @@ struct Intake {
     held: Vec<RecordBatch>,
     weight: usize,
     asked: Asked,
+    floor: Option<Key>,
     spilled: Option<(Scatter, Filter, Bounds)>,
 }
 
@@ -37,12 +40,22 @@ struct Intake {
 /// # Errors
 /// `NotNullViolated` for a key that is NULL.
 pub(super) fn collect(mut batches: Receiver<RecordBatch>, shape: &Arc<Shape>, scratch: &Scratch) -> Result<Incoming> {
-    let mut intake =
-        Intake { shape: shape.clone(), scratch: scratch.clone(), held: Vec::new(), weight: 0, asked: Asked::default(), spilled: None };
+    let mut intake = Intake {
+        shape: shape.clone(),
+        scratch: scratch.clone(),
+        held: Vec::new(),
+        weight: 0,
+        asked: Asked::default(),
+        floor: None,
+        spilled: None,
+    };
     while let Some(batch) = batches.blocking_recv() {
         let events = shape.take_in(&batch)?;
         intake.weight += shape.weight(&events);
         intake.asked.add(shape, &events)?;
+        if shape.history.is_some() {
+            intake.lower_floor(&events)?;
+        }
         intake.held.push(events);
         if intake.weight > scratch.memory_bytes {
             intake.spill()?;
@@ -52,6 +65,17 @@ pub(super) fn collect(mut batches: Receiver<RecordBatch>, shape: &Arc<Shape>, sc
 }
 
 impl Intake {
+    fn lower_floor(&mut self, events: &RecordBatch) -> Result<()> {
+        let Some(sequences) = self.shape.sequences(events)? else { return Ok(()) };
+        let lowest = sequences.iter().map(|sequence| sequence.data()).min();
+        if let Some(lowest) = lowest
+            && self.floor.as_ref().is_none_or(|floor| lowest < floor.as_ref())
+        {
+            self.floor = Some(lowest.into());
+        }
+        Ok(())
+    }
+
     /// Moves what is held to the disk.
     fn spill(&mut self) -> Result<()> {
         let held = std::mem::take(&mut self.held);
@@ -84,6 +108,6 @@ impl Intake {
             None => (Bounds::of(&self.shape, &self.held)?, Rows::Held(self.held)),
             Some((scatter, filter, bounds)) => (bounds, Rows::Spilled { events: scatter.finish()?, filter }),
         };
-        Ok(Incoming { sieve: Sieve::new(&self.shape, bounds, self.asked)?, rows })
+        Ok(Incoming { sieve: Sieve::new(&self.shape, bounds, self.asked)?, rows, floor: self.floor })
     }
 }

@@ -3,16 +3,19 @@
 //! An event batch has the table's columns (NULL where the input has none), then the sequence unless that is a column of the table, then
 //! the deletion mark. A stored batch has columns of the table, then the sequence unless that is a column of the table, then the file's number
 //! and the row in it. Tombstones come as stored batches, too: with the key and the sequence, everything else NULL.
+//!
+//! Of a history, stored batches have all columns of the table, then the sequence and the deletion mark of remembered events: NULL in rows.
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array, UInt64Array};
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt32Type, UInt64Type};
 use arrow::row::{RowConverter, Rows, SortField};
 
-use super::super::contract::UpsertSpec;
+use super::super::contract::{HistorySpec, IS_CURRENT, UpsertSpec, VALID_FROM, VALID_TO, is_validity};
 use super::super::schema;
-use super::super::tombstones::{self, OWN_SEQUENCE};
+use super::super::tombstones::{self, DELETION, Memory, OWN_SEQUENCE};
 use crate::error::{Code, Error, Result};
 
 /// A key, or one of its columns, in a form whose bytes compare like the values.
@@ -31,9 +34,23 @@ pub(super) struct Shape {
     pub wanted: SchemaRef,
     /// The columns of tombstones; None when the order of events is only that of their arrival.
     pub tombstones: Option<SchemaRef>,
+    /// What a history needs to know.
+    pub history: Option<Columns>,
     table: SchemaRef,
     /// The type of a sequence that is not a column of the table.
     own_sequence: Option<DataType>,
+}
+
+/// Which columns of a history are what, by their places in the table.
+pub(super) struct Columns {
+    pub tracked: Vec<usize>,
+    /// Neither of the key nor tracked, and no provenance.
+    pub others: Vec<usize>,
+    pub from: usize,
+    pub to: usize,
+    pub current: usize,
+    /// The type of `valid_from`, `valid_to` and the sequence.
+    pub time: DataType,
 }
 
 /// Where a row is stored: number of the file and row in it.
@@ -44,32 +61,64 @@ impl Shape {
     /// `UndefinedColumn` for a column that neither the table nor `spec` knows.
     pub(super) fn new(input: &SchemaRef, spec: &UpsertSpec, table: &SchemaRef) -> Result<Self> {
         check_columns(input, spec, table)?;
-        let is_stored = |name: &str| table.field_with_name(name).is_ok();
-        let own_sequence = spec.sequence.as_deref().filter(|name| !is_stored(name)).and_then(|name| {
-            let field: Field = input.field_with_name(name).ok()?.clone();
-            schema::normalise(&Schema::new(vec![field])).fields().first().map(|field| field.data_type().clone())
-        });
-        let rows: Vec<Field> = table.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
-        let mut events = rows.clone();
+        let own_sequence = own_sequence(input, spec, table);
+        let rows = nullable(table);
         let own_field = own_sequence.as_ref().map(|data_type| Field::new(OWN_SEQUENCE, data_type.clone(), true));
-        events.extend(own_field.clone());
-        events.extend(spec.delete.iter().map(|_| Field::new("_weir_delete", DataType::Boolean, true)));
         let is_asked = |name: &String| spec.ignore_null_updates || spec.key.contains(name) || spec.sequence.as_ref() == Some(name);
         let wanted: Vec<Field> = rows.iter().filter(|field| is_asked(field.name())).cloned().chain(own_field.clone()).collect();
         let tombstones = tombstone_columns(spec, &rows, own_field.as_ref())?;
+        Ok(Self::of(spec.clone(), table, own_sequence, wanted, tombstones, None))
+    }
+
+    /// The shape of a write into a history.
+    ///
+    /// # Errors
+    /// `UndefinedColumn` and `WrongType` when the table has not the columns of a history.
+    pub(super) fn of_history(input: &SchemaRef, spec: &HistorySpec, table: &SchemaRef) -> Result<Self> {
+        let upsert = UpsertSpec {
+            key: spec.key.clone(),
+            sequence: Some(spec.sequence.clone()),
+            delete: spec.delete.clone(),
+            ignore_null_updates: false,
+        };
+        check_columns(input, &upsert, table)?;
+        let own_sequence = own_sequence(input, &upsert, table);
+        let columns = Columns::of(spec, table, own_sequence.as_ref())?;
+        let rows = nullable(table);
+        let own = [Field::new(OWN_SEQUENCE, columns.time.clone(), true), Field::new(DELETION, DataType::Boolean, true)];
+        let wanted = rows.iter().cloned().chain(own.clone()).collect();
+        let is_remembered =
+            |(at, field): (usize, &Field)| (!columns.tracked.contains(&at) && !is_validity(field.name())).then(|| Field::clone(field));
+        let remembered: Vec<Field> = rows.iter().enumerate().filter_map(is_remembered).chain(own).collect();
+        let tombstones = spec.is_remembered.then(|| Arc::new(Schema::new(remembered)));
+        Ok(Self::of(upsert, table, own_sequence, wanted, tombstones, Some(columns)))
+    }
+
+    fn of(
+        spec: UpsertSpec,
+        table: &SchemaRef,
+        own_sequence: Option<DataType>,
+        wanted: Vec<Field>,
+        tombstones: Option<SchemaRef>,
+        history: Option<Columns>,
+    ) -> Self {
+        let rows = nullable(table);
+        let mut events = rows.clone();
+        events.extend(own_sequence.clone().map(|data_type| Field::new(OWN_SEQUENCE, data_type, true)));
+        events.extend(spec.delete.iter().map(|_| Field::new("_weir_delete", DataType::Boolean, true)));
         let mut stored = wanted.clone();
         stored.push(Field::new("_weir_file", DataType::UInt32, false));
         stored.push(Field::new("_weir_row", DataType::UInt64, false));
-        Ok(Self {
-            spec: spec.clone(),
-            rows: Arc::new(Schema::new(rows)),
-            events: Arc::new(Schema::new(events)),
-            stored: Arc::new(Schema::new(stored)),
-            wanted: Arc::new(Schema::new(wanted)),
-            tombstones,
-            table: table.clone(),
-            own_sequence,
-        })
+        let [rows, events, stored, wanted] = [rows, events, stored, wanted].map(|fields| Arc::new(Schema::new(fields)));
+        Self { spec, rows, events, stored, wanted, tombstones, history, table: table.clone(), own_sequence }
+    }
+
+    /// What the table remembers by.
+    pub(super) fn memory(&self) -> Memory {
+        match &self.history {
+            Some(_) => Memory::of_history(&self.spec.key),
+            None => Memory::of(&self.spec),
+        }
     }
 
     /// Input rows as an event batch.
@@ -90,7 +139,13 @@ impl Shape {
         if let Some(name) = &self.spec.delete {
             columns.push(schema::cast(column(input, name)?, &DataType::Boolean, name)?);
         }
-        RecordBatch::try_new(self.events.clone(), columns).map_err(broken)
+        let events = RecordBatch::try_new(self.events.clone(), columns).map_err(broken)?;
+        if let (Some(_), Some(name)) = (&self.history, &self.spec.sequence)
+            && self.sequence_of(&events)?.logical_null_count() > 0
+        {
+            return Err(Error::new(Code::NotNullViolated, format!("null value in sequence \"{name}\"")));
+        }
+        Ok(events)
     }
 
     /// Rows of a file as a stored batch, as far as `chosen` says so.
@@ -110,12 +165,17 @@ impl Shape {
 
     /// The sequences of an event batch.
     pub(super) fn sequences(&self, events: &RecordBatch) -> Result<Option<Rows>> {
-        let Some(name) = &self.spec.sequence else { return Ok(None) };
-        let column = match &self.own_sequence {
-            None => column(events, name)?,
-            Some(_) => events.columns().get(self.rows.fields().len()).ok_or_else(|| Error::internal("the sequence is missing"))?,
-        };
-        comparable(std::slice::from_ref(column)).map(Some)
+        match self.spec.sequence {
+            Some(_) => comparable(std::slice::from_ref(self.sequence_of(events)?)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn sequence_of<'a>(&self, events: &'a RecordBatch) -> Result<&'a ArrayRef> {
+        match (&self.own_sequence, &self.spec.sequence) {
+            (None, Some(name)) => column(events, name),
+            _ => events.columns().get(self.rows.fields().len()).ok_or_else(|| Error::internal("the sequence is missing")),
+        }
     }
 
     /// The sequences of a stored batch: NULL where the table does not keep them.
@@ -144,6 +204,16 @@ impl Shape {
         tombstones::with_sequence(&rows, column(&rows, sequence)?)
     }
 
+    /// The stored rows of a history that an event not older than `floor` can meet. What is remembered stays.
+    pub(super) fn still_open(&self, stored: &RecordBatch, floor: Option<&Key>) -> Result<RecordBatch> {
+        let (Some(columns), Some(floor)) = (&self.history, floor) else { return Ok(stored.clone()) };
+        let ends = stored.columns().get(columns.to).ok_or_else(|| Error::internal("a history has lost a column"))?;
+        let ends_at = comparable(std::slice::from_ref(ends))?;
+        let keep: BooleanArray =
+            ends_at.iter().enumerate().map(|(row, end)| Some(ends.is_null(row) || end.data() >= floor.as_ref())).collect();
+        filter_record_batch(stored, &keep).map_err(broken)
+    }
+
     /// The deletion marks of an event batch.
     pub(super) fn deletes<'a>(&self, events: &'a RecordBatch) -> Option<&'a BooleanArray> {
         self.spec.delete.as_ref().and_then(|_| events.columns().last()?.as_boolean_opt())
@@ -163,7 +233,9 @@ impl Shape {
         let values = |array: &ArrayRef| array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size());
         // A row that is put together names the source of each of its values.
         let sources = if self.spec.ignore_null_updates { 8 * self.rows.fields().len() } else { 0 };
-        batch.columns().iter().map(values).sum::<usize>() + batch.num_rows() * (ROW_BYTES + sources)
+        let bytes = batch.columns().iter().map(values).sum::<usize>() + batch.num_rows() * (ROW_BYTES + sources);
+        // Every row of a history has a place of its own, and its values once more, to be compared.
+        if self.history.is_some() { 2 * bytes } else { bytes }
     }
 }
 
@@ -175,10 +247,55 @@ pub(super) fn comparable(columns: &[ArrayRef]) -> Result<Rows> {
 }
 
 /// The values that `comparable` made these bytes of.
-fn values<'a>(types: &[DataType], rows: impl Iterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>> {
+pub(super) fn values<'a>(types: &[DataType], rows: impl Iterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>> {
     let converter = RowConverter::new(types.iter().map(|data_type| SortField::new(data_type.clone())).collect()).map_err(broken)?;
     let parser = converter.parser();
     converter.convert_rows(rows.map(|row| parser.parse(row))).map_err(broken)
+}
+
+impl Columns {
+    fn of(spec: &HistorySpec, table: &SchemaRef, own_sequence: Option<&DataType>) -> Result<Self> {
+        let own = |name: &str| match table.column_with_name(name) {
+            Some((at, field)) => Ok((at, field.data_type().clone())),
+            None => Err(Error::new(Code::UndefinedColumn, format!("column \"{name}\" does not exist in the table"))),
+        };
+        let (from, to, current) = (own(VALID_FROM)?, own(VALID_TO)?, own(IS_CURRENT)?);
+        let time = match own_sequence {
+            Some(data_type) => data_type.clone(),
+            None => own(&spec.sequence)?.1,
+        };
+        for (name, given, wanted) in [(VALID_FROM, &from.1, &time), (VALID_TO, &to.1, &time), (IS_CURRENT, &current.1, &DataType::Boolean)]
+        {
+            if given != wanted {
+                return Err(Error::new(Code::WrongType, format!("column \"{name}\" is of type {given} where a history has {wanted}")));
+            }
+        }
+        let is_listed = |names: &[String], field: &Field| names.iter().any(|name| name == field.name());
+        let of_event = || {
+            let rest = |field: &Field| !is_validity(field.name()) && !is_listed(&spec.key, field);
+            table.fields().iter().enumerate().filter(move |(_, field)| rest(field))
+        };
+        let tracked = of_event().filter(|(_, field)| is_listed(&spec.tracked, field)).map(|(at, _)| at).collect();
+        let is_other = |field: &Field| !is_listed(&spec.tracked, field) && !is_listed(&spec.provenance, field);
+        let others = of_event().filter(|(_, field)| is_other(field)).map(|(at, _)| at).collect();
+        Ok(Self { tracked, others, from: from.0, to: to.0, current: current.0, time })
+    }
+
+    /// Whether a column's values are those of the key or tracked.
+    pub(super) fn is_fixed(&self, spec: &UpsertSpec, at: usize, name: &str) -> bool {
+        self.tracked.contains(&at) || spec.key.iter().any(|key| key == name)
+    }
+}
+
+fn nullable(table: &SchemaRef) -> Vec<Field> {
+    table.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect()
+}
+
+/// The type of a sequence that is not a column of the table.
+fn own_sequence(input: &SchemaRef, spec: &UpsertSpec, table: &SchemaRef) -> Option<DataType> {
+    let name = spec.sequence.as_deref().filter(|name| table.field_with_name(name).is_err())?;
+    let field: Field = input.field_with_name(name).ok()?.clone();
+    schema::normalise(&Schema::new(vec![field])).fields().first().map(|field| field.data_type().clone())
 }
 
 /// The columns of tombstones, of the types that the table has.

@@ -17,11 +17,13 @@ use super::super::files::DataFile;
 use super::super::writer::{Layout, Purpose, Writer, WriterOptions, keyed_file_bytes};
 use super::apply::{Gone, Hit, Output, hits};
 use super::burial::{Burial, Buried};
+use super::decision::Decision;
 use super::fold::Fold;
+use super::history::History;
 use super::intake::Rows;
 use super::probe::{Candidate, Groups, check, probe};
-use super::scatter::{Range, Scatter, Scattered, Side};
-use super::shape::Shape;
+use super::scatter::{Range, Scatter, Scattered, Side, splitters};
+use super::shape::{Key, Shape};
 use super::sieve::{Filter, Sieve};
 use crate::delta::lake::Scratch;
 use crate::error::{Code, Error, Result};
@@ -45,6 +47,8 @@ pub(super) struct Work {
     pub burial: Burial,
     /// Whether the table keeps a feed of its changes.
     pub records_changes: bool,
+    /// The lowest sequence that came in; known once the work began.
+    pub floor: Option<Key>,
     /// What is said when a stored row would change, in a table that does not allow it.
     pub refusal: Option<Error>,
 }
@@ -74,7 +78,8 @@ pub(in crate::delta) struct Spilled {
 }
 
 impl Work {
-    pub(super) fn run(mut self, rows: Rows) -> Result<Done> {
+    pub(super) fn run(mut self, rows: Rows, floor: Option<Key>) -> Result<Done> {
+        self.floor = floor;
         let incoming: usize = match &rows {
             Rows::Held(events) => events.iter().map(|events| self.shape.weight(events)).sum(),
             Rows::Spilled { events, .. } => events.ranges.iter().map(|range| range.weight).sum(),
@@ -88,27 +93,48 @@ impl Work {
     }
 
     fn at_once(mut self, events: Vec<RecordBatch>) -> Result<Done> {
-        let mut fold = self.fold();
+        let mut fold = self.decision();
         let slots = events.iter().map(|events| fold.enter(&self.shape.keys(events)?)).collect::<Result<Vec<_>>>()?;
-        let mut found = Vec::new();
-        self.probe(
+        let (mut found, mut weight) = (Vec::new(), 0_usize);
+        // Of a history a key may have any number of rows.
+        let limit = if self.shape.history.is_some() { self.scratch.memory_bytes } else { usize::MAX };
+        let probed = self.probe(
             |key| fold.knows(key),
             |stored| {
+                weight = weight.saturating_add(self.shape.weight(&stored));
                 found.push(stored);
-                Ok(())
+                if weight > limit { Err(Error::internal("the stored rows do not fit in memory")) } else { Ok(()) }
             },
-        )?;
+        );
+        if weight > limit {
+            drop((found, fold));
+            return self.set_aside(events);
+        }
+        probed?;
         found.into_iter().try_for_each(|stored| fold.store(stored))?;
         events.into_iter().zip(&slots).try_for_each(|(events, slots)| fold.apply(events, slots))?;
+        fold.decide()?;
 
-        let hits = hits(&fold);
+        let hits = hits(&*fold);
         let mut output = self.output(!hits.is_empty())?;
-        output.insert(&fold)?;
+        output.insert(&*fold)?;
         let hits = hits.into_iter().map(|(number, hits)| (number, hits.into_iter())).collect();
-        let (outputs, rewritten) = self.rewrite(output, hits, Some(&fold))?;
-        self.burial.gather(&fold)?;
+        let (outputs, rewritten) = self.rewrite(output, hits, Some(&*fold))?;
+        self.burial.gather(&*fold)?;
         let spilled = self.measured(Spilled::default());
         Ok(Done { outputs, rewritten, counts: fold.counts(), spilled, buried: self.burial.finish()? })
+    }
+
+    /// Goes range by range although the events fit in memory, because what they meet does not.
+    fn set_aside(self, events: Vec<RecordBatch>) -> Result<Done> {
+        let mut filter = Filter::new();
+        let mut scatter = Scatter::new(self.shape.clone(), Side::Events, splitters(&self.shape, &events)?, &self.scratch)?;
+        for events in events {
+            self.shape.keys(&events)?.iter().for_each(|key| filter.enter(key.data()));
+            scatter.push(events)?;
+        }
+        let events = scatter.finish()?;
+        self.by_range(events, &filter)
     }
 
     fn by_range(mut self, events: Scattered, filter: &Filter) -> Result<Done> {
@@ -183,7 +209,7 @@ impl Work {
         (stored, stored_range): (&Scattered, &Range),
         progress: &mut Progress,
     ) -> Result<()> {
-        let mut fold = self.fold();
+        let mut fold = self.decision();
         stored.read(stored_range).try_for_each(|rows| fold.store(rows?))?;
         for rows in events.read(range) {
             fold.compact(self.scratch.memory_bytes)?;
@@ -191,13 +217,14 @@ impl Work {
             let slots = fold.enter(&self.shape.keys(&rows)?)?;
             fold.apply(rows, &slots)?;
         }
-        progress.gone.gather(&fold);
-        self.burial.gather(&fold)?;
+        fold.decide()?;
+        progress.gone.gather(&*fold);
+        self.burial.gather(&*fold)?;
         if let (Some(refusal), false) = (&self.refusal, progress.gone.is_empty()) {
             return Err(refusal.clone());
         }
-        progress.output.insert(&fold)?;
-        progress.output.update(&fold)?;
+        progress.output.insert(&*fold)?;
+        progress.output.update(&*fold)?;
         let counts = fold.counts();
         progress.counts.inserted += counts.inserted;
         progress.counts.updated += counts.updated;
@@ -207,12 +234,20 @@ impl Work {
         Ok(())
     }
 
-    fn probe(&self, is_asked: impl Fn(&[u8]) -> bool + Sync, take: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
+    fn probe(&self, is_asked: impl Fn(&[u8]) -> bool + Sync, mut take: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
+        let take = |rows: RecordBatch| match &self.shape.history {
+            Some(_) => take(self.shape.still_open(&rows, self.floor.as_ref())?),
+            None => take(rows),
+        };
         probe((&self.shape, &self.sieve, &self.groups), &self.candidates, is_asked, &self.stop, take)
     }
 
-    fn fold(&self) -> Fold {
-        Fold::new(self.shape.clone(), self.burial.first)
+    fn decision(&self) -> Box<dyn Decision> {
+        let first = self.burial.first;
+        match &self.shape.history {
+            Some(_) => Box::new(History::new(self.shape.clone(), first, self.floor.clone())),
+            None => Box::new(Fold::new(self.shape.clone(), first)),
+        }
     }
 
     fn output(&self, may_change: bool) -> Result<Output> {
@@ -235,7 +270,7 @@ impl Work {
         &self,
         first: Output,
         hits: Vec<(u32, H)>,
-        fold: Option<&Fold>,
+        decision: Option<&dyn Decision>,
     ) -> Result<(Vec<Output>, Vec<u32>)> {
         let length = |number: &u32| std::fs::metadata(&self.files.get(*number as usize)?.path).ok().map(|about| about.len());
         let bytes: u64 = hits.iter().filter_map(|(number, _)| length(number)).sum();
@@ -252,7 +287,7 @@ impl Work {
                 let Some((number, hits)) = next else { return Ok((output, rewritten)) };
                 check(stop)?;
                 let file = files.get(number as usize).ok_or_else(|| Error::new(Code::Internal, "a file to change is missing"))?;
-                output.rewrite(file, table, hits, fold)?;
+                output.rewrite(file, table, hits, decision)?;
                 rewritten.push(number);
             }
         };

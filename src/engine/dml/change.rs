@@ -17,6 +17,7 @@ use sqlparser::ast::{
 };
 use weir_sql::Privilege;
 
+use super::super::engine::table_body;
 use super::super::plan::{Changed, Context, Reads};
 use super::super::resolve::folded;
 use super::super::{Engine, errors, parameters, privileges, rewrite, state};
@@ -56,7 +57,7 @@ impl Engine {
         let _turn = lock.lock().await;
         let state = Arc::new(state::of_scope(self, ask.scope));
         let chosen = self.chosen(&target, table, delete.selection.as_ref(), &[], &state, ask).await?;
-        let matching = Matching { session: &state, relation: chosen.relation, predicate: chosen.predicate };
+        let matching = Matching { session: &state, relation: chosen.relation, predicate: chosen.predicate, key: &[] };
         if let Some(snapshot) = &ask.scope.snapshot {
             let rows = count(snapshot.delete(self, &target.object, &matching).await.map_err(errors::computed)?);
             return Ok(DmlDone { kind: DmlKind::Delete, rows, version: None, notices: Vec::new() });
@@ -115,7 +116,8 @@ impl Engine {
             // The rest of a row that breaks a rule is not for whoever may only write.
             checked.map_err(|error| Error::new(error.code(), error.message().to_owned()))?;
         }
-        let matching = Matching { session: &state, relation: chosen.relation, predicate: chosen.predicate };
+        let key = table_body(&target.object)?.key;
+        let matching = Matching { session: &state, relation: chosen.relation, predicate: chosen.predicate, key: &key };
         if let Some(snapshot) = &ask.scope.snapshot {
             let rows = count(snapshot.update(self, &target.object, &assignments, &matching).await.map_err(errors::computed)?);
             return Ok(DmlDone { kind: DmlKind::Update, rows, version: None, notices: Vec::new() });

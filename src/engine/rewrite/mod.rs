@@ -4,6 +4,7 @@
 
 mod casts;
 mod catalog;
+mod hidden;
 pub(super) mod sets;
 mod spellings;
 mod using;
@@ -22,6 +23,7 @@ use sqlparser::ast::{
 };
 
 pub(super) use catalog::catalog_query;
+pub(super) use hidden::{Hidden, left_out};
 pub(super) use using::{Shapes, joined, loses_keys};
 pub(super) use whole_rows::valued;
 pub(super) use wildcards::qualified;

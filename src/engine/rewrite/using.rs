@@ -373,7 +373,7 @@ fn single(name: &ObjectName) -> Option<String> {
     }
 }
 
-fn is_bare(options: &WildcardAdditionalOptions) -> bool {
+pub(super) fn is_bare(options: &WildcardAdditionalOptions) -> bool {
     options.opt_exclude.is_none() && options.opt_except.is_none() && options.opt_replace.is_none() && options.opt_rename.is_none()
 }
 

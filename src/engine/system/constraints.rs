@@ -8,13 +8,14 @@ use std::ops::ControlFlow;
 
 use weir_catalog::{Kind as Noun, Object, ObjectId};
 use weir_sql::statements::create_pipeline::{Body, Mode, Output};
-use weir_sql::{Action, Column, Columns, Element, Name, Rule, RuleKind, quote_ident};
+use weir_sql::{Action, Column, Columns, Element, Ident, Name, Rule, RuleKind, quote_ident};
 
 use super::super::definition;
 use super::super::errors::catalog_error;
 use super::super::resolve::folded;
 use super::pg_relations::{Relation, relations, schema_oids};
 use super::table::{Asked, Cell, Kind, Row, Rows, SystemTable};
+use crate::delta::VALID_FROM;
 use crate::error::Result;
 
 pub(super) const TABLES: &[SystemTable] = &[
@@ -164,8 +165,14 @@ fn of_relation(relation: &Relation, makers: &HashMap<(String, String), Vec<Outpu
     listed.elements(&elements_of(object));
     if relation.kind == "r" {
         for output in makers.get(&(relation.schema.clone(), relation.name.clone())).into_iter().flatten() {
-            if let Some(Mode::Upsert { keyed, .. }) = &output.mode {
-                listed.key(&keyed.key);
+            match &output.mode {
+                Some(Mode::Upsert { keyed, .. }) => listed.key(&keyed.key),
+                // Of a key there is one row at a time.
+                Some(Mode::ScdType2 { keyed, .. }) => {
+                    let from = Ident { value: VALID_FROM.to_owned(), position: 0 };
+                    listed.key(&keyed.key.iter().cloned().chain([from]).collect());
+                }
+                _ => {}
             }
             output.rules.iter().for_each(|rule| listed.rule(rule));
         }

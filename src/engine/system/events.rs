@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use weir_catalog::{EventFilter, ObjectId};
+use arrow::record_batch::RecordBatch;
+use weir_catalog::{Event, EventFilter, ObjectId};
 
 use super::super::errors::catalog_error;
-use super::table::{Asked, Kind, Row, Rows, SystemTable, time};
-use crate::error::Result;
+use super::table::{Asked, Kind, Row, Rows, SystemTable, batch, time};
+use crate::error::{Error, Result};
 
 pub(super) const TABLES: &[SystemTable] = &[SystemTable {
     schema: "hub",
@@ -40,16 +41,23 @@ fn events(asked: &Asked<'_>) -> Result<Vec<Row>> {
         }
         events.retain(|event| event.object.is_none_or(|object| seen.get(&object) == Some(&true)));
     }
-    let row = |event: weir_catalog::Event| {
-        vec![
-            event.seq.into(),
-            event.id.into(),
-            time(event.time),
-            event.kind.into(),
-            event.source.into(),
-            event.subject.into(),
-            event.data.into(),
-        ]
-    };
     Ok(events.into_iter().map(row).collect())
+}
+
+fn row(event: Event) -> Row {
+    vec![
+        event.seq.into(),
+        event.id.into(),
+        time(event.time),
+        event.kind.into(),
+        event.source.into(),
+        event.subject.into(),
+        event.data.into(),
+    ]
+}
+
+/// Events as rows of the table.
+pub(in crate::engine) fn event_batch(events: Vec<Event>) -> Result<RecordBatch> {
+    let table = TABLES.first().ok_or_else(|| Error::internal("the table of events is missing"))?;
+    batch(table, &table.arrow_schema(), events.into_iter().map(row).collect())
 }

@@ -23,6 +23,7 @@ mod status;
 mod table;
 
 pub(super) use constraints::{Constraint, constraints};
+pub(super) use events::event_batch;
 pub(super) use fixed::{Fixed, is_fixed};
 pub(super) use pg_relations::{Relation, catalog_oid, is_visible, relations, schema_oids, view_text};
 pub(super) use table::{Asked, SystemTable, provider};

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value as Json;
 use uuid::Uuid;
-use weir_catalog::{Input, Kind as Noun, ObjectId, Run, RunFilter, RunKind, RunStatus, Store};
+use weir_catalog::{Input, Kind as Noun, ObjectId, Run, RunFilter, RunKind, RunStatus, Store, events};
 
 use super::super::errors::catalog_error;
 use super::table::{Asked, Cell, Kind, Row, Rows, SystemTable, time};
@@ -212,6 +212,9 @@ fn rule_results(asked: &Asked<'_>) -> Result<Vec<Row>> {
 
 /// `schema.name` of an object, or its number when it is gone.
 pub(super) fn name_of(store: &dyn Store, id: ObjectId) -> Result<String> {
+    if id == events::RELATION {
+        return Ok("hub.events".to_owned());
+    }
     let object = store.object_by_id(id).map_err(catalog_error)?;
     Ok(object.map_or_else(|| format!("#{}", id.0), |object| object.full_name()))
 }

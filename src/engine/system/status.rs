@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use weir_catalog::{Health, Kind as Noun, Object, PipelineBody, RunStatus};
+use weir_catalog::{Health, Kind as Noun, Object, PipelineBody, RunStatus, events};
 use weir_sql::OptionValue;
 use weir_sql::statements::create_pipeline::CreatePipeline;
 
@@ -113,12 +113,12 @@ async fn lag(asked: &Asked<'_>, pipeline: &Object, health: &Health, now: Micros)
     let mut oldest: Option<Micros> = None;
     let mut has_streams = false;
     for relation in streams::of_pipeline(store.as_ref(), pipeline)? {
-        if relation.kind != Noun::Source {
+        if !matches!(relation.kind, Noun::Source | Noun::Table) {
             continue;
         }
         has_streams = true;
         let from = store.offset(pipeline.id, relation.id).map_err(catalog_error)?;
-        let since = match asked.engine.source(&relation).await {
+        let since = match asked.engine.stream(&relation).await {
             Ok(source) => source.oldest_unread(from.as_ref()).await,
             Err(error) => Err(error),
         };
@@ -128,6 +128,17 @@ async fn lag(asked: &Asked<'_>, pipeline: &Object, health: &Health, now: Micros)
             Ok(None) if source.last_error.is_none() => None,
             Ok(None) | Err(_) => source.last_ok_at.or(health.last_success_at).or(Some(pipeline.created_at)),
         };
+        oldest = match (oldest, since) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+    if streams::reads_events(pipeline) {
+        has_streams = true;
+        let from = store.offset(pipeline.id, events::RELATION).map_err(catalog_error)?;
+        let unread = asked.engine.event_stream(&pipeline.owner, Some(pipeline.id)).oldest_unread(from.as_ref()).await;
+        // Of events that were forgotten nobody knows how old they were.
+        let since = unread.unwrap_or_else(|_| health.last_success_at.or(Some(pipeline.created_at)));
         oldest = match (oldest, since) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),

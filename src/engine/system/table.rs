@@ -311,7 +311,7 @@ fn equality(filter: &Expr) -> Option<(&str, &str)> {
 }
 
 /// Rows of cells as one batch.
-fn batch(table: &SystemTable, schema: &SchemaRef, rows: Vec<Row>) -> Result<RecordBatch> {
+pub(super) fn batch(table: &SystemTable, schema: &SchemaRef, rows: Vec<Row>) -> Result<RecordBatch> {
     let broken = |what: &str| Error::internal(format!("system table {}.{}: {what}", table.schema, table.name));
     let mut columns: Vec<ArrayRef> = Vec::with_capacity(table.columns.len());
     for (index, (name, kind)) in table.columns.iter().enumerate() {

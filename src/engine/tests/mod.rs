@@ -4,6 +4,7 @@ mod catalog;
 mod changes;
 mod definitions;
 mod errors;
+mod events;
 mod queries;
 mod versions;
 

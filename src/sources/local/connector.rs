@@ -73,7 +73,6 @@ impl Connector for Local {
         let folder = Folder::new(connection.text("root").unwrap_or_default());
         let pattern = Pattern::new(options.text("path").unwrap_or_default())?;
         let includes = include.iter().map(included).collect::<Result<Vec<_>>>()?;
-        let mut columns = declared_columns(&definition)?;
         let mut reading = Reading {
             folder,
             decoder,
@@ -82,29 +81,17 @@ impl Connector for Local {
             compression: options.text("compression").unwrap_or("auto").to_owned(),
             max_decompressed: options.size("max_decompressed"),
             schema_change,
+            must_be_sound: false,
+            known_layout: None,
         };
-        let included = |name: &str| reading.includes.iter().any(|(_, include)| include == name);
-        if columns.is_empty() {
-            let schema = match found {
-                Some(found) => found,
-                None => {
-                    let (reading, pattern) = (reading.clone(), pattern.clone());
-                    blocking(move || infer(&reading, &pattern)).await?
-                }
-            };
-            // INCLUDE columns are stored with the rest of the columns.
-            columns = evolved(&[], &schema, included).collect();
-        } else if let Some(stored) = &found {
-            amend(&mut columns, stored);
-            if schema_change == SchemaChange::Evolve {
-                let new: Vec<ColumnSpec> = evolved(&columns, stored, included).collect();
-                columns.extend(new);
+        reading.columns = match known_columns(&definition, found, &reading.includes)? {
+            Some(columns) => columns.into(),
+            None => {
+                let (looked, pattern) = (reading.clone(), pattern.clone());
+                let schema = blocking(move || infer(&looked, &pattern)).await?;
+                found_columns(&schema, schema_change, &reading.includes)?.into()
             }
-        }
-        if schema_change == SchemaChange::Rescue {
-            rescue(&mut columns)?;
-        }
-        reading.columns = columns.into();
+        };
         let offer = Offer {
             source_id,
             pattern,
@@ -140,6 +127,43 @@ impl Connector for Local {
         Err(Error::new(Code::NotSupported, "a folder has no schema to import")
             .hint("Write CREATE SOURCE for each set of files.".to_owned()))
     }
+}
+
+/// The columns of a definition, with what was found, accepted and followed since; None when nothing says what they are.
+pub(super) fn known_columns(
+    definition: &CreateSource,
+    found: Option<SchemaRef>,
+    includes: &[(Meta, String)],
+) -> Result<Option<Vec<ColumnSpec>>> {
+    let schema_change = schema_change(definition);
+    let mut columns = declared_columns(definition)?;
+    if columns.is_empty() {
+        return found.map(|found| found_columns(&found, schema_change, includes)).transpose();
+    }
+    if let Some(stored) = &found {
+        amend(&mut columns, stored);
+        if schema_change == SchemaChange::Evolve {
+            let new: Vec<ColumnSpec> = evolved(&columns, stored, |name| is_included(name, includes)).collect();
+            columns.extend(new);
+        }
+    }
+    if schema_change == SchemaChange::Rescue {
+        rescue(&mut columns)?;
+    }
+    Ok(Some(columns))
+}
+
+/// Columns that nobody declared. Those of INCLUDE are stored with the rest of them.
+pub(super) fn found_columns(found: &Schema, schema_change: SchemaChange, includes: &[(Meta, String)]) -> Result<Vec<ColumnSpec>> {
+    let mut columns: Vec<ColumnSpec> = evolved(&[], found, |name| is_included(name, includes)).collect();
+    if schema_change == SchemaChange::Rescue {
+        rescue(&mut columns)?;
+    }
+    Ok(columns)
+}
+
+fn is_included(name: &str, includes: &[(Meta, String)]) -> bool {
+    includes.iter().any(|(_, include)| include == name)
 }
 
 fn detail_of(error: &Error) -> String {
@@ -190,7 +214,7 @@ fn unknown_format(name: &str) -> Error {
         .hint(near.unwrap_or_else(|| format!("One of {}.", names.join(", "))))
 }
 
-fn included(include: &Include) -> Result<(Meta, String)> {
+pub(super) fn included(include: &Include) -> Result<(Meta, String)> {
     let name = match include.meta {
         Meta::File => "file",
         Meta::Line => "line",

@@ -29,6 +29,10 @@ pub(super) struct Reading {
     pub compression: String,
     pub max_decompressed: Option<u64>,
     pub schema_change: SchemaChange,
+    /// A file that cannot be read to its end fails the read; otherwise it becomes one reject, and the others go on.
+    pub must_be_sound: bool,
+    /// What the start of a file said that is gone.
+    pub known_layout: Option<Arc<Layout>>,
 }
 
 impl Reading {
@@ -38,6 +42,9 @@ impl Reading {
 
     /// What the start of a dead letter's own file says about its records, if the file is still there.
     pub(super) fn layout(&self, path: &str) -> Option<Arc<Layout>> {
+        if let Some(known) = &self.known_layout {
+            return Some(Arc::clone(known));
+        }
         let (place, _, _) = self.folder.open(path).ok()?;
         let input = match Compression::of(&self.compression, path) {
             Compression::None => Input::File(place),

@@ -9,8 +9,10 @@ mod feed;
 mod offer;
 mod source;
 mod table;
+mod upload;
 
 #[cfg(test)]
 mod tests;
 
 pub(super) use connector::Local;
+pub use upload::{UPLOAD_NUMBER, UploadColumns, UploadRequest, open_upload, upload_columns, upload_layout};

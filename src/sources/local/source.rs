@@ -30,27 +30,33 @@ pub(super) struct LocalSource {
 
 impl LocalSource {
     pub(super) fn new(name: String, reading: Arc<Reading>, offer: Arc<Offer>) -> Result<Self> {
-        let mut fields: Vec<Field> = reading.columns.iter().map(ColumnSpec::field).collect();
-        let own = fields.len();
-        for (meta, name) in &reading.includes {
-            if fields.iter().any(|field| field.name() == name) {
-                return Err(Error::new(Code::InvalidDefinition, format!("column \"{name}\" is declared twice"))
-                    .hint("Give the INCLUDE column another name with AS.".to_owned()));
-            }
-            let data_type = match meta {
-                Meta::Line => DataType::Int64,
-                Meta::Raw => DataType::Binary,
-                _ => DataType::Utf8,
-            };
-            fields.push(Field::new(name, data_type, false));
-        }
-        let included = fields.iter().skip(own).cloned().collect();
-        Ok(Self { name, reading, offer, included, schema: Arc::new(Schema::new(fields)) })
+        let (schema, included) = columns(&reading)?;
+        Ok(Self { name, reading, offer, included, schema })
     }
 
     fn table(&self, items: Vec<Item>, request: ScanRequest) -> Arc<dyn TableProvider> {
         Arc::new(FileTable::new(&self.name, self.schema.clone(), self.reading.clone(), items, request))
     }
+}
+
+/// The columns that a reading shows, and those of INCLUDE among them, which stand last.
+pub(super) fn columns(reading: &Reading) -> Result<(SchemaRef, Vec<Field>)> {
+    let mut fields: Vec<Field> = reading.columns.iter().map(ColumnSpec::field).collect();
+    let own = fields.len();
+    for (meta, name) in &reading.includes {
+        if fields.iter().any(|field| field.name() == name) {
+            return Err(Error::new(Code::InvalidDefinition, format!("column \"{name}\" is declared twice"))
+                .hint("Give the INCLUDE column another name with AS.".to_owned()));
+        }
+        let data_type = match meta {
+            Meta::Line => DataType::Int64,
+            Meta::Raw => DataType::Binary,
+            _ => DataType::Utf8,
+        };
+        fields.push(Field::new(name, data_type, false));
+    }
+    let included = fields.iter().skip(own).cloned().collect();
+    Ok((Arc::new(Schema::new(fields)), included))
 }
 
 #[async_trait]

@@ -199,7 +199,8 @@ impl Job {
                 entries.for_each(|entry| sink.count_file(entry, 0));
             }
             let (sender, receiver) = mpsc::channel(WAITING_BLOCKS);
-            let feeder = Feeder { reading: self.reading.clone(), items: self.items.clone(), keeps_rejects: self.rejects.is_some(), sender };
+            let keeps_rejects = self.rejects.is_some() && !self.reading.must_be_sound;
+            let feeder = Feeder { reading: self.reading.clone(), items: self.items.clone(), keeps_rejects, sender };
             // It ends by itself when the receiver is dropped.
             drop(tokio::task::spawn_blocking(move || feeder.run()));
             *feed = Feed::Open(receiver);

@@ -351,6 +351,7 @@ impl Line {
             }
             Outcome::CopyOut { schema, rows, style } => self.copy_out(&schema, rows, style).await,
             Outcome::CopyIn(copy) => self.copy_in(copy).await,
+            Outcome::CopyFile(copy) => self.copy_file(copy).await,
             Outcome::Done { tag } => self.complete(tag).map(Ok),
         }
     }

@@ -7,6 +7,7 @@ use std::panic::AssertUnwindSafe;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::future::BoxFuture;
@@ -23,7 +24,7 @@ use super::read::Reader;
 use super::write::Writer;
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
-use crate::session::{CopyForm, CopyIn, CopyStyle};
+use crate::session::{CopyFile, CopyForm, CopyIn, CopyStyle};
 
 type Sender = mpsc::Sender<Result<RecordBatch, DataFusionError>>;
 type Done = BoxFuture<'static, Result<String>>;
@@ -73,34 +74,42 @@ impl Line {
 
     pub(in super::super) async fn copy_in(&mut self, copy: CopyIn) -> Step {
         let CopyIn { columns, style, table, rows, done } = copy;
-        let format = i16::from(style.form == CopyForm::Binary);
         let width = columns.fields().len();
-        let response = CopyInResponse::new(i8::from(format == 1), i16::try_from(width).unwrap_or(i16::MAX), vec![format; width]);
+        let is_binary = style.form == CopyForm::Binary;
+        let reader = Reader::new(&columns, style, table, self.zone.clone());
+        self.take(is_binary, width, Taker::Rows(Box::new(reader), rows), done).await
+    }
+
+    pub(in super::super) async fn copy_file(&mut self, copy: CopyFile) -> Step {
+        let CopyFile { is_binary, bytes, done } = copy;
+        self.take(is_binary, 1, Taker::File(bytes), done).await
+    }
+
+    async fn take(&mut self, is_binary: bool, width: usize, mut taker: Taker, done: Done) -> Step {
+        let format = i16::from(is_binary);
+        let response = CopyInResponse::new(i8::from(is_binary), i16::try_from(width).unwrap_or(i16::MAX), vec![format; width]);
         self.connection.put(&PgWireBackendMessage::CopyInResponse(response))?;
         self.flush().await?;
-        let mut reader = Reader::new(&columns, style, table, self.zone.clone());
         let mut done = AssertUnwindSafe(done).catch_unwind().map(ended).boxed();
         let backend = std::sync::Arc::clone(&self.backend);
         loop {
             let (kind, body) = tokio::select! {
                 biased;
                 // It ends before the rows do only when it fails.
-                result = &mut done => return Ok(result.and_then(|_| Err(Error::internal("a COPY ended before its rows")))),
+                result = &mut done => return Ok(result.and_then(|_| Err(too_early()))),
                 frame = self.connection.frame(max_body_bytes) => frame?,
                 () = backend.terminated() => return Err(Fault::shutting_down()),
             };
             match kind {
                 b'd' => {
-                    reader.push(&body);
-                    if let Err(error) = hand_on(&mut reader, false, &rows, &mut done).await {
+                    if let Err(error) = taker.take(body, &mut done).await {
                         return Ok(Err(error));
                     }
                 }
                 b'c' => {
-                    if let Err(error) = hand_on(&mut reader, true, &rows, &mut done).await {
+                    if let Err(error) = taker.end(&mut done).await {
                         return Ok(Err(error));
                     }
-                    drop(rows);
                     return match self.watched(done).await? {
                         Ok(tag) => self.complete(tag).map(Ok),
                         Err(error) => Ok(Err(error)),
@@ -122,6 +131,45 @@ impl Line {
     }
 }
 
+/// What becomes of the bytes that a client sends.
+enum Taker {
+    Rows(Box<Reader>, Sender),
+    /// They are handed on as they come.
+    File(mpsc::Sender<Bytes>),
+}
+
+impl Taker {
+    async fn take(&mut self, body: Bytes, done: &mut Done) -> Result<()> {
+        match self {
+            Taker::Rows(reader, rows) => {
+                reader.push(&body);
+                hand_on(reader, false, rows, done).await
+            }
+            Taker::File(bytes) => tokio::select! {
+                biased;
+                result = &mut *done => result.and_then(|_| Err(too_early())),
+                sent = bytes.send(body) => match sent {
+                    Ok(()) => Ok(()),
+                    // Why nobody takes them, it is about to say.
+                    Err(_) => done.await.and_then(|_| Err(too_early())),
+                },
+            },
+        }
+    }
+
+    /// There is no more: from here on the work goes to its end.
+    async fn end(self, done: &mut Done) -> Result<()> {
+        match self {
+            Taker::Rows(mut reader, rows) => hand_on(&mut reader, true, &rows, done).await,
+            Taker::File(_) => Ok(()),
+        }
+    }
+}
+
+fn too_early() -> Error {
+    Error::internal("a COPY ended before its rows")
+}
+
 fn ended(result: std::thread::Result<Result<String>>) -> Result<String> {
     result.unwrap_or_else(|_| Err(Error::internal("a COPY ended by a panic")))
 }
@@ -131,7 +179,7 @@ async fn hand_on(reader: &mut Reader, is_end: bool, rows: &Sender, done: &mut Do
     while let Some(batch) = reader.next(is_end)? {
         tokio::select! {
             biased;
-            result = &mut *done => return result.and_then(|_| Err(Error::internal("a COPY ended before its rows"))),
+            result = &mut *done => return result.and_then(|_| Err(too_early())),
             sent = rows.send(Ok(batch)) => sent.map_err(|_| Error::internal("nobody takes the rows of a COPY"))?,
         }
     }
