@@ -17,6 +17,8 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use weir_catalog::{Change, Kind, Object, ObjectId, TableBody};
 
+use super::assemble::DELETE_COLUMN;
+use super::replay::Judged;
 use crate::clock::Micros;
 use crate::delta::{Committed, Facts, Matching, Table, Token, UpsertSpec, Writer, WriterOptions};
 use crate::engine::{Engine, Scope, catalog_error};
@@ -88,6 +90,8 @@ pub(super) struct DeadLetter {
     pub(super) raw: Option<Vec<u8>>,
     pub(super) source: Option<String>,
     pub(super) position: Option<i64>,
+    /// In a replay the letter that the row came from, by its place among those put back.
+    pub(super) again: Option<usize>,
 }
 
 /// What all dead letters of one output of a run share.
@@ -146,9 +150,9 @@ impl DeadLetterWriter {
     /// Commits what was collected, once per token; None when there was nothing.
     pub(super) async fn commit(mut self, token: &Token, facts: &Facts) -> Result<Option<Committed>> {
         if let Some(letters) = self.again.take() {
-            let rows = super::replay::judged(&letters, &self.waiting, self.origin.run_id)?;
-            let schema = rows.schema();
-            let rows = Box::pin(MemoryStream::try_new(vec![rows], schema, None).map_err(Engine::error)?);
+            let Judged { letters, others } = super::replay::judged(&letters, &self.waiting, self.origin.run_id)?;
+            let rows = vec![letters, batch(&self.origin, &others, 0)?];
+            let rows = Box::pin(MemoryStream::try_new(rows, schema(), None).map_err(Engine::error)?);
             let spec = UpsertSpec { key: vec!["id".to_owned()], sequence: None, delete: None, ignore_null_updates: false };
             return self.table.upsert(rows, &spec, Some(token), &|| facts.clone()).await.map(Some);
         }
@@ -348,14 +352,14 @@ fn batch(origin: &Origin, letters: &[DeadLetter], first: u64) -> Result<RecordBa
     RecordBatch::try_new(schema(), columns).map_err(|error| Error::internal("a dead letter does not fit its table").caused_by(error))
 }
 
-/// Rows as JSON texts: `{"column": value, ..}`, without the carried and marker columns. None for rows that have no such form.
+/// Rows as JSON texts: `{"column": value, ..}`, without the carried columns and the planner's own; a mark of deletion is kept. None for rows that have no such form.
 pub(super) fn records(rows: &RecordBatch) -> Vec<Option<String>> {
     lines(rows)
         .unwrap_or_else(|| (0..rows.num_rows()).map(|row| lines(&rows.slice(row, 1)).and_then(|mut one| one.pop().flatten())).collect())
 }
 
 fn lines(rows: &RecordBatch) -> Option<Vec<Option<String>>> {
-    let hidden = |name: &str| name.starts_with("__weir_") || name.starts_with("__common_expr_");
+    let hidden = |name: &str| (name.starts_with("__weir_") && name != DELETE_COLUMN) || name.starts_with("__common_expr_");
     let visible: Vec<usize> =
         rows.schema().fields().iter().enumerate().filter(|(_, field)| !hidden(field.name())).map(|(at, _)| at).collect();
     let rows = rows.project(&visible).ok()?;

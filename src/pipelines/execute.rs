@@ -25,7 +25,7 @@ use super::gate::Gates;
 use super::history;
 use super::inputs::Frozen;
 use super::pass::{Pass, RuleCount, Setting, conserve};
-use super::replay::Replayed;
+use super::replay::{Places, Replayed};
 use super::sequence;
 use super::target::{self, Target};
 use crate::delta::{Committed, Deletions, Facts, Matching, Table, Token, UpsertSpec, WriterOptions, Written};
@@ -107,6 +107,7 @@ pub(super) struct Laid {
     pub(super) assembled: Assembled,
     pub(super) rejects: RejectSink,
     letters: DeadLetterWriter,
+    places: Option<Places>,
 }
 
 impl Attempt {
@@ -370,18 +371,21 @@ impl Ready {
         let fixed = Fixed { planned, sequence, relations: &frozen };
         let assembled = assemble(engine, &attempt.scope, fixed, &bound.output, mode, &self.target, width).await?;
         let table = attempt.letters_table().await?;
-        let letters = match replayed {
-            Some(replayed) => DeadLetterWriter::again(table, attempt.origin(), replayed.letters),
-            None => DeadLetterWriter::new(table, attempt.origin()),
+        let (letters, places) = match replayed {
+            Some(replayed) => {
+                let places = Places::of(&replayed.letters)?;
+                (DeadLetterWriter::again(table, attempt.origin(), replayed.letters), Some(places))
+            }
+            None => (DeadLetterWriter::new(table, attempt.origin()), None),
         };
-        Ok(Laid { ready: self, assembled, rejects, letters })
+        Ok(Laid { ready: self, assembled, rejects, letters, places })
     }
 }
 
 impl Laid {
     /// Reads, judges and writes; the rows are in the table when it returns.
     pub(super) async fn land(self, gates: Arc<Gates>, tap: Option<Arc<Tap>>) -> Result<Landed> {
-        let Laid { ready: Ready { attempt, mut target, token, before, replayed: _ }, assembled, rejects, letters } = self;
+        let Laid { ready: Ready { attempt, mut target, token, before, replayed: _ }, assembled, rejects, letters, places } = self;
         let setting = Setting {
             run_id: attempt.run.run_id,
             ingested_at: attempt.run.created_at,
@@ -390,6 +394,7 @@ impl Laid {
             cancel: attempt.cancel.clone(),
             target: target.clone(),
             letters: Mutex::new(letters),
+            places,
             gates,
             tap,
         };

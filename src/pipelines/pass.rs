@@ -26,6 +26,7 @@ use super::drift::{Misfits, SAMPLES};
 use super::fan::Tap;
 use super::gate::Gates;
 use super::isolate::{accounts_for_all, provenances};
+use super::replay::Places;
 use super::sequence::SEQUENCE_COLUMN;
 use super::target::{INGESTED_COLUMN, RUN_COLUMN, Target};
 use crate::clock::Micros;
@@ -52,6 +53,8 @@ pub(super) struct Setting {
     pub(super) cancel: CancellationToken,
     pub(super) target: Target,
     pub(super) letters: Mutex<DeadLetterWriter>,
+    /// What the rows of a replay came from.
+    pub(super) places: Option<Places>,
     /// Where the outputs of its step wait for each other.
     pub(super) gates: Arc<Gates>,
     /// Of the stream that it may share with them.
@@ -179,7 +182,10 @@ impl Pass {
                     Arc::new(TimestampMicrosecondArray::from(vec![self.setting.ingested_at; rows]).with_timezone("UTC"))
                 }
                 SOURCE_COLUMN => carried(CARRIED_SOURCE).unwrap_or_else(|| new_null_array(field.data_type(), rows)),
-                POSITION_COLUMN => carried(CARRIED_POSITION).unwrap_or_else(|| new_null_array(field.data_type(), rows)),
+                POSITION_COLUMN => {
+                    let position = carried(CARRIED_POSITION).unwrap_or_else(|| new_null_array(field.data_type(), rows));
+                    self.setting.places.as_ref().map_or_else(|| Ok(Arc::clone(&position)), |places| places.told(&position))?
+                }
                 other => carried(other).ok_or_else(|| Error::internal(format!("column \"{other}\" is missing from a run's rows")))?,
             };
             let column =
@@ -202,7 +208,7 @@ impl Pass {
         let places = provenances(&rows).map_err(Engine::error)?;
         let mut letters = Vec::with_capacity(picked.len());
         for ((row, record), place) in picked.into_iter().zip(records).zip(places) {
-            let letter = letter(row, record, place, verdict, rules);
+            let letter = self.placed(letter(row, record, place, verdict, rules));
             let failed = (verdict.fate(row) == Fate::Fail).then(|| failed_row(&letter, verdict, row, rules));
             letters.push(letter);
             if let Some(error) = failed {
@@ -211,6 +217,14 @@ impl Pass {
             }
         }
         self.quarantine(letters).await
+    }
+
+    /// In a replay a row's position says which letter it came from.
+    fn placed(&self, letter: DeadLetter) -> DeadLetter {
+        match &self.setting.places {
+            Some(places) => DeadLetter { position: places.position(letter.position), again: places.letter(letter.position), ..letter },
+            None => letter,
+        }
     }
 
     async fn quarantine(&self, letters: Vec<DeadLetter>) -> Result<()> {
@@ -227,7 +241,7 @@ impl Pass {
         self.sample(&refused);
         let refused = refused.into_iter().map(|refused| {
             let reject = refused.reject;
-            DeadLetter {
+            self.placed(DeadLetter {
                 stage: Stage::Decode,
                 rules: vec![reject.rule],
                 error: reject.error,
@@ -235,17 +249,21 @@ impl Pass {
                 raw: Some(reject.raw),
                 source: Some(refused.source),
                 position: Some(reject.position),
-            }
+                again: None,
+            })
         });
         self.quarantine(refused.collect()).await?;
-        let refused = self.assembled.isolated.drain().into_iter().map(|refused| DeadLetter {
-            stage: Stage::Transform,
-            rules: vec!["transform".to_owned()],
-            error: refused.error,
-            record: record(&refused.row),
-            raw: None,
-            source: refused.source,
-            position: refused.position,
+        let refused = self.assembled.isolated.drain().into_iter().map(|refused| {
+            self.placed(DeadLetter {
+                stage: Stage::Transform,
+                rules: vec!["transform".to_owned()],
+                error: refused.error,
+                record: record(&refused.row),
+                raw: None,
+                source: refused.source,
+                position: refused.position,
+                again: None,
+            })
         });
         self.quarantine(refused.collect()).await
     }
@@ -257,7 +275,9 @@ impl Pass {
             let mut misfits = self.tally.misfits.lock();
             let kept = misfits.entry(reject.rule.clone()).or_default();
             if kept.len() < SAMPLES {
-                kept.push(RawRecord { raw: reject.raw.clone(), source: source.clone(), position: reject.position });
+                let places = self.setting.places.as_ref();
+                let position = places.map_or(Some(reject.position), |places| places.position(Some(reject.position))).unwrap_or(0);
+                kept.push(RawRecord { raw: reject.raw.clone(), source: source.clone(), position });
             }
         }
     }
@@ -373,7 +393,7 @@ fn letter(
         }
     }
     let rules = broken.into_iter().map(|(rule, _)| rule.name.clone()).collect();
-    DeadLetter { stage: Stage::Validate, rules, error, record, raw: None, source, position }
+    DeadLetter { stage: Stage::Validate, rules, error, record, raw: None, source, position, again: None }
 }
 
 fn failed_row(letter: &DeadLetter, verdict: &Verdict, row: usize, rules: &RuleSet) -> Error {

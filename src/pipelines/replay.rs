@@ -3,7 +3,7 @@
 //! A replay is an ordinary run whose input is a set of dead letters at a version of their table. The letters change state in one commit
 //! before the rows land, with the same batch number, so a repeat does nothing.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -44,16 +44,13 @@ pub(super) struct Replayed {
 #[derive(Default)]
 pub(super) struct Chosen {
     pub(super) inputs: Vec<RunInput>,
-    /// What to say about them.
-    pub(super) said: Vec<String>,
     /// The newest run that they are from.
     pub(super) newest: Option<Uuid>,
 }
 
 /// The open letters of a pipeline that match a condition, as the frozen input of a run; none when there are none.
 ///
-/// Of several outputs, only letters of those that there are. Afterwards each letter is found by its place, so of runs whose letters have the
-/// same (the same line of two files that were sent under one name) one goes back at a time, first what was tried least.
+/// Of several outputs, only letters of those that there are; first what was tried least.
 pub(super) async fn choose(
     engine: &Arc<Engine>,
     pipeline: &Object,
@@ -68,38 +65,31 @@ pub(super) async fn choose(
     let version = table.version().await?;
     let condition = condition.map_or_else(|| "true".to_owned(), |condition| format!("({})", condition.text));
     let text = format!(
-        "SELECT id, output, source, source_position, run_id FROM hub.dead_letters VERSION AS OF {version} WHERE pipeline = $weir_pipeline AND status = 'open' AND {condition} ORDER BY attempts LIMIT {MOST}"
+        "SELECT id, output, run_id FROM hub.dead_letters VERSION AS OF {version} WHERE pipeline = $weir_pipeline AND status = 'open' AND {condition} ORDER BY attempts LIMIT {MOST}"
     );
     let rows = query(engine, &text, scope, vec![("weir_pipeline".to_owned(), ScalarValue::from(pipeline.full_name()))]).await?;
-    let (mut ids, mut places, mut waiting, mut newest) = (Vec::new(), HashMap::new(), 0_usize, None);
+    let (mut ids, mut newest) = (Vec::new(), None);
     for batch in rows {
         let column = |at: usize| cast(batch.column(at), &DataType::Utf8).map_err(odd);
-        let (found, of, sources, positions, runs) = (column(0)?, column(1)?, column(2)?, column(3)?, column(4)?);
+        let (found, of, runs) = (column(0)?, column(1)?, column(2)?);
         let known = |output: Option<&str>| outputs.len() < 2 || output.is_some_and(|output| outputs.iter().any(|known| known == output));
         let found = found.as_string::<i32>().iter().zip(of.as_string::<i32>());
-        let placed = found.zip(sources.as_string::<i32>().iter().zip(positions.as_string::<i32>()));
-        for (((id, output), (source, position)), run) in placed.zip(runs.as_string::<i32>()) {
+        for ((id, output), run) in found.zip(runs.as_string::<i32>()) {
             let Some(id) = id.filter(|_| known(output)) else { continue };
             // Their numbers grow with time.
             newest = newest.max(run.and_then(|run| Uuid::parse_str(run).ok()));
-            let source = source.filter(|source| !source.is_empty());
-            let place = source.map(|source| (output.map(str::to_owned), source.to_owned(), position.map(str::to_owned)));
-            match place.is_none_or(|place| *places.entry(place).or_insert(run.map(str::to_owned)) == run.map(str::to_owned)) {
-                true => ids.push(id.to_owned()),
-                false => waiting += 1,
-            }
+            ids.push(id.to_owned());
         }
     }
     if ids.is_empty() {
         return Ok(Chosen::default());
     }
-    let said = (waiting > 0).then(|| format!("{waiting} dead letters of the same places are left to another REPLAY PIPELINE"));
     let relation = object.full_name();
     let inputs = vec![
         RunInput { relation_id: object.id, relation: relation.clone(), input: Input::Version { version }, schema_version: None },
         RunInput { relation_id: object.id, relation, input: Input::DeadLetters { ids }, schema_version: None },
     ];
-    Ok(Chosen { inputs, said: said.into_iter().collect(), newest })
+    Ok(Chosen { inputs, newest })
 }
 
 fn letters_object(engine: &Engine) -> Result<Object> {
@@ -125,13 +115,13 @@ impl Runner {
         scope: &Scope,
         values: &Values,
         request: &Order,
-    ) -> Result<(Option<Run>, Vec<String>)> {
+    ) -> Result<Option<Run>> {
         // The condition is not the owner's: whoever asks must not see more by it than he may.
         let asked = Scope { rights_of: Some(request.requested_by.clone()), ..scope.clone() };
         let condition = request.arguments.condition.as_ref();
-        let Chosen { mut inputs, said, newest } = choose(&self.engine, pipeline, definition, condition, &asked).await?;
+        let Chosen { mut inputs, newest } = choose(&self.engine, pipeline, definition, condition, &asked).await?;
         if inputs.is_empty() {
-            return Ok((None, said));
+            return Ok(None);
         }
         let upload = match newest.filter(|_| reads_upload(definition)) {
             // Its file is gone; its columns are what all of them are read with.
@@ -143,7 +133,7 @@ impl Runner {
         let (store, sent) = (self.engine.store(), Sent::of(&run, self.spool.folder()));
         let bound = bind_sent(&self.engine, definition, scope, store.as_ref(), values.clone(), sent, Some(pipeline.id)).await?;
         let pinned = inputs::pinned(&bound);
-        Ok((Some(Run { inputs: run.inputs.iter().cloned().chain(pinned).collect(), ..run }), said))
+        Ok(Some(Run { inputs: run.inputs.iter().cloned().chain(pinned).collect(), ..run }))
     }
 }
 
@@ -166,7 +156,10 @@ impl Replayed {
             }
         }
         let version = version.ok_or_else(|| Error::internal("a replay has lost the version of its dead letters"))?;
-        let text = format!("SELECT * FROM hub.dead_letters VERSION AS OF {version} WHERE pipeline = $weir_pipeline");
+        // In the order in which they came, as far as it is known: of two with one key the later counts.
+        let text = format!(
+            "SELECT * FROM hub.dead_letters VERSION AS OF {version} WHERE pipeline = $weir_pipeline ORDER BY run_id, source, source_position"
+        );
         let named = vec![("weir_pipeline".to_owned(), ScalarValue::from(attempt.pipeline.full_name()))];
         let shape = schema();
         let is_only = attempt.definition.outputs().len() < 2;
@@ -205,13 +198,13 @@ impl Replayed {
         let mut batches = Vec::new();
         for (upload, decode) in self.by_upload(attempt, &stream.object, decode)? {
             let raw = self.letters.column_by_name("raw").and_then(|column| column.as_binary_opt::<i32>()).ok_or_else(|| lost("raw"))?;
-            let (sources, positions) = (texts(&self.letters, "source")?, numbers(&self.letters, "source_position")?);
+            let sources = texts(&self.letters, "source")?;
             let records = decode
                 .iter()
                 .map(|&row| RawRecord {
                     raw: if raw.is_valid(row) { raw.value(row).to_vec() } else { Vec::new() },
                     source: if sources.is_valid(row) { sources.value(row).to_owned() } else { String::new() },
-                    position: if positions.is_valid(row) { positions.value(row) } else { 0 },
+                    position: Places::mark(row),
                 })
                 .collect();
             let request = ScanRequest { provenance: true, rejects: Some(rejects.clone()), ordered: true, partitions: 1 };
@@ -284,23 +277,21 @@ impl Replayed {
 
     /// Rows made from the letters' `record`; a record that does not fit is refused again, alone.
     fn rows_of(&self, rows: &[usize], columns: &SchemaRef, fit: Fit<'_>, rejects: &RejectSink) -> Result<Vec<RecordBatch>> {
-        let (records, sources, positions) =
-            (texts(&self.letters, "record")?, texts(&self.letters, "source")?, numbers(&self.letters, "source_position")?);
+        let (records, sources) = (texts(&self.letters, "record")?, texts(&self.letters, "source")?);
         rejects.count_read(rows.len());
         let (mut batches, mut names, mut places) = (Vec::new(), StringDictionaryBuilder::<Int32Type>::new(), Vec::new());
         for &row in rows {
             let text = if records.is_valid(row) { records.value(row) } else { "" };
             let source = sources.is_valid(row).then(|| sources.value(row));
-            let position = positions.is_valid(row).then(|| positions.value(row));
             match one_row(text, columns, fit) {
                 Ok(batch) => {
                     batches.push(batch);
                     names.append_option(source);
-                    places.push(position);
+                    places.push(Places::mark(row));
                 }
                 Err(error) => rejects.push(SourceReject {
                     source: source.unwrap_or_default().to_owned(),
-                    reject: Reject { rule: "record".to_owned(), error, raw: text.as_bytes().to_vec(), position: position.unwrap_or(0) },
+                    reject: Reject { rule: "record".to_owned(), error, raw: text.as_bytes().to_vec(), position: Places::mark(row) },
                 }),
             }
         }
@@ -399,28 +390,71 @@ fn plain(columns: &SchemaRef) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// The letters after a replay: those that failed again stay open with their new reason, the others are done.
-pub(super) fn judged(letters: &RecordBatch, failed: &[DeadLetter], run_id: Uuid) -> Result<RecordBatch> {
-    let mut again: HashMap<(Option<&str>, Option<i64>), &DeadLetter> = HashMap::new();
-    for letter in failed {
-        again.insert(
-            (letter.source.as_deref().filter(|source| !source.is_empty()), letter.position.filter(|position| *position != 0)),
-            letter,
-        );
+/// Where the rows of a replay came from: their position is a mark that says by which letter they came back.
+///
+/// Letters may share a place (rows of one record, or of one version of a table), so nothing else tells them apart.
+pub(super) struct Places(Int64Array);
+
+impl Places {
+    /// So many records may be put into one letter's raw bytes by whoever repairs it, each with a position of its own.
+    const RECORDS: u32 = 20;
+
+    pub(super) fn of(letters: &RecordBatch) -> Result<Self> {
+        numbers(letters, "source_position").cloned().map(Self)
     }
-    let (sources, positions) = (texts(letters, "source")?, numbers(letters, "source_position")?);
-    let back: Vec<Option<&DeadLetter>> = (0..letters.num_rows())
-        .map(|row| {
-            let source = sources.is_valid(row).then(|| sources.value(row)).filter(|source| !source.is_empty());
-            let position = positions.is_valid(row).then(|| positions.value(row)).filter(|position| *position != 0);
-            again.get(&(source, position)).copied()
-        })
-        .collect();
+
+    fn mark(letter: usize) -> i64 {
+        i64::try_from(letter).unwrap_or_default().saturating_add(1) << Self::RECORDS
+    }
+
+    /// The place of the letter among those put back.
+    pub(super) fn letter(&self, mark: Option<i64>) -> Option<usize> {
+        let number = usize::try_from((mark? >> Self::RECORDS).checked_sub(1)?).ok()?;
+        (number < self.0.len()).then_some(number)
+    }
+
+    /// What the letter says of its position.
+    pub(super) fn position(&self, mark: Option<i64>) -> Option<i64> {
+        let letter = self.letter(mark)?;
+        let further = mark? & ((1 << Self::RECORDS) - 1);
+        self.0.is_valid(letter).then(|| self.0.value(letter).saturating_add(further))
+    }
+
+    /// A column of marks as positions.
+    pub(super) fn told(&self, marks: &ArrayRef) -> Result<ArrayRef> {
+        let marks = marks.as_primitive_opt::<Int64Type>().ok_or_else(|| lost("source_position"))?;
+        Ok(Arc::new(marks.iter().map(|mark| self.position(mark)).collect::<Int64Array>()))
+    }
+}
+
+/// What became of the letters of a replay.
+pub(super) struct Judged {
+    /// All of them: those that failed again stay open with their new reason, the others are done.
+    pub(super) letters: RecordBatch,
+    /// Rows that failed besides: a letter's record may make several, and where rows are gathered none of them is a letter's.
+    pub(super) others: Vec<DeadLetter>,
+}
+
+pub(super) fn judged(letters: &RecordBatch, failed: &[DeadLetter], run_id: Uuid) -> Result<Judged> {
+    let (mut back, mut others) = (vec![None; letters.num_rows()], Vec::new());
+    for letter in failed {
+        match letter.again.and_then(|again| back.get_mut(again)) {
+            Some(place @ None) => *place = Some(letter),
+            _ => others.push(letter.clone()),
+        }
+    }
+    let stages = texts(letters, "stage")?;
+    // A record that does not fit where it should enter has not left its stage.
+    let enters_not = |row: usize, letter: &DeadLetter| {
+        letter.stage == Stage::Decode && stages.is_valid(row) && Stage::of(stages.value(row)) != Some(Stage::Decode)
+    };
+    let is_kept: Vec<bool> = back.iter().enumerate().map(|(row, letter)| letter.is_some_and(|letter| enters_not(row, letter))).collect();
+    let kept = |row: usize| is_kept.get(row).copied().unwrap_or(false);
     let old = |name: &str| letters.column_by_name(name).cloned().ok_or_else(|| lost(name));
-    let text = |name: &str, new: &dyn Fn(&DeadLetter) -> Option<String>| -> Result<ArrayRef> {
+    let text = |name: &str, new: &dyn Fn(usize, &DeadLetter) -> Option<String>| -> Result<ArrayRef> {
         let known = texts(letters, name)?;
         let cells = back.iter().enumerate().map(|(row, letter)| match letter {
-            Some(letter) => new(letter).or_else(|| known.is_valid(row).then(|| known.value(row).to_owned())),
+            Some(letter) => new(row, letter).or_else(|| known.is_valid(row).then(|| known.value(row).to_owned())),
             None => known.is_valid(row).then(|| known.value(row).to_owned()),
         });
         Ok(Arc::new(cells.collect::<StringArray>()))
@@ -437,16 +471,16 @@ pub(super) fn judged(letters: &RecordBatch, failed: &[DeadLetter], run_id: Uuid)
                     Ok(Arc::new(numbers(letters, "attempts")?.iter().map(|count| Some(count.unwrap_or(0) + 1)).collect::<Int64Array>()))
                 }
                 "replay_run_id" => Ok(Arc::new(StringArray::from(vec![run_id.to_string(); letters.num_rows()]))),
-                "error" => text("error", &|letter| Some(letter.error.clone())),
-                "stage" => text("stage", &|letter| Some(letter.stage.word().to_owned())),
-                "rule" => text("rule", &|letter| letter.rules.first().cloned()),
-                "record" => text("record", &|letter| letter.record.clone()),
+                "error" => text("error", &|_, letter| Some(letter.error.clone())),
+                "stage" => text("stage", &|row, letter| (!kept(row)).then(|| letter.stage.word().to_owned())),
+                "rule" => text("rule", &|_, letter| letter.rules.first().cloned()),
+                "record" => text("record", &|_, letter| letter.record.clone()),
                 "rules" => rules(&old("rules")?, &back),
                 other => old(other),
             }
         })
         .collect::<Result<Vec<_>>>()?;
-    RecordBatch::try_new(schema(), columns).map_err(odd)
+    Ok(Judged { letters: RecordBatch::try_new(schema(), columns).map_err(odd)?, others })
 }
 
 fn rules(old: &ArrayRef, back: &[Option<&DeadLetter>]) -> Result<ArrayRef> {

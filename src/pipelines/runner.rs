@@ -394,7 +394,7 @@ impl Runner {
             return self.prepare_copy(pipeline, definition, scope, values, request, sending).await;
         }
         if request.kind == RunKind::Replay {
-            return self.prepare_replay(pipeline, definition, scope, values, request).await;
+            return Ok((self.prepare_replay(pipeline, definition, scope, values, request).await?, Vec::new()));
         }
         let store = Arc::clone(self.engine.store());
         let bound = bind(&self.engine, definition, scope, store.as_ref(), values.clone(), Some(pipeline.id)).await?;
