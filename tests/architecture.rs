@@ -91,6 +91,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "regex",
         ],
     ),
+    ("webhooks", &["base64", "hmac", "quick-xml", "serde", "serde_json", "sha1", "sha2", "subtle"]),
 ];
 
 #[test]
