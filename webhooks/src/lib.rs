@@ -1,4 +1,4 @@
-//! Verification of pushed HTTP requests: who sent this, what is its id, and what does the sender want to hear.
+//! Verification of pushed HTTP requests: who sent this, what is its id, what does the sender want to hear, and which payloads are in it.
 //!
 //! Pure functions: no server, no I/O, no clock. The caller hands over a [`Request`] with the time and gets a [`Verdict`]. What is
 //! guaranteed of every scheme: signatures are taken over the raw bytes and compared in constant time; a header that is missing, doubled
@@ -8,7 +8,7 @@
 //! A server asks in this order:
 //! 1. [`Verifier::handshake`]: an answer here is sent and nothing is stored;
 //! 2. [`Verifier::verify`];
-//! 3. [`Verifier::delivery_id`], only of what was accepted;
+//! 3. [`Verifier::delivery_id`] and [`split::split`], only of what was accepted;
 //! 4. [`Verifier::acknowledgement`], only after the payloads are durable.
 //!
 //! Absent on purpose: decompression of bodies (it comes after the signature, which covers what was sent), XML as payload (the
@@ -23,6 +23,7 @@ mod reply;
 mod request;
 pub mod schemes;
 mod secret;
+pub mod split;
 mod verdict;
 mod verifier;
 mod window;

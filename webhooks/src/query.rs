@@ -22,6 +22,11 @@ pub(crate) fn decode(text: &[u8]) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// Whether each `%` has its two digits.
+pub(crate) fn escapes_are_whole(text: &[u8]) -> bool {
+    text.split(|byte| *byte == b'%').skip(1).all(|behind| matches!(behind, [high, low, ..] if nibble(*high).and(nibble(*low)).is_some()))
+}
+
 /// Puts back the characters named, leaving every other escape as it is.
 pub(crate) fn decode_only(text: &str, characters: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());

@@ -2,9 +2,11 @@
 //!
 //! Signatures are literals: the vendor's own where its page has one (the page stands beside it), else made with `openssl dgst -hmac`.
 
+mod forms;
 mod generic;
 mod handshakes;
 mod hubspot;
+mod json;
 mod networks;
 mod properties;
 mod salesforce;

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::sent::*;
 use super::{generic, hubspot, signed, unsigned};
 use crate::schemes::{Basic, GitHub, HeaderNames, HubSpotVersion, Meta, Scheme, Shopify, Slack, Standard, Stripe};
+use crate::split::{Form, Limits, split};
 use crate::{Verifier, Window};
 
 const FIVE: Window = Window::FIVE_MINUTES;
@@ -150,5 +151,12 @@ proptest! {
         let middle = sent.body.len() / 2;
         sent.body.splice(middle..middle, body.iter().copied());
         let _either = sent.see(|request| Verifier::new(salesforce).verify(request));
+        for form in [Form::Json, Form::Ndjson, Form::Urlencoded, Form::Raw] {
+            for payload in split(&body, form, Limits::default()) {
+                if let Err(rejected) = payload {
+                    prop_assert!(body.get(rejected.range).is_some() && rejected.at <= body.len());
+                }
+            }
+        }
     }
 }
