@@ -1,0 +1,10 @@
+//! What the package promises, seen through its public door; and each way in which a disk fails.
+
+mod append;
+mod consumers;
+mod failing;
+pub(crate) mod faults;
+mod files;
+mod fixture;
+mod reading;
+mod removal;
