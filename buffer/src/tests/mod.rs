@@ -2,9 +2,11 @@
 
 mod append;
 mod consumers;
+mod crash;
 mod failing;
 pub(crate) mod faults;
 mod files;
 mod fixture;
+mod model;
 mod reading;
 mod removal;
