@@ -71,6 +71,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "fs4",
         ],
     ),
+    ("buffer", &["rusqlite", "tokio", "bytes", "rustix", "fail"]),
     (
         "udfs",
         &[

@@ -75,8 +75,9 @@ fn tests_do_not_wait_for_time() {
 pub fn sources() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
-    let mut folders: Vec<PathBuf> =
-        ["src", "sql/src", "catalog/src", "udfs/src", "webhooks/src", "tests", "benches"].map(|folder| root.join(folder)).into();
+    let mut folders: Vec<PathBuf> = ["src", "sql/src", "catalog/src", "buffer/src", "udfs/src", "webhooks/src", "tests", "benches"]
+        .map(|folder| root.join(folder))
+        .into();
     while let Some(folder) = folders.pop() {
         let Ok(entries) = std::fs::read_dir(&folder) else { continue };
         for entry in entries {
