@@ -103,8 +103,9 @@ impl ExprPlanner for JsonOperators {
         let steps = match is_path {
             false => vec![expr.right.clone()],
             true => match path_steps(&expr.right) {
-                Some(steps) => steps,
-                None => {
+                Some(steps) if !steps.is_empty() => steps,
+                // Of no steps the library makes no value; it is the whole document.
+                _ => {
                     let make = if matches!(expr.op, BinaryOperator::HashArrow) { "jsonb_at_path" } else { "jsonb_text_at_path" };
                     return Ok(called(make, expr));
                 }
@@ -263,5 +264,6 @@ fn path_steps(path: &Expr) -> Option<Vec<Expr>> {
         Err(_) => Expr::Literal(ScalarValue::Utf8(Some(word.trim().trim_matches('"').to_owned())), None),
     };
     let is_from_end = inner.split(',').any(|word| word.trim().starts_with('-'));
-    (!is_from_end).then(|| inner.split(',').map(step).collect())
+    let words = inner.split(',').filter(|word| !word.trim().is_empty());
+    (!is_from_end).then(|| words.map(step).collect())
 }

@@ -77,6 +77,8 @@ pub(super) struct Fixed<'a> {
     pub(super) planned: Planned,
     pub(super) sequence: Sequence,
     pub(super) relations: &'a dyn Relations,
+    /// Whether rows come in the order of their places, whatever they were made from.
+    pub(super) in_place: bool,
 }
 
 /// Puts the plan of an output together.
@@ -89,9 +91,12 @@ pub(super) async fn assemble(
     target: &Target,
     width: Width,
 ) -> Result<Assembled> {
-    let Fixed { planned, sequence, relations } = fixed;
+    let Fixed { planned, sequence, relations, in_place } = fixed;
     let mut state = Arc::unwrap_or_clone(planned.state);
-    state.config_mut().options_mut().execution.target_partitions = width.partitions;
+    let options = state.config_mut().options_mut();
+    options.execution.target_partitions = width.partitions;
+    // A step that fails should hold what the source gave: whoever repairs its row has to see the document, not a part with a name of the planner's.
+    options.optimizer.enable_leaf_expression_pushdown = false;
     let visible = planned.plan.schema().as_arrow().clone();
     let plan = carry(&planned.plan).map_err(Engine::error)?;
     let plan = shaped(plan, &visible, target)?;
@@ -120,6 +125,7 @@ pub(super) async fn assemble(
     }
     let isolated = Arc::new(Isolated::default());
     let state = Arc::new(state);
+    let plan = if in_place { placed(plan)? } else { plan };
     let physical = Engine::physical(&state, plan).await?;
     let physical = isolate(physical, &isolated).map_err(Engine::error)?;
     let physical = if width.partitions == 1 { InTurnExec::over(physical) } else { physical };
@@ -172,6 +178,14 @@ fn build(builder: datafusion::error::Result<LogicalPlanBuilder>) -> Result<Logic
 }
 
 /// The schema without qualifiers: rules speak of output columns only.
+/// The rows in the order of what they came from, where that is known.
+fn placed(plan: LogicalPlan) -> Result<LogicalPlan> {
+    match carried(plan.schema()) {
+        Some((_, position)) => build(LogicalPlanBuilder::from(plan).sort([Expr::Column(position).sort(true, true)])),
+        None => Ok(plan),
+    }
+}
+
 fn plain(schema: &DFSchema) -> Result<DFSchema> {
     DFSchema::try_from(schema.as_arrow().clone()).map_err(Engine::error)
 }

@@ -84,8 +84,7 @@ fn aligned(input: &LogicalPlan) -> DfResult<(LogicalPlan, bool)> {
     let carries = found.is_some();
     match found {
         Some((source, position)) => {
-            exprs.push(Expr::Column(source).alias(CARRIED_SOURCE));
-            exprs.push(Expr::Column(position).alias(CARRIED_POSITION));
+            exprs.extend([source, position].map(Expr::Column));
         }
         None => {
             exprs.push(lit(ScalarValue::Utf8(None)).alias(CARRIED_SOURCE));

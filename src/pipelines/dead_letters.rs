@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BinaryBuilder, Int64Builder, ListBuilder, StringArray, StringBuilder, TimestampMicrosecondBuilder};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::array::{ArrayRef, AsArray, BinaryBuilder, Int64Builder, ListBuilder, StringArray, StringBuilder, TimestampMicrosecondBuilder};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::logical_expr::{Expr, lit};
@@ -362,7 +363,7 @@ fn lines(rows: &RecordBatch) -> Option<Vec<Option<String>>> {
     let hidden = |name: &str| (name.starts_with("__weir_") && name != DELETE_COLUMN) || name.starts_with("__common_expr_");
     let visible: Vec<usize> =
         rows.schema().fields().iter().enumerate().filter(|(_, field)| !hidden(field.name())).map(|(at, _)| at).collect();
-    let rows = rows.project(&visible).ok()?;
+    let rows = told(&rows.project(&visible).ok()?)?;
     let mut bytes = Vec::new();
     let mut writer =
         arrow::json::writer::WriterBuilder::new().with_explicit_nulls(true).build::<_, arrow::json::writer::LineDelimited>(&mut bytes);
@@ -372,6 +373,26 @@ fn lines(rows: &RecordBatch) -> Option<Vec<Option<String>>> {
     // A line feed within a value is written as an escape.
     let lines: Vec<_> = String::from_utf8(bytes).ok()?.lines().map(|line| Some(line.to_owned())).collect();
     (lines.len() == rows.num_rows()).then_some(lines)
+}
+
+/// JSON has no number for NaN and infinity, which would become NULL: there such a column is text, as PostgreSQL has it.
+fn told(rows: &RecordBatch) -> Option<RecordBatch> {
+    let is_odd = |column: &ArrayRef| match column.data_type() {
+        DataType::Float32 => column.as_primitive::<Float32Type>().iter().flatten().any(|value| !value.is_finite()),
+        DataType::Float64 => column.as_primitive::<Float64Type>().iter().flatten().any(|value| !value.is_finite()),
+        _ => false,
+    };
+    if !rows.columns().iter().any(is_odd) {
+        return Some(rows.clone());
+    }
+    let schema = rows.schema();
+    let (mut fields, mut columns) = (Vec::new(), Vec::new());
+    for (field, column) in schema.fields().iter().zip(rows.columns()) {
+        let is_odd = is_odd(column);
+        columns.push(if is_odd { cast(column, &DataType::Utf8).ok()? } else { Arc::clone(column) });
+        fields.push(if is_odd { Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)) } else { Arc::clone(field) });
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).ok()
 }
 
 /// One row as JSON text.

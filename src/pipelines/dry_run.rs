@@ -77,7 +77,7 @@ impl Runner {
         let frozen = Frozen::open(&self.engine, run, &bound.streams, &rejects, 1).await?;
         let (planned, sequence) = sequence::plan(&self.engine, &bound.output, scope, store.as_ref(), Some(&frozen)).await?;
         let state = Arc::clone(&planned.state);
-        let fixed = Fixed { planned, sequence, relations: &frozen };
+        let fixed = Fixed { planned, sequence, relations: &frozen, in_place: false };
         let assembled = assemble(&self.engine, scope, fixed, &bound.output, &bound.mode, target, Width { partitions: 1 }).await?;
         debug_assert!(assembled.physical.output_partitioning().partition_count() >= 1);
         let mut rules = assembled.rules()?;

@@ -368,7 +368,8 @@ impl Ready {
             Mode::Append if attempt.run.kind == RunKind::FullRefresh => &Mode::Replace,
             mode => mode,
         };
-        let fixed = Fixed { planned, sequence, relations: &frozen };
+        let in_place = replayed.is_some() && self.is_ordered();
+        let fixed = Fixed { planned, sequence, relations: &frozen, in_place };
         let assembled = assemble(engine, &attempt.scope, fixed, &bound.output, mode, &self.target, width).await?;
         let table = attempt.letters_table().await?;
         let (letters, places) = match replayed {

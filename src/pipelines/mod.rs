@@ -36,6 +36,7 @@ mod offsets;
 mod options;
 mod pass;
 mod pinned;
+mod reentry;
 mod references;
 mod refresh;
 mod replay;

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, StringDictionaryBuilder};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, StringDictionaryBuilder,
+};
 use arrow::compute::{cast, concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
@@ -16,15 +18,19 @@ use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::ExecutionPlan;
 use futures::TryStreamExt;
+use parking_lot::Mutex;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 use weir_catalog::{Input, Kind, Object, Run, RunFilter, RunInput, RunKind, Upload};
 use weir_sql::statements::create_pipeline::CreatePipeline;
 
 use super::arguments::{self, Values};
 use super::bind::{Sent, bind_sent, label, with_provenance};
+use super::carry::CARRIED_POSITION;
 use super::dead_letters::{DeadLetter, NAME, Stage, schema};
 use super::execute::Attempt;
 use super::inputs::{self, Frozen};
+use super::reentry::obstacle;
 use super::runner::{Order, Runner};
 use super::stream_table::StreamTable;
 use crate::engine::{Engine, Scope, UPLOAD_ID, catalog_error, reads_upload};
@@ -72,7 +78,7 @@ pub(super) async fn choose(
     for batch in rows {
         let column = |at: usize| cast(batch.column(at), &DataType::Utf8).map_err(odd);
         let (found, of, runs) = (column(0)?, column(1)?, column(2)?);
-        let known = |output: Option<&str>| outputs.len() < 2 || output.is_some_and(|output| outputs.iter().any(|known| known == output));
+        let known = |output: Option<&str>| output.is_some_and(|output| outputs.iter().any(|known| known == output));
         let found = found.as_string::<i32>().iter().zip(of.as_string::<i32>());
         for ((id, output), run) in found.zip(runs.as_string::<i32>()) {
             let Some(id) = id.filter(|_| known(output)) else { continue };
@@ -162,7 +168,6 @@ impl Replayed {
         );
         let named = vec![("weir_pipeline".to_owned(), ScalarValue::from(attempt.pipeline.full_name()))];
         let shape = schema();
-        let is_only = attempt.definition.outputs().len() < 2;
         let mut found = Vec::new();
         for batch in query(&attempt.engine, &text, &attempt.scope, named).await? {
             let columns = shape
@@ -172,7 +177,7 @@ impl Replayed {
                 .collect::<Result<Vec<_>>>()?;
             let batch = RecordBatch::try_new(Arc::clone(&shape), columns).map_err(odd)?;
             let rows = texts(&batch, "id")?.iter().zip(texts(&batch, "output")?);
-            let is_own = |output: Option<&str>| is_only || output == Some(attempt.bound.label.as_str());
+            let is_own = |output: Option<&str>| output == Some(attempt.bound.label.as_str());
             let keep = rows.map(|(id, output)| Some(id.is_some_and(|id| wanted.contains(id)) && is_own(output))).collect();
             found.push(filter_record_batch(&batch, &keep).map_err(odd)?);
         }
@@ -194,7 +199,11 @@ impl Replayed {
             return Err(Error::new(Code::NotSupported, "dead letters of a pipeline with several streams cannot be decoded again yet")
                 .hint("Replay those of stage 'validate': add WHERE stage = 'validate'.".to_owned()));
         };
-        let shape = with_provenance(&stream.columns());
+        // A letter has no more of a row than the query used of it.
+        let columns = stream.columns();
+        let columns: Vec<_> = columns.fields().iter().map(|field| Arc::new(field.as_ref().clone().with_nullable(true))).collect();
+        let columns = Arc::new(Schema::new(columns));
+        let shape = with_provenance(&columns);
         let mut batches = Vec::new();
         for (upload, decode) in self.by_upload(attempt, &stream.object, decode)? {
             let raw = self.letters.column_by_name("raw").and_then(|column| column.as_binary_opt::<i32>()).ok_or_else(|| lost("raw"))?;
@@ -219,13 +228,29 @@ impl Replayed {
         }
         if !transform.is_empty() {
             let needed = needed_columns(attempt, &stream.object);
-            let fit = Fit::Needed(&needed);
-            let whole = self.rows_of(&transform, &stream.columns(), fit, rejects)?;
-            batches.extend(whole);
+            match obstacle(&attempt.bound.planned.plan, &needed) {
+                Some(why) => self.refuse(&transform, &why, rejects)?,
+                None => batches.extend(self.rows_of(&transform, &columns, Fit::Needed(&needed), rejects)?),
+            }
         }
         let batches = batches.into_iter().map(|batch| RecordBatch::try_new(Arc::clone(&shape), batch.columns().to_vec()).map_err(odd));
         let table = MemTable::try_new(Arc::clone(&shape), vec![batches.collect::<Result<Vec<_>>>()?]).map_err(Engine::error)?;
         frozen.substitute(stream, Arc::new(table));
+        Ok(())
+    }
+
+    /// Leaves letters where they are, and says why.
+    fn refuse(&self, rows: &[usize], why: &str, rejects: &RejectSink) -> Result<()> {
+        let sources = texts(&self.letters, "source")?;
+        rejects.count_read(rows.len());
+        for &row in rows {
+            let error = format!(
+                "what the query had of the row cannot take the place of its record: {why}; correct the record where it comes from, and deliver it again"
+            );
+            let source = if sources.is_valid(row) { sources.value(row) } else { "" };
+            let reject = Reject { rule: "transform".to_owned(), error, raw: Vec::new(), position: Places::mark(row) };
+            rejects.push(SourceReject { source: source.to_owned(), reject });
+        }
         Ok(())
     }
 
@@ -334,8 +359,11 @@ fn needed_columns(attempt: &Attempt, stream: &Object) -> HashSet<String> {
 
 /// A record's JSON as one row.
 fn one_row(text: &str, columns: &SchemaRef, fit: Fit<'_>) -> Result<RecordBatch, String> {
-    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("the record is not JSON: {error}"))?;
-    let serde_json::Value::Object(mut fields) = value else { return Err("the record is not a JSON object".to_owned()) };
+    // Values stay as they are written: a number may have more digits than a double.
+    let mut fields: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => "the record is not a JSON object".to_owned(),
+        _ => format!("the record is not JSON: {error}"),
+    })?;
     match fit {
         Fit::All => {
             if let Some(unknown) = fields.keys().find(|key| columns.column_with_name(key).is_none()) {
@@ -349,21 +377,18 @@ fn one_row(text: &str, columns: &SchemaRef, fit: Fit<'_>) -> Result<RecordBatch,
     }
     let mut decoder =
         arrow::json::ReaderBuilder::new(plain(columns)).with_coerce_primitive(true).build_decoder().map_err(|error| error.to_string())?;
-    let fields: serde_json::Map<String, serde_json::Value> = fields
-        .into_iter()
-        .map(|(name, value)| {
-            let is_text = columns
-                .field_with_name(&name)
-                .is_ok_and(|field| matches!(field.data_type(), DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8));
-            let value = match value {
-                nested @ (serde_json::Value::Object(_) | serde_json::Value::Array(_)) if is_text => {
-                    serde_json::Value::String(nested.to_string())
-                }
-                other => other,
-            };
-            (name, value)
+    let as_text: Vec<(String, String)> = fields
+        .iter()
+        .filter(|(name, value)| {
+            let is_text = |field: &Field| matches!(field.data_type(), DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8);
+            value.get().starts_with(['{', '[']) && columns.field_with_name(name).is_ok_and(is_text)
         })
+        .map(|(name, nested)| (name.clone(), serde_json::Value::from(nested.get()).to_string()))
         .collect();
+    for (name, text) in &as_text {
+        let text: &RawValue = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        fields.insert(name.clone(), text);
+    }
     let line = serde_json::to_vec(&fields).map_err(|error| error.to_string())?;
     decoder.decode(&line).map_err(|error| error.to_string())?;
     let batch = decoder.flush().map_err(|error| error.to_string())?.ok_or_else(|| "the record is empty".to_owned())?;
@@ -393,14 +418,21 @@ fn plain(columns: &SchemaRef) -> SchemaRef {
 /// Where the rows of a replay came from: their position is a mark that says by which letter they came back.
 ///
 /// Letters may share a place (rows of one record, or of one version of a table), so nothing else tells them apart.
-pub(super) struct Places(Int64Array);
+pub(super) struct Places {
+    positions: Int64Array,
+    /// Letters that are one row each, wherever they come out.
+    single: Vec<bool>,
+    came_out: Mutex<HashSet<usize>>,
+}
 
 impl Places {
     /// So many records may be put into one letter's raw bytes by whoever repairs it, each with a position of its own.
     const RECORDS: u32 = 20;
 
     pub(super) fn of(letters: &RecordBatch) -> Result<Self> {
-        numbers(letters, "source_position").cloned().map(Self)
+        let stages = texts(letters, "stage")?;
+        let single = stages.iter().map(|stage| stage.and_then(Stage::of) == Some(Stage::Transform)).collect();
+        Ok(Self { positions: numbers(letters, "source_position")?.clone(), single, came_out: Mutex::default() })
     }
 
     fn mark(letter: usize) -> i64 {
@@ -410,14 +442,34 @@ impl Places {
     /// The place of the letter among those put back.
     pub(super) fn letter(&self, mark: Option<i64>) -> Option<usize> {
         let number = usize::try_from((mark? >> Self::RECORDS).checked_sub(1)?).ok()?;
-        (number < self.0.len()).then_some(number)
+        (number < self.positions.len()).then_some(number)
     }
 
     /// What the letter says of its position.
     pub(super) fn position(&self, mark: Option<i64>) -> Option<i64> {
         let letter = self.letter(mark)?;
         let further = mark? & ((1 << Self::RECORDS) - 1);
-        self.0.is_valid(letter).then(|| self.0.value(letter).saturating_add(further))
+        self.positions.is_valid(letter).then(|| self.positions.value(letter).saturating_add(further))
+    }
+
+    /// Looks at the rows that come out of the query.
+    ///
+    /// # Errors
+    /// `WrongState` when a letter makes a second row: the others of its record have landed.
+    pub(super) fn emitted(&self, rows: &RecordBatch) -> Result<()> {
+        let Some(marks) = rows.column_by_name(CARRIED_POSITION).and_then(|column| column.as_primitive_opt::<Int64Type>()) else {
+            return Ok(());
+        };
+        let letters = marks.iter().filter_map(|mark| self.letter(mark));
+        let mut came_out = self.came_out.lock();
+        for letter in letters.filter(|letter| self.single.get(*letter) == Some(&true)) {
+            if !came_out.insert(letter) {
+                return Err(Error::new(Code::WrongState, "a dead letter of stage 'transform' makes several rows, of which others have landed")
+                    .detail("A join finds several rows for it. Nothing of this replay was written.")
+                    .hint("Leave such letters out, as by WHERE stage <> 'transform'; correct their records where they come from, and deliver them again.".to_owned()));
+            }
+        }
+        Ok(())
     }
 
     /// A column of marks as positions.
@@ -476,6 +528,16 @@ pub(super) fn judged(letters: &RecordBatch, failed: &[DeadLetter], run_id: Uuid)
                 "rule" => text("rule", &|_, letter| letter.rules.first().cloned()),
                 "record" => text("record", &|_, letter| letter.record.clone()),
                 "rules" => rules(&old("rules")?, &back),
+                "raw" => {
+                    let known =
+                        letters.column_by_name("raw").and_then(|column| column.as_binary_opt::<i32>()).ok_or_else(|| lost("raw"))?;
+                    // Of several records that a repair made of one, the letter keeps the one that failed: the others have landed, or are letters.
+                    let bytes = back.iter().zip(known).enumerate().map(|(row, (letter, known))| match letter {
+                        Some(DeadLetter { stage: Stage::Decode, raw: Some(raw), .. }) if !kept(row) => Some(raw.as_slice()),
+                        _ => known,
+                    });
+                    Ok(Arc::new(bytes.collect::<BinaryArray>()))
+                }
                 other => old(other),
             }
         })

@@ -84,3 +84,4 @@ SELECT e FROM jsonb_array_elements('[1,2]') e
 SELECT j.id, e->>'b', e.value FROM j, jsonb_array_elements(jsonb_build_array(j.j)) e WHERE j.id = 1 ORDER BY 1
 SELECT x FROM jsonb_array_elements_text('["a","b"]') x WHERE x <> 'a'
 SELECT f FROM jsonb_array_elements('[[1,2],[3]]') e, jsonb_array_elements(e) f ORDER BY f::int
+SELECT '"a"'::jsonb #>> '{}', '{"a": 1}'::jsonb #>> '{}', '{"a": 1}'::jsonb #> '{}', 'null'::jsonb #>> '{}'
