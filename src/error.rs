@@ -47,6 +47,8 @@ pub enum Code {
     /// A value that would be larger than any may be.
     TooLarge,
     InvalidRegex,
+    /// A pattern that ends with its escape character.
+    InvalidEscape,
     InvalidPower,
     InvalidLogarithm,
     InvalidLimit,
@@ -135,6 +137,7 @@ impl Code {
         Code::TooComplex,
         Code::TooLarge,
         Code::InvalidRegex,
+        Code::InvalidEscape,
         Code::InvalidPower,
         Code::InvalidLogarithm,
         Code::InvalidLimit,
@@ -221,6 +224,7 @@ impl Code {
             Code::TooComplex => "54001",
             Code::TooLarge => "54000",
             Code::InvalidRegex => "2201B",
+            Code::InvalidEscape => "22025",
             Code::InvalidPower => "2201F",
             Code::InvalidLogarithm => "2201E",
             Code::InvalidLimit => "2201W",

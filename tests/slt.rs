@@ -53,6 +53,7 @@ scripts! {
     deletions: "pipelines/deletions.slt",
     dry_run: "pipelines/dry_run.slt",
     event_streams: "pipelines/event_streams.slt",
+    float_keys: "pipelines/float_keys.slt",
     impact: "pipelines/impact.slt",
     isolation: "pipelines/isolation.slt",
     lifecycle: "pipelines/lifecycle.slt",

@@ -1,8 +1,9 @@
-//! PostgreSQL's dialect with two differences.
+//! PostgreSQL's dialect with three differences.
 //!
 //! The name of an argument is an identifier, not an expression: otherwise `sqlparser` reads every argument of a call
 //! twice, and a call nested thirty deep a thousand million times. And a word that begins a clause is no column:
-//! otherwise `SELECT a + FROM t` reads a column called "FROM" with the alias t. Everything else is passed on.
+//! otherwise `SELECT a + FROM t` reads a column called "FROM" with the alias t. And an operator of patterns binds as
+//! `||` does. Everything else is passed on.
 
 use std::any::TypeId;
 
@@ -156,7 +157,18 @@ impl Dialect for WeirDialect {
     }
 
     fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
-        POSTGRES.get_next_precedence(parser)
+        match parser.peek_token_ref().token {
+            // As any operator that has no place of its own.
+            Token::Tilde
+            | Token::TildeAsterisk
+            | Token::ExclamationMarkTilde
+            | Token::ExclamationMarkTildeAsterisk
+            | Token::DoubleTilde
+            | Token::DoubleTildeAsterisk
+            | Token::ExclamationMarkDoubleTilde
+            | Token::ExclamationMarkDoubleTildeAsterisk => Some(Ok(POSTGRES.prec_value(Precedence::PgOther))),
+            _ => POSTGRES.get_next_precedence(parser),
+        }
     }
 
     fn prec_value(&self, precedence: Precedence) -> u8 {

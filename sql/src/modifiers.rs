@@ -8,8 +8,8 @@ use std::ops::{ControlFlow, Range};
 
 use sqlparser::ast::{
     self, Cte, Expr, Fetch, FunctionArguments, GroupByExpr, Join, JoinConstraint, JoinOperator, LimitClause, ObjectName, ObjectNamePart,
-    OrderBy, OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier, Spanned, Statement, TableAlias,
-    TableFactor, TableFunctionArgs, TableWithJoins, VisitMut, VisitorMut, WildcardAdditionalOptions,
+    OrderBy, OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, SetQuantifier, Spanned, Statement, TableAlias, TableFactor,
+    TableFunctionArgs, TableWithJoins, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 use sqlparser::tokenizer::Span;
 
@@ -154,10 +154,7 @@ impl Guard<'_> {
     fn body(&self, body: &SetExpr) -> Result<()> {
         match body {
             SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) | SetExpr::Table(_) => Ok(()),
-            SetExpr::SetOperation { left, op, set_quantifier, right } => {
-                // The planner does not count how often a row is there.
-                let counts = *set_quantifier == SetQuantifier::All && *op != SetOperator::Union;
-                self.when(counts, "INTERSECT ALL or EXCEPT ALL", &["INTERSECT", "EXCEPT"])?;
+            SetExpr::SetOperation { left, op: _, set_quantifier, right } => {
                 match set_quantifier {
                     SetQuantifier::All | SetQuantifier::Distinct | SetQuantifier::None => {}
                     // DataFusion follows BY NAME for UNION and says so for the others.

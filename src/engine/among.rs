@@ -1,4 +1,4 @@
-//! `x IN (SELECT ..)` where the planner forgets NULL.
+//! `x IN (SELECT ..)`, `x > ANY (SELECT ..)` where the planner forgets NULL.
 //!
 //! It joins for it, which knows "found" and "not found" only. That is right where a condition asks for what is found, and where it asks for a
 //! column that is not among rows which have nothing to do with the row outside. Everywhere else the three answers are written out: found; not
@@ -7,15 +7,14 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, Result, ScalarValue};
-use datafusion::logical_expr::expr::{Exists, InSubquery};
+use datafusion::common::{DFSchema, Result, ScalarValue, Spans, internal_err};
+use datafusion::logical_expr::expr::{Exists, InSubquery, SetComparison, SetQuantifier};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, merge_schema, split_conjunction_owned};
-use datafusion::logical_expr::{BinaryExpr, Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, col, lit, when};
+use datafusion::logical_expr::{BinaryExpr, Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, col, lit, not, when};
 
-use super::errors::external;
+use super::dependent::free_refs;
 use super::subqueries::is_total;
-use crate::error::{Code, Error};
 
 /// The node with such questions written out, and with conditions of joins that NULL does not pass.
 pub(super) fn known(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
@@ -83,6 +82,13 @@ fn passing(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             Ok(if transformed { Transformed::yes(both) } else { Transformed::no(both) })
         }
         Expr::InSubquery(among) if !among.negated && is_joined(&among) => Ok(Transformed::no(Expr::InSubquery(among))),
+        Expr::SetComparison(each) => {
+            let asked = Each::of(&each, schema)?;
+            Ok(Transformed::yes(match each.quantifier {
+                SetQuantifier::Any => asked.some(asked.compared.clone(), false)?,
+                SetQuantifier::All => asked.some(asked.compared.clone().is_not_true(), true)?,
+            }))
+        }
         other => written_out(other, schema),
     }
 }
@@ -96,20 +102,65 @@ fn written_out(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr { left: among.expr, op, right })))
         }
         Expr::InSubquery(among) => three_answers(among, schema).map(Transformed::yes),
+        Expr::SetComparison(each) => {
+            let asked = Each::of(&each, schema)?;
+            let unknown = asked.some(asked.compared.clone().is_null(), false)?;
+            let (decides, answer) = match each.quantifier {
+                SetQuantifier::Any => (asked.compared.clone(), true),
+                SetQuantifier::All => (not(asked.compared.clone()), false),
+            };
+            let mut known = when(asked.some(decides, false)?, lit(answer));
+            Ok(Transformed::yes(known.when(unknown, lit(ScalarValue::Boolean(None))).otherwise(lit(!answer))?))
+        }
         other => Ok(Transformed::no(other)),
     })
 }
 
+/// A value beside each row of a sub-query.
+struct Each {
+    rows: LogicalPlan,
+    spans: Spans,
+    /// What is asked of each, inside.
+    compared: Expr,
+}
+
+impl Each {
+    fn of(each: &SetComparison, schema: &DFSchema) -> Result<Self> {
+        let rows = LogicalPlanBuilder::from(each.subquery.subquery.as_ref().clone()).alias("among")?.build()?;
+        let Some(value) = rows.schema().columns().into_iter().next() else {
+            return internal_err!("a sub-query without columns");
+        };
+        let outer = as_outer(each.expr.as_ref().clone(), schema)?;
+        let compared = Expr::BinaryExpr(BinaryExpr::new(Box::new(outer), each.op, Box::new(col(value))));
+        Ok(Self { rows, spans: each.subquery.spans.clone(), compared })
+    }
+
+    /// Whether there is a row of which it is true, or none.
+    fn some(&self, condition: Expr, negated: bool) -> Result<Expr> {
+        let plan = LogicalPlanBuilder::from(self.rows.clone()).filter(condition)?.build()?;
+        let outer_ref_columns = free_refs(&plan);
+        let subquery = Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: self.spans.clone() };
+        Ok(Expr::Exists(Exists { subquery, negated }))
+    }
+}
+
+/// Inside a query the row's columns are those of the row outside.
+fn as_outer(expr: Expr, schema: &DFSchema) -> Result<Expr> {
+    let outer = expr.transform_up(|node| match node {
+        Expr::Column(column) => {
+            let (_, field) = schema.qualified_field_from_column(&column)?;
+            Ok(Transformed::yes(Expr::OuterReferenceColumn(Arc::clone(field), column)))
+        }
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(outer.data)
+}
+
 fn three_answers(among: InSubquery, schema: &DFSchema) -> Result<Expr> {
     let InSubquery { expr, subquery, negated } = among;
-    if !subquery.outer_ref_columns.is_empty() {
-        let error = Error::new(Code::NotSupported, "IN or NOT IN of a sub-query that depends on the row outside is not supported here")
-            .hint("Write it with EXISTS or NOT EXISTS.".to_owned());
-        return Err(external(error));
-    }
     let rows = || LogicalPlanBuilder::from(subquery.subquery.as_ref().clone()).alias("among");
     let asked = |plan: LogicalPlan| {
-        let outer_ref_columns = plan.all_out_ref_exprs();
+        let outer_ref_columns = free_refs(&plan);
         let subquery = Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: subquery.spans.clone() };
         Expr::Exists(Exists { subquery, negated: false })
     };
@@ -117,15 +168,8 @@ fn three_answers(among: InSubquery, schema: &DFSchema) -> Result<Expr> {
     let Some(value) = plan.schema().columns().into_iter().next() else {
         return Ok(Expr::InSubquery(InSubquery { expr, subquery: subquery.clone(), negated }));
     };
-    // Inside the query the row's columns are those of the row outside.
-    let outer = expr.as_ref().clone().transform_up(|node| match node {
-        Expr::Column(column) => {
-            let (_, field) = schema.qualified_field_from_column(&column)?;
-            Ok(Transformed::yes(Expr::OuterReferenceColumn(Arc::clone(field), column)))
-        }
-        other => Ok(Transformed::no(other)),
-    })?;
-    let found = asked(rows()?.filter(col(value.clone()).eq(outer.data))?.build()?);
+    let outer = as_outer(expr.as_ref().clone(), schema)?;
+    let found = asked(rows()?.filter(col(value.clone()).eq(outer))?.build()?);
     let unknown = asked(rows()?.filter(col(value).is_null())?.build()?);
     let any = asked(plan);
     let nothing = || lit(ScalarValue::Boolean(None));

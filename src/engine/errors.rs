@@ -172,7 +172,7 @@ fn classify(error: &DataFusionError) -> Error {
         DataFusionError::Plan(text) => classify_plan(text),
         DataFusionError::Execution(text) => classify_execution(text),
         // A sub-query that could not be joined to the row it refers to.
-        DataFusionError::NotImplemented(text) if text.contains("OuterReferenceColumn") || text.contains("ScalarSubquery(") => {
+        DataFusionError::NotImplemented(text) if is_about_query(text) => {
             Error::new(Code::NotSupported, "this form of a correlated subquery is not supported")
                 .hint("Write it as a join, or with the condition as an equality.".to_owned())
         }
@@ -224,6 +224,11 @@ fn missing_column(field: &Column, valid: &[Column]) -> Error {
         return Error::new(Code::UndefinedColumn, format!("column \"{}\" does not exist", field.name)).hint(hint.map(did_you_mean));
     };
     let table = relation.table();
+    // The planner's own, for a sub-query that it could not untie from the row outside.
+    if table.starts_with("__correlated_sq") {
+        return Error::new(Code::NotSupported, "this sub-query depends on the row outside in a way that is not supported")
+            .hint("Write it with EXISTS or NOT EXISTS, or as a join.".to_owned());
+    }
     let mut beside = valid.iter().filter(|column| column.relation.as_ref().is_some_and(|own| own.table() == table)).peekable();
     if beside.peek().is_none() && !valid.is_empty() {
         let tables = valid.iter().filter_map(|column| column.relation.as_ref().map(|own| own.table()));
@@ -242,6 +247,11 @@ pub(super) fn did_you_mean(name: &str) -> String {
 fn invalid_regex(text: &str) -> Error {
     let reason = text.lines().find_map(|line| line.strip_prefix("error: ")).unwrap_or("it cannot be read");
     Error::new(Code::InvalidRegex, format!("invalid regular expression: {reason}"))
+}
+
+/// Whether an expression that holds a sub-query came to where rows are computed.
+fn is_about_query(text: &str) -> bool {
+    ["OuterReferenceColumn", "ScalarSubquery(", "InSubquery(", "Exists(Exists"].iter().any(|word| text.contains(word))
 }
 
 /// What the planner says of places and groups, by the words it begins with.
@@ -273,6 +283,9 @@ fn in_its_words(text: &str) -> Option<Error> {
     }
     if text.contains("subquery should only return one column") {
         return Some(Error::new(Code::Syntax, "subquery must return only one column"));
+    }
+    if text.contains("orrelated scalar subquery can only be used") {
+        return Some(Error::new(Code::NotSupported, "this form of a correlated subquery is not supported"));
     }
     if text.contains("LIMIT must be >= 0") {
         return Some(Error::new(Code::InvalidLimit, "LIMIT must not be negative"));

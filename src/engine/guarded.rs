@@ -2,6 +2,8 @@
 //!
 //! What is left out costs speed at most; what is guarded works wherever it is right. Each entry says what went wrong.
 
+mod unknown;
+
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -24,6 +26,7 @@ pub(super) fn logical() -> Vec<Rule> {
             "extract_equijoin_predicate" => Arc::new(Guarded { inner: rule, applies: keys_are_alike }),
             "eliminate_cross_join" => Arc::new(Guarded { inner: rule, applies: all_keys_are_plain }),
             "push_down_filter" => Arc::new(Guarded { inner: rule, applies: stays_above_totals }),
+            "simplify_expressions" => Arc::new(unknown::Simplified { inner: rule }),
             _ => rule,
         });
     }

@@ -21,8 +21,8 @@ use super::errors::Spot;
 use super::position::Place;
 use super::resolve::{Ask, Misplaced, Moment, Target, walk};
 use super::{
-    Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, apart, constant, definition, errors, floats, from_calls, letters,
-    output_names, parameters, privileges, rewrite, state, streams, subqueries, system, typing,
+    Engine, Planned, RelationKey, Relations, Scope, Used, Wanted, apart, constant, definition, dependent, errors, floats, from_calls,
+    letters, multisets, output_names, parameters, placed, privileges, rewrite, state, streams, subqueries, system, typing,
 };
 use crate::clock::Micros;
 use crate::error::{Code, Error, Result};
@@ -116,7 +116,12 @@ impl Engine {
                 .hint("Write the condition with ON and name the columns.".to_owned()));
         }
         let plan = self.logical(tree, named, place, state, context.scope).await?;
-        subqueries::aggregated(plan).map_err(errors::error)
+        let plan = multisets::counted(plan).map_err(errors::error)?;
+        if !dependent::has_queries(&plan).map_err(errors::error)? {
+            return subqueries::aggregated(plan).map_err(errors::error);
+        }
+        let plan = dependent::deepened(plan).and_then(placed::placed);
+        plan.and_then(subqueries::aggregated).map_err(errors::error)
     }
 
     /// Every relation that a tree names, as a catalog of this statement only; the tree is made to name them there.

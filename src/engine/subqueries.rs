@@ -7,33 +7,45 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, Result};
+use datafusion::common::{Column, DFSchema, Result};
 use datafusion::functions_aggregate::count::count;
 use datafusion::functions_aggregate::first_last::first_value;
 use datafusion::logical_expr::expr::Exists;
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
     BinaryExpr, Distinct, Expr, FetchType, Filter, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, SkipType, Sort, SortExpr, Subquery,
     col, lit, when,
 };
 
+use super::errors::external;
 use super::functions::single_value;
 use super::{among, dependent};
+use crate::error::{Code, Error};
 
 /// The plan with every such sub-query in a form that can be planned.
 pub(super) fn aggregated(plan: LogicalPlan) -> Result<LogicalPlan> {
     let (mut told_apart, mut dependent) = (0, 0);
     let rewritten = plan.transform_up_with_subqueries(|node| {
+        refuse_totals_outside(&node)?;
         // A filter can ask for existence by itself.
         let asks = matches!(node, LogicalPlan::Filter(_) | LogicalPlan::Join(_) | LogicalPlan::TableScan(_));
         let node = among::known(node)?.transform_data(|node| {
+            let names = NamePreserver::new(&node);
+            let below = match node.inputs().as_slice() {
+                [input] => Some(Arc::clone(input.schema())),
+                _ => None,
+            };
             node.map_expressions(|expr| {
-                expr.transform_up(|expr| match expr {
+                let name = names.save(&expr);
+                let asked = expr.transform_up(|expr| match expr {
                     Expr::Exists(Exists { subquery, negated }) if is_total(&subquery.subquery) => Ok(Transformed::yes(lit(!negated))),
                     Expr::ScalarSubquery(subquery) if subquery.outer_ref_columns.is_empty() && may_be_empty(&subquery.subquery) => {
                         or_null(subquery).map(Transformed::yes)
                     }
-                    Expr::ScalarSubquery(subquery) if !subquery.outer_ref_columns.is_empty() => one_row(subquery).map(Transformed::yes),
+                    Expr::ScalarSubquery(subquery) if !subquery.outer_ref_columns.is_empty() => {
+                        one_row(subquery, below.as_deref()).map(Transformed::yes)
+                    }
                     Expr::ScalarSubquery(subquery) if calls_table_function(&subquery.subquery)? => {
                         told_apart += 1;
                         named(subquery, told_apart).map(Transformed::yes)
@@ -42,7 +54,8 @@ pub(super) fn aggregated(plan: LogicalPlan) -> Result<LogicalPlan> {
                         counted(exists).map(Transformed::yes)
                     }
                     other => Ok(Transformed::no(other)),
-                })
+                })?;
+                Ok(if asked.transformed { asked.update_data(|expr| name.restore(expr)) } else { asked })
             })
         })?;
         node.transform_data(|node| dependent::untied(node, &mut dependent))
@@ -52,6 +65,21 @@ pub(super) fn aggregated(plan: LogicalPlan) -> Result<LogicalPlan> {
         true => rewritten.data.recompute_schema(),
         false => Ok(rewritten.data),
     }
+}
+
+/// A total over nothing but columns of the row outside is one of the query outside, over its rows.
+fn refuse_totals_outside(node: &LogicalPlan) -> Result<()> {
+    let LogicalPlan::Aggregate(aggregate) = node else { return Ok(()) };
+    let is_outside = |expr: &Expr| {
+        let inner = expr.clone().unalias();
+        matches!(inner, Expr::AggregateFunction(_)) && inner.contains_outer() && !inner.any_column_refs()
+    };
+    if !aggregate.aggr_expr.iter().any(is_outside) {
+        return Ok(());
+    }
+    let error = Error::new(Code::NotSupported, "an aggregate of the query outside in a sub-query is not supported")
+        .hint("Compute it in a query behind FROM, and read its column in the sub-query.".to_owned());
+    Err(external(error))
 }
 
 /// Scans of table functions look alike whatever their arguments are, and the planner runs sub-queries that look alike only once.
@@ -112,15 +140,16 @@ fn without_order(plan: &LogicalPlan) -> LogicalPlan {
     }
 }
 
-/// The same in a form from which what ties it to the outer row can be taken.
-pub(super) fn one_row(subquery: Subquery) -> Result<Expr> {
+/// The same in a form from which what ties it to the outer row can be taken. `outer` are the columns of that row; what belongs to rows further
+/// out stays as it is.
+pub(super) fn one_row(subquery: Subquery, outer: Option<&DFSchema>) -> Result<Expr> {
     let subquery = Subquery { subquery: Arc::new(without_order(&subquery.subquery)), ..subquery };
     if is_one_row(&subquery.subquery) {
         return Ok(Expr::ScalarSubquery(subquery));
     }
     let Some((plan, first, order)) = without_limit(&subquery.subquery) else { return Ok(Expr::ScalarSubquery(subquery)) };
-    let (plan, outside) = outer_conditions(with_own_columns(plan)?)?;
-    if let Some(split) = split_projection(&plan, &outside, &subquery)? {
+    let (plan, outside) = outer_conditions(with_own_columns(plan)?, outer)?;
+    if let Some(split) = split_projection(&plan, (outside.as_slice(), outer), &subquery, first.then_some(&order))? {
         return Ok(split);
     }
     let name = subquery.subquery.schema().field(0).name().clone();
@@ -136,10 +165,11 @@ pub(super) fn one_row(subquery: Subquery) -> Result<Expr> {
     let plan = LogicalPlanBuilder::from(plan).aggregate(Vec::<Expr>::new(), vec![value])?;
     let total = plan.schema().columns().into_iter().next().map(col);
     let plan = match total {
-        Some(total) => plan.project(vec![total.alias(name)])?.build()?,
+        // No other column of it has that name: those by which it is joined come with it.
+        Some(total) => plan.project(vec![total.alias(format!("value of {name}"))])?.build()?,
         None => return Ok(Expr::ScalarSubquery(subquery)),
     };
-    let outer_ref_columns = plan.all_out_ref_exprs();
+    let outer_ref_columns = dependent::free_refs(&plan);
     let value = Expr::ScalarSubquery(Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: subquery.spans });
     match conjunction(outside) {
         Some(condition) => when(condition, value).end(),
@@ -152,7 +182,7 @@ fn counted(exists: Exists) -> Result<Expr> {
     let Exists { subquery, negated } = exists;
     let plan = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone());
     let plan = plan.aggregate(Vec::<Expr>::new(), vec![count(lit(1i64)).alias("rows")])?.build()?;
-    let outer_ref_columns = plan.all_out_ref_exprs();
+    let outer_ref_columns = dependent::free_refs(&plan);
     let rows = Expr::ScalarSubquery(Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: subquery.spans });
     Ok(if negated { rows.eq(lit(0i64)) } else { rows.gt(lit(0i64)) })
 }
@@ -199,19 +229,34 @@ fn equality(condition: &Expr) -> Option<(Expr, Column)> {
 }
 
 /// An item over both own and outer columns is computed outside, from one sub-query for each own column.
-fn split_projection(plan: &LogicalPlan, outside: &[Expr], subquery: &Subquery) -> Result<Option<Expr>> {
+fn split_projection(
+    plan: &LogicalPlan,
+    (outside, outer): (&[Expr], Option<&DFSchema>),
+    subquery: &Subquery,
+    first_by: Option<&Vec<SortExpr>>,
+) -> Result<Option<Expr>> {
     let LogicalPlan::Projection(projection) = plan else { return Ok(None) };
     let Some(item) = projection.expr.first().filter(|item| item.contains_outer()) else { return Ok(None) };
+    // An order by what is outside, or by the item itself, is known above only.
+    let reaches = |key: &SortExpr| {
+        !key.expr.contains_outer() && key.expr.column_refs().iter().all(|column| projection.input.schema().has_column(column))
+    };
+    if first_by.is_some_and(|order| !order.iter().all(reaches)) {
+        return Ok(None);
+    }
     let single = |inner: Expr| -> Result<Expr> {
         let builder = LogicalPlanBuilder::from(projection.input.as_ref().clone());
-        let plan = builder.aggregate(Vec::<Expr>::new(), vec![single_value().call(vec![inner]).alias("value")])?.build()?;
-        let outer_ref_columns = plan.all_out_ref_exprs();
+        let value = match first_by {
+            Some(order) => first_value(inner, order.clone()),
+            None => single_value().call(vec![inner]),
+        };
+        let plan = builder.aggregate(Vec::<Expr>::new(), vec![value.alias("value")])?.build()?;
+        let outer_ref_columns = dependent::free_refs(&plan);
         Ok(Expr::ScalarSubquery(Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: subquery.spans.clone() }))
     };
     let value = item.clone().unalias().transform_up(|node| match node {
         Expr::Column(column) => single(Expr::Column(column)).map(Transformed::yes),
-        Expr::OuterReferenceColumn(_, column) => Ok(Transformed::yes(Expr::Column(column))),
-        other => Ok(Transformed::no(other)),
+        other => Ok(outside_of(other, outer)),
     })?;
     let there = single(lit(true))?;
     let condition = conjunction(outside.iter().cloned().chain([there])).unwrap_or_else(|| lit(true));
@@ -255,10 +300,11 @@ fn without_limit(plan: &LogicalPlan) -> Option<(LogicalPlan, bool, Vec<SortExpr>
 }
 
 /// Takes the conditions on the outer row alone out of the filter below the projection.
-fn outer_conditions(plan: LogicalPlan) -> Result<(LogicalPlan, Vec<Expr>)> {
+fn outer_conditions(plan: LogicalPlan, outer_row: Option<&DFSchema>) -> Result<(LogicalPlan, Vec<Expr>)> {
     let LogicalPlan::Projection(projection) = &plan else { return Ok((plan, Vec::new())) };
     let LogicalPlan::Filter(filter) = projection.input.as_ref() else { return Ok((plan, Vec::new())) };
-    let is_outer = |expr: &Expr| expr.contains_outer() && !expr.any_column_refs() && !expr.exists(|e| Ok(is_query(e))).unwrap_or(true);
+    let is_outer =
+        |expr: &Expr| expr.contains_outer() && !expr.any_column_refs() && !expr.exists(|e| Ok(dependent::is_query(e))).unwrap_or(true);
     let (outer, inner): (Vec<Expr>, Vec<Expr>) = split_conjunction_owned(filter.predicate.clone()).into_iter().partition(is_outer);
     if outer.is_empty() {
         return Ok((plan, Vec::new()));
@@ -269,15 +315,18 @@ fn outer_conditions(plan: LogicalPlan) -> Result<(LogicalPlan, Vec<Expr>)> {
     };
     let plan = plan.with_new_exprs(projection.expr.clone(), vec![input])?;
     let outside = outer.into_iter().map(|expr| {
-        let outside = expr.transform_up(|node| match node {
-            Expr::OuterReferenceColumn(_, column) => Ok(Transformed::yes(Expr::Column(column))),
-            other => Ok(Transformed::no(other)),
-        });
+        let outside = expr.transform_up(|node| Ok(outside_of(node, outer_row)));
         outside.map(|transformed| transformed.data)
     });
     Ok((plan, outside.collect::<Result<Vec<_>>>()?))
 }
 
-fn is_query(expr: &Expr) -> bool {
-    matches!(expr, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_))
+/// A column of the outer row as one of the row now, when it moves out by one query.
+fn outside_of(node: Expr, outer: Option<&DFSchema>) -> Transformed<Expr> {
+    match node {
+        Expr::OuterReferenceColumn(_, column) if outer.is_none_or(|outer| outer.maybe_index_of_column(&column).is_some()) => {
+            Transformed::yes(Expr::Column(column))
+        }
+        other => Transformed::no(other),
+    }
 }

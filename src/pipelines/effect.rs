@@ -21,6 +21,7 @@ use weir_sql::statements::create_pipeline::Mode;
 use super::assemble::DELETE_COLUMN;
 use super::bind::Bound;
 use super::target::Target;
+use crate::delta::by_value;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -90,7 +91,7 @@ impl Effects {
 
 impl Keyed {
     fn keys(&self, rows: &RecordBatch) -> Result<Vec<OwnedRow>> {
-        let columns = self.names.iter().map(|name| column(rows, name)).collect::<Result<Vec<_>>>()?;
+        let columns = self.names.iter().map(|name| Ok(by_value(&column(rows, name)?))).collect::<Result<Vec<_>>>()?;
         let keys = self.key.convert_columns(&columns).map_err(odd)?;
         Ok(keys.iter().map(|key| key.owned()).collect())
     }

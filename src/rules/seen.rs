@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher};
-use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use arrow::row::{RowConverter, SortField};
 use datafusion::error::Result as DfResult;
+
+use crate::delta::by_value;
 
 /// Hashes rows of some columns to 128 bits, with keys of this process.
 pub struct KeyHasher {
@@ -30,7 +31,7 @@ impl KeyHasher {
 
     /// One hash per row; None where a column is NULL.
     pub fn hash(&self, columns: &[ArrayRef]) -> DfResult<Vec<Option<u128>>> {
-        let keys: Vec<ArrayRef> = self.columns.iter().filter_map(|&at| columns.get(at).map(Arc::clone)).collect();
+        let keys: Vec<ArrayRef> = self.columns.iter().filter_map(|&at| columns.get(at).map(by_value)).collect();
         let rows = self.converter.convert_columns(&keys)?;
         Ok(rows
             .iter()

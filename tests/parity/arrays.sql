@@ -44,3 +44,11 @@ SELECT min(i), max(x) FROM a
 SELECT array_remove(ARRAY[1, 2, 1], 1), array_replace(ARRAY[1, 2, 1], 1, 9)
 SELECT array_remove(ARRAY[1, NULL, 2, NULL], NULL), array_remove(ARRAY[NULL, 'a'], NULL)
 SELECT id, '{}'::int[] && ARRAY[3, 9], ARRAY[i] && '{}'::int[], ARRAY[i] && ARRAY[10, 3] FROM t ORDER BY id
+SELECT (ARRAY[1,2,3])[-1], (ARRAY[1,2,3])[0], (ARRAY[1,2,3])[-1:2], (ARRAY[1,2,3])[-2:-1], (ARRAY[1,2,3])[2:-1], (ARRAY[1,2,3])[0:1], (ARRAY[1,2,3])[4], (ARRAY[1,2,3])[NULL], (ARRAY[1,2,3])[2:9]
+SELECT id, i[id - 2], i[id - 3:id] FROM a ORDER BY id
+-- differs: rows: in the order of arrays NULL is the smallest item, in PostgreSQL the largest
+SELECT ARRAY[1,NULL] = ARRAY[1,NULL], ARRAY[1,NULL] <> ARRAY[1,2], ARRAY[1,NULL] < ARRAY[1,2], ARRAY[1,2] = ARRAY[1,2], ARRAY[NULL]::int[] = ARRAY[NULL]::int[]
+SELECT a1.id, a2.id FROM a a1 JOIN a a2 ON a1.i = a2.i ORDER BY 1, 2
+SELECT id FROM a WHERE x = '{null,NULL,x}' ORDER BY id
+SELECT id FROM a WHERE i = '{NULL,5}' ORDER BY id
+SELECT id, i = ARRAY[NULL,5], i IS NOT DISTINCT FROM ARRAY[NULL,5] FROM a ORDER BY id

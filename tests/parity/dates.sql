@@ -58,3 +58,12 @@ SELECT to_char('2026-03-07'::date, 'YYYY-"Q"Q'), to_char(12, '99'), to_char('03:
 SELECT extract(epoch from interval '1 day 1 hour'), extract(epoch from timestamp '1970-01-02'), date_part('day', interval '3 days 4 hours')
 SELECT extract(timezone from tz), extract(timezone_hour from tz) FROM d WHERE id = 1
 SELECT iv * 2, iv / 2, iv * 0.5 FROM d ORDER BY id
+SELECT make_date(-1, 2, 3)
+SELECT make_date(2024, 2, 30)
+SELECT make_date(2024, 2, 29)
+SELECT interval '1 month - 1 day', interval '1 month -1 day', interval '-1 month +1 day', interval '1 year 2 mons -3 days 04:05:06', interval '1 day -01:00:00', interval '1-2', interval '1 2:03', interval 'P1Y2M3DT4H5M6S', interval '1.5 days', interval '2 weeks ago', interval '1 hour 30'
+SELECT x::interval FROM (VALUES ('1 day'), ('2 hours')) v(x)
+-- not yet: 22008 the hour 24
+SELECT timestamp '2024-01-01 24:00:00', '2024-01-01 24:00:00'::timestamptz, time '24:00:00'
+SELECT timestamptz '2024-01-01 12:00:00 Europe/Berlin', '2024-07-01 12:00:00 America/New_York'::timestamptz, timestamptz '2024-01-01 12:00 PST', timestamptz '2024-01-01 12:00:00 EST', '2024-01-01 12:00:00 UTC'::timestamptz, timestamptz '2024-01-01 12:00:00Z'
+SELECT to_char(timestamp '2024-05-07 15:04:05.678', 'yyyy-mm-dd hh24:mi:ss W D Y IYY IY I RM rm CC SSSSS Y,YYY FF3 IDDD YYY')

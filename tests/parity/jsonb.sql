@@ -85,3 +85,7 @@ SELECT j.id, e->>'b', e.value FROM j, jsonb_array_elements(jsonb_build_array(j.j
 SELECT x FROM jsonb_array_elements_text('["a","b"]') x WHERE x <> 'a'
 SELECT f FROM jsonb_array_elements('[[1,2],[3]]') e, jsonb_array_elements(e) f ORDER BY f::int
 SELECT '"a"'::jsonb #>> '{}', '{"a": 1}'::jsonb #>> '{}', '{"a": 1}'::jsonb #> '{}', 'null'::jsonb #>> '{}'
+SELECT 'null'::jsonb::int
+SELECT '1'::jsonb::int, '1.5'::jsonb::numeric, 'true'::jsonb::bool
+SELECT '"a"'::jsonb::int
+SELECT 'true'::jsonb::int

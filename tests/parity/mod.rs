@@ -35,14 +35,17 @@ themes! {
     casts,
     dates,
     errors,
+    floats,
     jsonb,
     names_and_types,
     numeric,
     parameters,
+    patterns,
     queries,
     sets,
     strings,
     text_of_values,
+    unknown,
     uuid,
 }
 

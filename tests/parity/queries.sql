@@ -83,3 +83,24 @@ SELECT * FROM sales s FULL JOIN (SELECT 9 AS id, 'x' AS w UNION ALL SELECT 1, 'y
 SELECT id, s.id AS a, q.id AS b, w FROM sales s FULL JOIN (SELECT 9 AS id, 'x' AS w UNION ALL SELECT 1, 'y') q USING (id) WHERE id > 4 ORDER BY w
 SELECT id, region FROM t JOIN sales USING (id) WHERE id = 1
 SELECT max(id), count(*) FROM sales FULL JOIN (SELECT 9 AS id) q USING (id)
+SELECT DISTINCT ON (region) region, amount FROM sales ORDER BY region, amount, region
+SELECT DISTINCT ON (region) region, amount FROM sales ORDER BY region, region, amount
+SELECT DISTINCT (o) IS TRUE FROM t ORDER BY 1
+SELECT DISTINCT (id) FROM t ORDER BY 1
+SELECT DISTINCT (id) + 1 FROM t ORDER BY 1
+-- differs: rows, types: a row as a value is jsonb
+SELECT DISTINCT (id, s) FROM t ORDER BY 1
+-- differs: types: whole numbers of VALUES are bigint
+SELECT * FROM (VALUES (1, 'a'), (2, NULL), (NULL, 'b')) v ORDER BY 1
+-- differs: types: whole numbers of VALUES are bigint
+SELECT * FROM (VALUES (1), ('2')) v ORDER BY 1
+SELECT * FROM (VALUES (1.5::float8), ('NaN'), (3)) v ORDER BY 1
+SELECT * FROM (VALUES (date '2024-01-01'), ('2024-01-02')) v ORDER BY 1
+SELECT * FROM (VALUES (true), ('f')) v ORDER BY 1
+SELECT * FROM (VALUES (1), (2::bigint), (3::smallint)) v ORDER BY 1
+SELECT * FROM (VALUES (NULL), ('a')) v ORDER BY 1
+SELECT region, sum(qty) FROM sales GROUP BY ROLLUP (region) ORDER BY 1 NULLS LAST, 2
+SELECT upper(region) AS u, sum(qty) FROM sales GROUP BY ROLLUP (upper(region)) ORDER BY 1 NULLS LAST, 2
+SELECT id % 2 AS k, region, count(*) FROM sales GROUP BY ROLLUP (id % 2, region) ORDER BY 1 NULLS LAST, 2 NULLS LAST
+SELECT id % 2 AS k, region, count(*), grouping(id % 2), grouping(region) FROM sales GROUP BY CUBE (id % 2, region) ORDER BY 1 NULLS LAST, 2 NULLS LAST, 4, 5
+SELECT id % 2 + 1, sum(qty) FROM sales GROUP BY GROUPING SETS ((id % 2), ()) ORDER BY 1 NULLS LAST

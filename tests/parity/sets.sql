@@ -40,7 +40,6 @@ SELECT id FROM t INTERSECT SELECT 1 ORDER BY 1
 SELECT id FROM t EXCEPT SELECT 1 ORDER BY 1
 SELECT 'a' UNION SELECT x FROM t WHERE id = 1 ORDER BY 1
 SELECT 1 UNION SELECT 'a'
--- not yet: 0A000 how often a row is there is not counted
 SELECT id FROM t EXCEPT ALL SELECT id FROM t WHERE id = 1 ORDER BY 1
 SELECT (1, 2) IN ((1, 2), (3, 4)), (1, 2) = (1, 2), (1, 2) < (1, 3), ROW(1, NULL) IS NULL
 SELECT id FROM t WHERE (id, s) IN ((1, 1), (2, 5)) ORDER BY id
@@ -129,7 +128,6 @@ SELECT id FROM n1 WHERE (a IN (SELECT b FROM n2)) IS NULL ORDER BY 1
 SELECT id, a IN (SELECT b FROM n2) AS i, a NOT IN (SELECT b FROM n2 WHERE b IS NOT NULL) AS n FROM n1 ORDER BY 1
 -- not yet: 0A000 a sub-query of NOT IN that depends on the row outside
 SELECT id FROM n1 WHERE a NOT IN (SELECT b FROM n2 WHERE n2.id > n1.id) ORDER BY 1
--- not yet: 0A000 a sub-query of NOT IN that depends on the row outside
 SELECT id FROM n1 WHERE 5 NOT IN (SELECT b FROM n2 WHERE n2.id = n1.id) ORDER BY 1
 SELECT true IS DISTINCT FROM true OR true AS x, NULL::boolean IS NOT DISTINCT FROM NULL::boolean AND NULL AS y
 SELECT n1.id, n2.id FROM n1 JOIN n2 ON n1.a IS DISTINCT FROM n2.a AND n1.id = n2.id OR n1.id = 4 ORDER BY 1, 2
@@ -140,7 +138,6 @@ SELECT coalesce(x, 0.5) AS c, CASE WHEN x > 1 THEN x ELSE 0.25 END AS d, greates
 SELECT coalesce('NaN'::float8, 0.0) AS n, nullif(2.5::float8, 2.5) AS m
 SELECT sum(a), count(DISTINCT a) FROM r
 SELECT s, sum(id), count(DISTINCT id) FROM r GROUP BY s ORDER BY 1
--- not yet: 0A000 how often a row is there is not counted
 SELECT * FROM (VALUES (1), (1), (2)) a INTERSECT ALL SELECT * FROM (VALUES (1), (1)) b
 SELECT (1, 2) NOT IN ((1, NULL)) AS x, (1, NULL) = (1, 2) AS y, (1, 2) IN ((3, NULL), (1, 2)) AS z, (1, 2) <> (2, NULL) AS w
 SELECT id FROM n1 WHERE (id, a) NOT IN ((1, NULL)) ORDER BY 1
@@ -148,3 +145,26 @@ SELECT id FROM n1 WHERE (id, a) = (1, 1) OR (id, b) IN ((3, 3), (4, 4)) ORDER BY
 SELECT id FROM n1 WHERE (id, a) IN (SELECT id, a FROM n2) ORDER BY 1
 SELECT l.id, q.amt FROM l, LATERAL (SELECT amt FROM pay ORDER BY abs(amt - l.a * 3), amt LIMIT 1) q ORDER BY 1
 SELECT l.id, q.amt FROM l LEFT JOIN LATERAL (SELECT amt FROM pay ORDER BY abs(amt - l.id) DESC, amt DESC LIMIT 2) q ON true ORDER BY 1, 2
+SELECT (SELECT max(r.a)) FROM r
+SELECT r.s, (SELECT max(r.a)) FROM r GROUP BY r.s ORDER BY 1
+-- not yet: 0A000 an aggregate of the query outside
+SELECT (SELECT max(r.a) FROM l) FROM r
+SELECT id FROM r GROUP BY id HAVING (SELECT max(r.a)) > 5 ORDER BY id
+-- not yet: 42803 an aggregate of the query outside in a sub-query's WHERE
+SELECT id FROM r GROUP BY id HAVING EXISTS (SELECT 1 FROM l WHERE l.a < max(r.a)) ORDER BY id
+-- not yet: 42803 an aggregate of the query outside in a sub-query's WHERE
+SELECT s, (SELECT count(*) FROM l WHERE l.a < max(r.a)) FROM r GROUP BY s ORDER BY 1
+-- not yet: 0A000 aggregates of two queries
+SELECT (SELECT max(r.a) + min(l.a) FROM l) FROM r
+SELECT (SELECT sum(r.a + l.a) FROM l) FROM r ORDER BY 1
+SELECT id FROM t ORDER BY id, id DESC
+SELECT l.id, q.x FROM l, LATERAL (SELECT q2.x FROM (SELECT l.a + 1 AS x) q2) q ORDER BY 1
+SELECT l.id, q.n FROM l, LATERAL (SELECT count(*) AS n FROM r WHERE EXISTS (SELECT 1 FROM n1 WHERE n1.id = l.id AND n1.a = r.id)) q ORDER BY 1
+SELECT l.id FROM l WHERE EXISTS (SELECT 1 FROM r, LATERAL (SELECT n1.id FROM n1 WHERE n1.id = l.id) q WHERE q.id = r.id) ORDER BY 1
+SELECT l.id, (SELECT max(c1) FROM (SELECT r.a AS c1 FROM r WHERE r.id >= l.id) z) FROM l ORDER BY 1
+SELECT l.id, (SELECT max(c1) FROM (SELECT r.a AS c1 FROM r WHERE r.id = l.id) z) FROM l ORDER BY 1
+SELECT x.id, y.id, g FROM r x, l y CROSS JOIN LATERAL generate_series(1, x.id) g ORDER BY 1, 2, 3
+SELECT x.id, y.id, g FROM r x CROSS JOIN l y CROSS JOIN LATERAL generate_series(1, x.id) g ORDER BY 1, 2, 3
+SELECT r.id, (SELECT r.id FROM l LIMIT 1) FROM r ORDER BY 1
+SELECT r.id, (SELECT r.id + l.id FROM l ORDER BY l.id LIMIT 1) FROM r ORDER BY 1
+SELECT * FROM (VALUES (1), (1), (2)) a EXCEPT ALL SELECT * FROM (VALUES (1), (3)) b ORDER BY 1

@@ -64,7 +64,8 @@ impl Parts {
     }
 
     fn words(&mut self, text: &str) -> Option<()> {
-        let mut words: Vec<&str> = text.split_ascii_whitespace().collect();
+        let joined = with_signs(text);
+        let mut words: Vec<&str> = joined.split_ascii_whitespace().collect();
         if words.first() == Some(&"@") {
             words.remove(0);
         }
@@ -133,6 +134,18 @@ impl Parts {
         }
         Some(())
     }
+}
+
+/// A sign that stands apart belongs to the number behind it: `1 month - 1 day`.
+fn with_signs(text: &str) -> String {
+    let mut joined = String::with_capacity(text.len());
+    for word in text.split_ascii_whitespace() {
+        joined.push_str(word);
+        if !matches!(word, "-" | "+") {
+            joined.push(' ');
+        }
+    }
+    joined
 }
 
 /// A number with six digits behind the point, as a whole number.

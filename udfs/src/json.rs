@@ -37,18 +37,22 @@ pub fn jsonb_order() -> ScalarUDF {
     })
 }
 
-/// `jsonb_scalar(document)`: the text of a number or boolean, for a cast of it.
+/// `jsonb_scalar(document, type)`: the text of a number or boolean, for a cast of it to that type.
 pub fn jsonb_scalar() -> ScalarUDF {
-    RowFunction::exact("jsonb_scalar", vec![DataType::Utf8], DataType::Utf8).body(|args| {
-        let Some(argument) = args.first() else { return Ok(ScalarValue::Utf8(None)) };
-        let kind = match parse(text(argument)?)? {
-            scalar @ (Value::Number(_) | Value::Bool(_)) => return Ok(ScalarValue::Utf8(Some(scalar.to_string()))),
-            Value::Null => return Ok(ScalarValue::Utf8(None)),
+    RowFunction::exact("jsonb_scalar", vec![DataType::Utf8, DataType::Utf8], DataType::Utf8).body(|args| {
+        let [document, data_type] = args else { return Ok(ScalarValue::Utf8(None)) };
+        let data_type = text(data_type)?;
+        let kind = match parse(text(document)?)? {
+            scalar @ Value::Bool(_) if data_type == "boolean" => return Ok(ScalarValue::Utf8(Some(scalar.to_string()))),
+            scalar @ Value::Number(_) if data_type != "boolean" => return Ok(ScalarValue::Utf8(Some(scalar.to_string()))),
+            Value::Bool(_) => "boolean",
+            Value::Number(_) => "numeric",
+            Value::Null => "null",
             Value::String(_) => "string",
             Value::Array(_) => "array",
             Value::Object(_) => "object",
         };
-        Err(failed(Kind::InvalidParameter, format!("cannot cast jsonb {kind} to this type")))
+        Err(failed(Kind::InvalidParameter, format!("cannot cast jsonb {kind} to type {data_type}")))
     })
 }
 

@@ -44,6 +44,7 @@ mod varchar;
 use datafusion_expr::ScalarUDF;
 
 pub use jsonb_contains::jsonb_contains;
+pub use regexes::{regex_pattern, translated as translated_regex};
 
 /// Every function of this package.
 pub const FUNCTIONS: &[fn() -> ScalarUDF] = &[
@@ -87,6 +88,9 @@ pub const FUNCTIONS: &[fn() -> ScalarUDF] = &[
     format::pg_size_pretty,
     numbers::div,
     numbers::width_bucket,
+    regexes::regex_pattern,
+    regexes::regexp_match,
+    regexes::regexp_replace,
     regexes::regexp_all_matches,
     regexes::regexp_split_to_array,
     regexes::regexp_substr,

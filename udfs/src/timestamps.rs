@@ -12,7 +12,7 @@ use arrow::compute::cast;
 use arrow::compute::kernels::cast_utils::string_to_datetime;
 use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
 use arrow::error::ArrowError;
-use chrono::{DateTime, NaiveDateTime, Offset, TimeZone};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Offset, TimeZone};
 use datafusion_common::{DataFusionError, Result, ScalarValue};
 use datafusion_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
@@ -43,6 +43,13 @@ fn completed(text: &str) -> String {
     let end = rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, ':' | '.'))).unwrap_or(rest.len());
     let (time, offset) = rest.split_at_checked(end).unwrap_or((rest, ""));
     let offset = offset.trim();
+    // Midnight at the end of a day.
+    let ends_day = time.strip_prefix("24:00").is_some_and(|rest| rest.chars().all(|c| matches!(c, ':' | '.' | '0')));
+    let next = NaiveDate::parse_from_str(date, "%Y-%m-%d").ok().and_then(|date| date.succ_opt()).filter(|_| ends_day);
+    let (date, time) = match next {
+        Some(next) => (next.format("%Y-%m-%d").to_string(), "00:00:00"),
+        None => (date.to_owned(), time),
+    };
     let time = match time.split(':').count() {
         1 if !time.is_empty() => format!("{time}:00:00"),
         2 => format!("{time}:00"),
@@ -56,9 +63,49 @@ fn completed(text: &str) -> String {
             "Z".to_owned()
         }
         None if offset.is_empty() => String::new(),
+        None if abbreviated(offset).is_some() => abbreviated(offset).unwrap_or_default().to_owned(),
         None => format!(" {offset}"),
     };
     format!("{date}T{time}{offset}")
+}
+
+/// Zones by the letters that PostgreSQL knows them by.
+fn abbreviated(zone: &str) -> Option<&'static str> {
+    const ZONES: &[(&str, &str)] = &[
+        ("ACDT", "+10:30"),
+        ("ACST", "+09:30"),
+        ("ADT", "-03:00"),
+        ("AEDT", "+11:00"),
+        ("AEST", "+10:00"),
+        ("AKDT", "-08:00"),
+        ("AKST", "-09:00"),
+        ("AST", "-04:00"),
+        ("AWST", "+08:00"),
+        ("BST", "+01:00"),
+        ("CDT", "-05:00"),
+        ("CEST", "+02:00"),
+        ("CET", "+01:00"),
+        ("CST", "-06:00"),
+        ("EDT", "-04:00"),
+        ("EEST", "+03:00"),
+        ("EET", "+02:00"),
+        ("EST", "-05:00"),
+        ("HKT", "+08:00"),
+        ("HST", "-10:00"),
+        ("IST", "+02:00"),
+        ("JST", "+09:00"),
+        ("KST", "+09:00"),
+        ("MDT", "-06:00"),
+        ("MSK", "+03:00"),
+        ("MST", "-07:00"),
+        ("NZDT", "+13:00"),
+        ("NZST", "+12:00"),
+        ("PDT", "-07:00"),
+        ("PST", "-08:00"),
+        ("WEST", "+01:00"),
+        ("WET", "+00:00"),
+    ];
+    ZONES.iter().find(|(name, _)| name.eq_ignore_ascii_case(zone)).map(|(_, offset)| *offset)
 }
 
 /// The time without what comes after it: `timestamp` does not look at an offset.

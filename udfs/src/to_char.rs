@@ -73,6 +73,9 @@ type Part = fn(&NaiveDateTime) -> String;
 
 /// Longest first, so that HH24 is not read as HH.
 const PARTS: &[(&str, Part)] = &[
+    ("Y,YYY", |t| format!("{},{:03}", t.year() / 1000, t.year() % 1000)),
+    ("SSSSS", |t| t.num_seconds_from_midnight().to_string()),
+    ("IDDD", |t| format!("{:03}", t.iso_week().week0() * 7 + t.weekday().number_from_monday())),
     ("HH24", |t| format!("{:02}", t.hour())),
     ("HH12", |t| format!("{:02}", t.hour12().1)),
     ("YYYY", |t| format!("{:04}", t.year())),
@@ -81,6 +84,14 @@ const PARTS: &[(&str, Part)] = &[
     ("month", |t| format!("{:<9}", t.format("%B").to_string().to_lowercase())),
     ("IYYY", |t| format!("{:04}", t.iso_week().year())),
     ("SSSS", |t| t.num_seconds_from_midnight().to_string()),
+    ("YYY", |t| format!("{:03}", t.year().rem_euclid(1000))),
+    ("IYY", |t| format!("{:03}", t.iso_week().year().rem_euclid(1000))),
+    ("FF1", |t| fraction(t, 1)),
+    ("FF2", |t| fraction(t, 2)),
+    ("FF3", |t| fraction(t, 3)),
+    ("FF4", |t| fraction(t, 4)),
+    ("FF5", |t| fraction(t, 5)),
+    ("FF6", |t| fraction(t, 6)),
     ("DDD", |t| format!("{:03}", t.ordinal())),
     ("DAY", |t| format!("{:<9}", t.format("%A").to_string().to_uppercase())),
     ("Day", |t| format!("{:<9}", t.format("%A"))),
@@ -96,6 +107,10 @@ const PARTS: &[(&str, Part)] = &[
     ("SS", |t| format!("{:02}", t.second())),
     ("MS", |t| format!("{:03}", t.nanosecond() / 1_000_000)),
     ("US", |t| format!("{:06}", t.nanosecond() / 1_000)),
+    ("IY", |t| format!("{:02}", t.iso_week().year().rem_euclid(100))),
+    ("CC", |t| format!("{:02}", (t.year() - 1).div_euclid(100) + 1)),
+    ("rm", |t| format!("{:<4}", roman(t).to_lowercase())),
+    ("RM", |t| format!("{:<4}", roman(t))),
     ("IW", |t| format!("{:02}", t.iso_week().week())),
     ("WW", |t| format!("{:02}", (t.ordinal0() / 7) + 1)),
     ("DY", |t| t.format("%a").to_string().to_uppercase()),
@@ -109,7 +124,20 @@ const PARTS: &[(&str, Part)] = &[
     ("J", |t| (t.date().num_days_from_ce() + 1_721_425).to_string()),
     ("Q", |t| (t.month0() / 3 + 1).to_string()),
     ("D", |t| t.weekday().number_from_sunday().to_string()),
+    ("W", |t| (t.day0() / 7 + 1).to_string()),
+    ("Y", |t| t.year().rem_euclid(10).to_string()),
+    ("I", |t| t.iso_week().year().rem_euclid(10).to_string()),
 ];
+
+/// That many digits behind the point of the second.
+fn fraction(time: &NaiveDateTime, digits: usize) -> String {
+    format!("{:06}", time.nanosecond() / 1_000).chars().take(digits).collect()
+}
+
+fn roman(time: &NaiveDateTime) -> &'static str {
+    const MONTHS: [&str; 12] = ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"];
+    usize::try_from(time.month0()).ok().and_then(|month| MONTHS.get(month)).copied().unwrap_or_default()
+}
 
 fn format(time: &NaiveDateTime, pattern: &str) -> String {
     let mut written = String::with_capacity(pattern.len() + 8);

@@ -67,7 +67,8 @@ pub(crate) fn format(value: &ScalarValue, pattern: &str) -> Result<String> {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     // A zero before the point is shown only where the pattern asks for it, unless there is nothing else.
     let whole = whole.trim_start_matches('0');
-    let whole = if whole.is_empty() && !pattern.has_point { "0" } else { whole };
+    let is_nothing = whole.is_empty() && (!pattern.has_point || (pattern.bare && fraction.bytes().all(|digit| digit == b'0')));
+    let whole = if is_nothing && pattern.before.iter().any(|place| *place != Place::Comma) { "0" } else { whole };
     let (shown, pad) = before(&pattern, whole);
     let mut written = String::new();
     if !pattern.bare {

@@ -14,6 +14,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt32Type, UInt64Typ
 use arrow::row::{RowConverter, Rows, SortField};
 
 use super::super::contract::{HistorySpec, IS_CURRENT, UpsertSpec, VALID_FROM, VALID_TO, is_validity};
+use super::super::floats::by_value;
 use super::super::schema;
 use super::super::tombstones::{self, DELETION, Memory, OWN_SEQUENCE};
 use crate::error::{Code, Error, Result};
@@ -243,7 +244,8 @@ impl Shape {
 pub(super) fn comparable(columns: &[ArrayRef]) -> Result<Rows> {
     let failed = |source| Error::new(Code::NotSupported, "a key or sequence column has a type without an order").caused_by(source);
     let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
-    RowConverter::new(fields).map_err(failed)?.convert_columns(columns).map_err(failed)
+    let columns: Vec<ArrayRef> = columns.iter().map(by_value).collect();
+    RowConverter::new(fields).map_err(failed)?.convert_columns(&columns).map_err(failed)
 }
 
 /// The values that `comparable` made these bytes of.

@@ -76,7 +76,7 @@ impl Asking<'_> {
     fn value(&mut self, subquery: Subquery, again: bool) -> Result<Expr> {
         match self.asked(&subquery, Asks::Value, None) {
             Err(error) if again && error.code() == Code::NotSupported && !subquery.outer_ref_columns.is_empty() => {
-                match subqueries::one_row(subquery.clone()).map_err(errors::error)? {
+                match subqueries::one_row(subquery.clone(), None).map_err(errors::error)? {
                     Expr::ScalarSubquery(same) if same == subquery => Err(error),
                     other => self.replaced(other, false),
                 }

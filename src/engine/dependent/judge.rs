@@ -5,14 +5,23 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{BinaryExpr, Distinct, Expr, JoinType, LogicalPlan, Operator};
 
+use super::free::{free_refs, reaches_through};
+
 /// Whether the planner unties the query by itself, and rightly.
 pub(in crate::engine) fn is_simple(plan: &LogicalPlan) -> bool {
-    simple(plan, false)
+    match plan {
+        LogicalPlan::SubqueryAlias(alias) => is_simple(&alias.input),
+        LogicalPlan::Subquery(subquery) => is_simple(&subquery.subquery),
+        other => simple(other, false),
+    }
 }
 
 fn simple(plan: &LogicalPlan, is_counted: bool) -> bool {
-    if plan.all_out_ref_exprs().is_empty() {
+    if free_refs(plan).is_empty() {
         return true;
+    }
+    if reaches_through(plan) {
+        return false;
     }
     match plan {
         LogicalPlan::Filter(filter) => {
@@ -21,7 +30,8 @@ fn simple(plan: &LogicalPlan, is_counted: bool) -> bool {
             let fits = |condition: &&Expr| !condition.contains_outer() || !is_counted || is_equality(condition);
             !over_groups && split_conjunction(&filter.predicate).iter().all(fits) && simple(&filter.input, is_counted)
         }
-        LogicalPlan::SubqueryAlias(alias) => simple(&alias.input, is_counted),
+        // It looks for the columns of its conditions under the alias, too, where they may not be.
+        LogicalPlan::SubqueryAlias(_) => false,
         LogicalPlan::Subquery(subquery) => simple(&subquery.subquery, is_counted),
         _ if plan.contains_outer_reference() => false,
         LogicalPlan::Projection(projection) => simple(&projection.input, is_counted),

@@ -7,10 +7,12 @@
 //!
 //! The rows outside are read twice. So a query outside whose rows can be others the second time (random(), LIMIT) is left as it is, too.
 
+mod free;
 mod judge;
 mod outside;
 mod push;
 mod rejoin;
 
+pub(super) use free::{deepened, free_refs, has_queries, is_query};
 pub(super) use judge::is_simple;
 pub(super) use rejoin::untied;

@@ -6,6 +6,8 @@ use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Subquery};
 
+use super::free::free_refs;
+
 /// Columns of the row outside under names that nothing else has.
 pub(super) struct Outside {
     /// One row for each combination of values, or all rows.
@@ -24,7 +26,7 @@ impl Outside {
     /// The distinct values that `query` takes from `rows`. None if it takes nothing from them.
     pub(super) fn distinct(rows: &LogicalPlan, query: &LogicalPlan, number: usize) -> Result<Option<Self>> {
         let mut outers: Vec<Column> = Vec::new();
-        for expr in query.all_out_ref_exprs() {
+        for expr in free_refs(query) {
             if let Expr::OuterReferenceColumn(_, column) = expr
                 && rows.schema().maybe_index_of_column(&column).is_some()
                 && !outers.contains(&column)
@@ -70,7 +72,7 @@ impl Outside {
 
     /// Whether anything is taken from here.
     pub(super) fn is_used_by(&self, plan: &LogicalPlan) -> bool {
-        plan.all_out_ref_exprs().iter().any(|expr| self.kept_of(expr).is_some())
+        free_refs(plan).iter().any(|expr| self.kept_of(expr).is_some())
     }
 
     pub(super) fn is_used_in(&self, expr: &Expr) -> Result<bool> {
@@ -79,6 +81,7 @@ impl Outside {
                 Expr::ScalarSubquery(subquery) => self.is_used_by(&subquery.subquery),
                 Expr::Exists(exists) => self.is_used_by(&exists.subquery.subquery),
                 Expr::InSubquery(among) => self.is_used_by(&among.subquery.subquery),
+                Expr::SetComparison(each) => self.is_used_by(&each.subquery.subquery),
                 other => self.kept_of(other).is_some(),
             })
         })
@@ -134,7 +137,7 @@ impl Outside {
                 })
             })
         })?;
-        let outer_ref_columns = plan.data.all_out_ref_exprs();
+        let outer_ref_columns = free_refs(&plan.data);
         Ok(Transformed::yes(Subquery { subquery: std::sync::Arc::new(plan.data), outer_ref_columns, spans: subquery.spans }))
     }
 }

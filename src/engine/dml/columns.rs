@@ -10,6 +10,7 @@ use weir_catalog::Object;
 use weir_sql::Element;
 
 use super::super::functions::{limited, text};
+use super::super::types::shown_type;
 use super::super::{Engine, Scope, definition, errors, typing};
 use crate::error::{Code, Error, Result};
 
@@ -60,6 +61,15 @@ impl Engine {
             }
         }
     }
+}
+
+/// The type of a column as a cast names it; none of text, which a cast would cut to its length.
+pub(super) fn sql_type(column: &Field) -> Option<sqlparser::ast::DataType> {
+    if *column.data_type() == DataType::Utf8 && !column.metadata().contains_key("weir.type") {
+        return None;
+    }
+    let dialect = sqlparser::dialect::PostgreSqlDialect {};
+    sqlparser::parser::Parser::new(&dialect).try_with_sql(&shown_type(column)).ok()?.parse_data_type().ok()
 }
 
 /// The column of that name.

@@ -11,9 +11,9 @@ use sqlparser::ast::{Insert, ObjectNamePart, Query, SetExpr, TableObject};
 
 use super::super::plan::{Changed, Context, Reads};
 use super::super::resolve::folded;
-use super::super::{Engine, errors, parameters, state};
+use super::super::{Engine, errors, parameters, rewrite, state};
 use super::checks::Checks;
-use super::columns::{assigned, column};
+use super::columns::{assigned, column, sql_type};
 use super::{Ask, DmlDone, DmlKind, Target, copy, count, facts, is_dead_letters, refuse};
 use weir_sql::Privilege;
 
@@ -49,7 +49,9 @@ impl Engine {
             let empty = LogicalPlanBuilder::empty(true).build().map_err(errors::error)?;
             return self.shaped(empty, &[], &schema, target, state, ask);
         };
-        let source = without_defaults(source, &listed)?;
+        let mut source = without_defaults(source, &listed)?;
+        let type_of = |name: &String| schema.field_with_name(name).ok().and_then(sql_type);
+        rewrite::as_columns(&mut source, &listed.iter().map(type_of).collect::<Vec<_>>());
         let context = Context {
             scope: ask.scope,
             definitions: ask.definitions,

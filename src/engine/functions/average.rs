@@ -14,6 +14,7 @@ use datafusion::logical_expr::{
 use weir_udfs::failure::{Kind, failed};
 
 use super::division::{digits_of, exact, quotient, quotient_type};
+use super::sliding::{Total, sliding};
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Average {
@@ -90,6 +91,15 @@ impl AggregateUDFImpl for Average {
         match args.is_distinct {
             true => Ok(Box::new(Distinct { values: HashSet::new(), scale, to })),
             false => Ok(Box::new(Running { sum: 0, count: 0, scale, to })),
+        }
+    }
+
+    fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        match input(&args).first() {
+            Some(data_type) if data_type.is_floating() && !args.is_distinct => {
+                Ok(sliding(Total::Average, args.return_field.data_type().clone()))
+            }
+            _ => self.accumulator(args),
         }
     }
 

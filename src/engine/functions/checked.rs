@@ -4,6 +4,8 @@
 //! The operators stay in the syntax tree until types are known and then become functions over the checked kernels. Everything else
 //! (dates, intervals) is left to DataFusion.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, ArrayRef, AsArray, Datum};
 use arrow::compute::kernels::numeric::{add, div, mul, sub};
 use arrow::datatypes::{DataType, FieldRef, Float32Type, Float64Type};
@@ -42,6 +44,11 @@ impl FunctionRewrite for CheckedArithmetic {
             Expr::Negative(inner) if !matches!(inner.as_ref(), Expr::Literal(..)) => match inner.get_type(schema) {
                 Ok(data_type) if data_type.is_signed_integer() => {
                     (Expr::Literal(ScalarValue::new_zero(&data_type)?, None), Operator::Minus, inner.as_ref().clone())
+                }
+                // The sign of a NaN stays what it was.
+                Ok(data_type) if data_type.is_floating() => {
+                    let minus = ScalarValue::new_negative_one(&data_type)?;
+                    (inner.as_ref().clone(), Operator::Multiply, Expr::Literal(minus, None))
                 }
                 _ => return Ok(Transformed::no(expr)),
             },
@@ -134,10 +141,43 @@ impl ScalarUDFImpl for Checked {
             _ => mul,
         };
         let result = apply(left, right, kernel).map_err(|error| out_of_range(error, args.return_field.data_type()))?;
-        match result.data_type().is_floating() && overflows(left, right, &result)? {
-            true => Err(errors::external(Error::new(Code::NumericOutOfRange, "value out of range: overflow"))),
-            false => Ok(result),
+        if !result.data_type().is_floating() || all_finite(&result)? {
+            return Ok(result);
         }
+        match overflows(left, right, &result)? {
+            true => Err(errors::external(Error::new(Code::NumericOutOfRange, "value out of range: overflow"))),
+            false => one_nan(result),
+        }
+    }
+}
+
+/// The usual case reads the result once.
+fn all_finite(value: &ColumnarValue) -> Result<bool> {
+    let array = value.to_array(1)?;
+    Ok(match array.data_type() {
+        DataType::Float32 => array.as_primitive::<Float32Type>().values().iter().all(|value| value.is_finite()),
+        DataType::Float64 => array.as_primitive::<Float64Type>().values().iter().all(|value| value.is_finite()),
+        _ => true,
+    })
+}
+
+/// The machine gives a NaN that it makes a sign, and comparisons tell the two apart: there is one only, greater than any number.
+fn one_nan(value: ColumnarValue) -> Result<ColumnarValue> {
+    let array = value.to_array(1)?;
+    let array: ArrayRef = match array.data_type() {
+        DataType::Float32 => {
+            let plain = |value: f32| if value.is_nan() { f32::NAN } else { value };
+            Arc::new(array.as_primitive::<Float32Type>().unary::<_, Float32Type>(plain))
+        }
+        DataType::Float64 => {
+            let plain = |value: f64| if value.is_nan() { f64::NAN } else { value };
+            Arc::new(array.as_primitive::<Float64Type>().unary::<_, Float64Type>(plain))
+        }
+        _ => return Ok(value),
+    };
+    match value {
+        ColumnarValue::Scalar(_) => ScalarValue::try_from_array(&array, 0).map(ColumnarValue::Scalar),
+        ColumnarValue::Array(_) => Ok(ColumnarValue::Array(array)),
     }
 }
 
@@ -154,7 +194,6 @@ fn overflows(left: &ColumnarValue, right: &ColumnarValue, result: &ColumnarValue
             _ => false,
         })
     };
-    // The usual case reads the result once.
     if !is_infinite(result, None)? {
         return Ok(false);
     }

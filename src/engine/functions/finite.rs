@@ -14,7 +14,8 @@ use super::super::errors;
 use crate::error::{Code, Error};
 
 /// Functions that are watched.
-pub(super) const WATCHED: &[&str] = &["exp", "power", "ln", "log", "log2", "log10", "cosh", "sinh", "acos", "asin", "acosh", "atanh"];
+pub(super) const WATCHED: &[&str] =
+    &["exp", "power", "ln", "log", "log2", "log10", "cosh", "sinh", "acos", "asin", "acosh", "atanh", "sin", "cos", "tan", "cot"];
 
 pub(super) fn finite(inner: Arc<ScalarUDF>) -> ScalarUDF {
     ScalarUDF::new_from_impl(Finite { inner, signature: Signature::user_defined(Volatility::Immutable) })
@@ -75,7 +76,15 @@ impl Finite {
                 continue;
             }
             let arguments: Vec<f64> = given.iter().map(|array| array.as_primitive::<Float64Type>().value(row)).collect();
-            if arguments.iter().all(|argument| argument.is_finite()) {
+            let turns = matches!(self.name(), "sin" | "cos" | "tan" | "cot");
+            let is_wrong = match arguments.as_slice() {
+                [angle] if turns => !angle.is_nan(),
+                [base, exponent] if self.name() == "power" && base.is_infinite() => {
+                    *base < 0.0 && exponent.is_finite() && exponent.fract() != 0.0
+                }
+                finite => finite.iter().all(|argument| argument.is_finite()),
+            };
+            if is_wrong {
                 return Err(errors::external(self.failure(&arguments)));
             }
         }
@@ -97,7 +106,9 @@ impl Finite {
             ("power", [base, _]) if *base < 0.0 => {
                 Error::new(Code::InvalidPower, "a negative number raised to a non-integer power yields a complex result")
             }
-            ("acos" | "asin" | "acosh" | "atanh", _) => Error::new(Code::NumericOutOfRange, "input is out of range"),
+            ("acos" | "asin" | "acosh" | "atanh" | "sin" | "cos" | "tan", _) => {
+                Error::new(Code::NumericOutOfRange, "input is out of range")
+            }
             _ => Error::new(Code::NumericOutOfRange, "value out of range: overflow"),
         }
     }

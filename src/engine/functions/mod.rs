@@ -3,6 +3,7 @@
 mod arrays;
 mod average;
 mod bounded;
+mod by_value;
 mod bytes;
 mod catalog;
 mod checked;
@@ -20,6 +21,7 @@ mod server;
 mod session;
 mod single_value;
 mod sleep;
+mod sliding;
 pub(super) mod spans;
 mod sum;
 mod text;
@@ -34,6 +36,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use super::Scope;
 
 pub(super) use arrays::{array_in, row_for_none, without_nulls};
+pub(super) use by_value::by_value;
 pub(super) use convert::{convert, cut, differs, float_scale, limited, own_scale};
 pub(super) use division::divide;
 pub(super) use single_value::single_value;
@@ -70,7 +73,7 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
         let choice = choice::choice(state.udf(name)?);
         state.register_udf(Arc::new(choice))?;
     }
-    for name in ["round", "trunc"] {
+    for name in ["round", "trunc", "ceil", "floor"] {
         let rounding = rounding::rounding(state.udf(name)?);
         state.register_udf(Arc::new(rounding))?;
     }

@@ -1,4 +1,4 @@
-//! `round` of floats, half to even, and `trunc` of exact numbers, which stay exact. Everything else is DataFusion's own.
+//! `round` of floats, half to even, and `trunc`, `ceil` and `floor` of exact numbers, which stay exact. Everything else is DataFusion's own.
 
 use std::sync::Arc;
 
@@ -22,10 +22,18 @@ impl Rounding {
     fn is_own(&self, types: &[DataType]) -> bool {
         match (self.inner.name(), types) {
             ("round", [DataType::Float64]) => true,
-            ("trunc", [DataType::Decimal128(..)]) => true,
+            ("trunc" | "ceil" | "floor", [DataType::Decimal128(..)]) => true,
             ("trunc", [DataType::Decimal128(..), places]) => places.is_integer(),
             _ => false,
         }
+    }
+}
+
+impl Rounding {
+    /// The next whole number may have a digit more.
+    fn whole(&self, precision: u8, scale: i8) -> DataType {
+        let more = u8::from(self.inner.name() != "trunc" && scale > 0);
+        DataType::Decimal128(precision.saturating_add(more).min(38), 0)
     }
 }
 
@@ -63,7 +71,7 @@ impl ScalarUDFImpl for Rounding {
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         match types {
-            [DataType::Decimal128(precision, _)] if self.is_own(types) => Ok(DataType::Decimal128(*precision, 0)),
+            [DataType::Decimal128(precision, scale)] if self.is_own(types) => Ok(self.whole(*precision, *scale)),
             _ if self.is_own(types) => Ok(types.first().cloned().unwrap_or(DataType::Null)),
             _ => self.inner.return_type(types),
         }
@@ -75,6 +83,7 @@ impl ScalarUDFImpl for Rounding {
             return self.inner.return_field_from_args(args);
         }
         let data_type = match types.first() {
+            Some(DataType::Decimal128(precision, scale)) if self.inner.name() != "trunc" => self.whole(*precision, *scale),
             Some(DataType::Decimal128(precision, scale)) => {
                 let kept = places(args.scalar_arguments.get(1).copied().flatten());
                 DataType::Decimal128(*precision, kept.clamp(0, *scale))
@@ -105,7 +114,13 @@ impl ScalarUDFImpl for Rounding {
             (DataType::Decimal128(_, scale), DataType::Decimal128(precision, shown)) => {
                 let power = |places: i8| u32::try_from(places).ok().and_then(|places| 10_i128.checked_pow(places)).unwrap_or(1);
                 let (lost, moved) = (power(scale - kept.min(*scale)), power(scale - shown));
-                let numbers: Decimal128Array = array.as_primitive::<Decimal128Type>().unary(|number| (number - number % lost) / moved);
+                let name = self.inner.name();
+                let cut = |number: i128| {
+                    let rest = number % lost;
+                    let next = i128::from(name == "ceil" && rest > 0) - i128::from(name == "floor" && rest < 0);
+                    (number - rest) / moved + next
+                };
+                let numbers: Decimal128Array = array.as_primitive::<Decimal128Type>().unary(cut);
                 Arc::new(numbers.with_precision_and_scale(*precision, *shown)?)
             }
             _ => return self.inner.invoke_with_args(args),

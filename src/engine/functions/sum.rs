@@ -16,6 +16,7 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
+use super::sliding::{Total, sliding};
 use crate::error::{Code, Error};
 
 const PRECISION: u8 = 38;
@@ -97,6 +98,9 @@ impl AggregateUDFImpl for Sum {
             // DataFusion knows DISTINCT over a sliding frame only for whole numbers.
             true if !args.is_distinct => {
                 Ok(Box::new(Wide { narrow: is_whole(&args.return_field), inner: self.inner.create_sliding_accumulator(widened(args))? }))
+            }
+            false if !args.is_distinct && args.expr_fields.first().is_some_and(|field| field.data_type().is_floating()) => {
+                Ok(sliding(Total::Sum, args.return_field.data_type().clone()))
             }
             _ => self.inner.create_sliding_accumulator(args),
         }

@@ -4,9 +4,13 @@
 
 mod casts;
 mod catalog;
+mod chains;
 mod hidden;
+mod lists;
+mod rows;
 pub(super) mod sets;
 mod spellings;
+mod totals;
 mod using;
 mod whole_rows;
 mod wildcards;
@@ -24,6 +28,7 @@ use sqlparser::ast::{
 
 pub(super) use catalog::catalog_query;
 pub(super) use hidden::{Hidden, left_out};
+pub(super) use lists::as_columns;
 pub(super) use using::{Shapes, joined, loses_keys};
 pub(super) use whole_rows::valued;
 pub(super) use wildcards::qualified;

@@ -50,42 +50,6 @@ const SETS: &[(&str, &str)] = &[
 
 pub(super) struct Spellings;
 
-/// `(a, b) = (c, d)`, item by item: one that is NULL leaves it unknown, unless another differs.
-fn rows_equal(left: &Expr, right: &Expr) -> Option<Expr> {
-    let (Expr::Tuple(left), Expr::Tuple(right)) = (left, right) else { return None };
-    if left.len() != right.len() {
-        return None;
-    }
-    let item = |(left, right): (&Expr, &Expr)| both(left.clone(), BinaryOperator::Eq, right.clone());
-    let equal = left.iter().zip(right).map(item).reduce(|one, other| both(one, BinaryOperator::And, other))?;
-    Some(Expr::Nested(Box::new(equal)))
-}
-
-/// `(a, b) IN ((c, d), ..)`.
-fn row_among(row: &Expr, list: &[Expr]) -> Option<Expr> {
-    let mut each = list.iter().map(|item| rows_equal(row, item)).collect::<Option<Vec<_>>>()?;
-    // As flat as it goes: lists may be long.
-    while each.len() > 1 {
-        let mut items = each.into_iter();
-        each = Vec::new();
-        while let Some(one) = items.next() {
-            each.push(match items.next() {
-                Some(other) => both(one, BinaryOperator::Or, other),
-                None => one,
-            });
-        }
-    }
-    each.pop().map(|found| Expr::Nested(Box::new(found)))
-}
-
-fn both(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
-    Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
-}
-
-fn not(expr: Expr) -> Expr {
-    Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(expr) }
-}
-
 /// `x IS DISTINCT FROM y OR z`: the parser reads all that follows as what is compared.
 fn bound_tightly(expr: &mut Expr) {
     let (Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right)) = expr else { return };
@@ -109,8 +73,25 @@ fn bound_tightly(expr: &mut Expr) {
 impl VisitorMut for Spellings {
     type Break = ();
 
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        // What was sorted by before says nothing more, and the planner stumbles over it.
+        if let Some(OrderBy { kind: OrderByKind::Expressions(keys), .. }) = &mut query.order_by {
+            let mut known: Vec<Expr> = Vec::new();
+            keys.retain(|key| {
+                let is_new = !known.contains(&key.expr);
+                known.push(key.expr.clone());
+                is_new
+            });
+        }
+        if let SetExpr::Values(values) = query.body.as_mut() {
+            super::lists::typed(values);
+        }
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         super::sets::values_by_alias(select);
+        super::chains::joined(&mut select.from);
         if let Some(condition) = &mut select.selection {
             rows_among(condition);
         }
@@ -178,9 +159,13 @@ impl VisitorMut for Spellings {
                 args.extend(trim_what.as_deref().cloned());
                 Some(call(name, args))
             }
-            Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => rows_equal(left, right),
-            Expr::BinaryOp { left, op: BinaryOperator::NotEq, right } => rows_equal(left, right).map(not),
-            Expr::InList { expr: row, list, negated } => row_among(row, list).map(|found| if *negated { not(found) } else { found }),
+            Expr::BinaryOp { op: BinaryOperator::Eq | BinaryOperator::NotEq, .. }
+            | Expr::BinaryOp { op: BinaryOperator::Lt | BinaryOperator::LtEq | BinaryOperator::Gt | BinaryOperator::GtEq, .. }
+            | Expr::InList { .. }
+            | Expr::IsNull(_)
+            | Expr::IsNotNull(_)
+            | Expr::IsDistinctFrom(..)
+            | Expr::IsNotDistinctFrom(..) => super::rows::by_items(expr),
             Expr::Identifier(name) if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("localtimestamp") => {
                 Some(call("timestamp", vec![call("now", Vec::new())]))
             }
@@ -217,6 +202,7 @@ impl VisitorMut for Spellings {
             }
             // No table here is a partition of another.
             Expr::Subquery(query) if reads_ancestors(query) => Some(Expr::Value(Value::Null.with_empty_span())),
+            Expr::Subquery(query) => super::totals::of_outside(query),
             Expr::UnaryOp { op, expr: inner } => with_sign(*op, inner),
             _ => None,
         };
@@ -636,6 +622,11 @@ const AGGREGATES: &[&str] = &[
     "mode",
     "percentile",
 ];
+
+/// Whether it may be the name of an aggregate.
+pub(super) fn is_aggregate(name: &ObjectName) -> bool {
+    last_name(name).is_some_and(|name| AGGREGATES.iter().any(|word| name.starts_with(word)))
+}
 
 /// No aggregate and no set.
 fn is_plain(expr: &Expr) -> bool {

@@ -25,7 +25,9 @@ pub(super) fn cast_to(expr: Expr, to: &FieldRef, schema: &DFSchema) -> Result<Ex
         return Ok(Expr::Literal(literals::array(text, to.data_type())?, None));
     }
     if is_json(&from) && !is_text(to.data_type()) {
-        let scalar = literals::call("jsonb_scalar", vec![expr])?;
+        let meant = shown_type(&Field::new("", to.data_type().clone(), true));
+        let meant = meant.split('(').next().unwrap_or_default().to_owned();
+        let scalar = literals::call("jsonb_scalar", vec![expr, datafusion::logical_expr::lit(meant)])?;
         return Ok(convert(to.data_type().clone()).call(vec![scalar]));
     }
     if *to.data_type() == NUMERIC {

@@ -59,13 +59,34 @@ pub(super) fn binary(binary: BinaryExpr, schema: &DFSchema) -> Result<Expr> {
         Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide | Operator::Modulo => {
             arithmetic(*left, op, *right, schema)
         }
+        Operator::RegexMatch | Operator::RegexNotMatch | Operator::RegexIMatch | Operator::RegexNotIMatch => {
+            Ok(operation(*left, op, regex(*right)?))
+        }
         _ => Ok(operation(*left, op, *right)),
+    }
+}
+
+/// A pattern in the words of the library that matches it.
+pub(super) fn regex(pattern: Expr) -> Result<Expr> {
+    match pattern {
+        Expr::Literal(ScalarValue::Utf8(Some(written)), metadata) => {
+            Ok(Expr::Literal(ScalarValue::Utf8(Some(weir_udfs::translated_regex(&written)?)), metadata))
+        }
+        Expr::Literal(..) => Ok(pattern),
+        // It is such a pattern already.
+        Expr::ScalarFunction(ref function) if matches!(function.func.name(), "similar_to_regex" | "regex_pattern") => Ok(pattern),
+        other => Ok(weir_udfs::regex_pattern().call(vec![other])),
     }
 }
 
 /// Bytes are matched by a function of their own.
 pub(super) fn like(like: Like, schema: &DFSchema) -> Result<Expr> {
     let is_bytes = like.expr.get_type(schema).is_ok_and(|data_type| is_bytea(&data_type));
+    if let Expr::Literal(ScalarValue::Utf8(Some(pattern)), _) = like.pattern.as_ref()
+        && (pattern.len() - pattern.trim_end_matches('\\').len()) % 2 == 1
+    {
+        return Err(external(Error::new(Code::InvalidEscape, "LIKE pattern must not end with escape character")));
+    }
     if !is_bytes || like.escape_char.is_some() || like.case_insensitive {
         return Ok(Expr::Like(like));
     }

@@ -7,17 +7,18 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, DFSchemaRef, ExprSchema, Result, ScalarValue};
 use datafusion::functions_nested::cardinality::cardinality_udf;
 use datafusion::logical_expr::expr::{
-    AggregateFunction, Alias, Between, Case, Exists, InList, InSubquery, ScalarFunction, WindowFunction, WindowFunctionDefinition,
+    AggregateFunction, Alias, Between, Case, Exists, InList, InSubquery, ScalarFunction, SetComparison, WindowFunction,
+    WindowFunctionDefinition,
 };
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    BinaryExpr, Cast, Expr, ExprSchemable, Join, LogicalPlan, LogicalPlanBuilder, Projection, RecursiveQuery, Subquery, Union, Values,
-    cast, lit, when,
+    Aggregate, BinaryExpr, Cast, Expr, ExprSchemable, GroupingSet, Join, LogicalPlan, LogicalPlanBuilder, Operator, Projection,
+    RecursiveQuery, Subquery, Union, Values, cast, lit, when,
 };
 
 use super::super::errors::external;
-use super::super::functions::without_nulls;
+use super::super::functions::{by_value, without_nulls};
 use super::{casts, literals, operators};
 use crate::error::{Code, Error};
 
@@ -38,7 +39,7 @@ struct Walk {
 
 impl Walk {
     fn plan(&mut self, node: LogicalPlan) -> Result<LogicalPlan> {
-        let node = self.below(node)?;
+        let node = self.below(grouped_by_columns(node)?)?;
         let schema: DFSchemaRef = Arc::new(match &node {
             LogicalPlan::TableScan(_) | LogicalPlan::EmptyRelation(_) => return Ok(node),
             // Their numbers count rows.
@@ -115,6 +116,9 @@ impl Walk {
             Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
                 Expr::InSubquery(InSubquery { expr, subquery: self.inside(subquery, schema)?, negated })
             }
+            Expr::SetComparison(SetComparison { expr, subquery, op, quantifier }) => {
+                Expr::SetComparison(SetComparison { expr, subquery: self.inside(subquery, schema)?, op, quantifier })
+            }
             Expr::BinaryExpr(binary) => operators::binary(binary, schema)?,
             Expr::Cast(Cast { expr, field }) => casts::cast_to(*expr, &field, schema)?,
             Expr::Between(Between { expr, negated, low, high }) => {
@@ -130,9 +134,16 @@ impl Walk {
             }
             Expr::Case(case) => literals::case(case, schema)?,
             Expr::Like(like) => operators::like(like, schema)?,
+            // Of these the planner says that they are never NULL, and what computes them that they may be.
+            Expr::IsTrue(truth) => operation(*truth, Operator::IsNotDistinctFrom, lit(true)),
+            Expr::IsFalse(truth) => operation(*truth, Operator::IsNotDistinctFrom, lit(false)),
+            Expr::IsNotTrue(truth) => operation(*truth, Operator::IsDistinctFrom, lit(true)),
+            Expr::IsNotFalse(truth) => operation(*truth, Operator::IsDistinctFrom, lit(false)),
+            Expr::IsUnknown(truth) => Expr::IsNull(truth),
+            Expr::IsNotUnknown(truth) => Expr::IsNotNull(truth),
             Expr::ScalarFunction(function) => return function_call(function, schema).map(Transformed::yes),
             Expr::AggregateFunction(function) => Expr::AggregateFunction(aggregate(function, schema)?),
-            Expr::WindowFunction(function) => Expr::WindowFunction(Box::new(window(*function))),
+            Expr::WindowFunction(function) => Expr::WindowFunction(Box::new(window(*function, schema))),
             other => return Ok(Transformed::no(other)),
         }))
     }
@@ -146,12 +157,91 @@ impl Walk {
     }
 }
 
+/// ROLLUP and its kin over expressions: these become columns of what is grouped, since an expression in a set cannot keep its name when its
+/// types change.
+fn grouped_by_columns(node: LogicalPlan) -> Result<LogicalPlan> {
+    let LogicalPlan::Aggregate(aggregate) = node else { return Ok(node) };
+    let mut computed: Vec<Expr> = Vec::new();
+    for expr in &aggregate.group_expr {
+        let Expr::GroupingSet(set) = expr else { continue };
+        for key in set.distinct_expr() {
+            if !matches!(key, Expr::Column(_) | Expr::Literal(..)) && !computed.contains(key) {
+                computed.push(key.clone());
+            }
+        }
+    }
+    if computed.is_empty() {
+        return Ok(LogicalPlan::Aggregate(aggregate));
+    }
+    let as_column = |expr: Expr| {
+        expr.transform_down(|node| {
+            Ok(match computed.contains(&node) {
+                true => Transformed::yes(Expr::Column(Column::from_name(node.schema_name().to_string()))),
+                false => Transformed::no(node),
+            })
+        })
+        .map(|transformed| transformed.data)
+    };
+    let in_set = |list: Vec<Expr>| list.into_iter().map(as_column).collect::<Result<Vec<_>>>();
+    let groups = aggregate.group_expr.into_iter().map(|expr| {
+        Ok(match expr {
+            Expr::GroupingSet(GroupingSet::Rollup(list)) => Expr::GroupingSet(GroupingSet::Rollup(in_set(list)?)),
+            Expr::GroupingSet(GroupingSet::Cube(list)) => Expr::GroupingSet(GroupingSet::Cube(in_set(list)?)),
+            Expr::GroupingSet(GroupingSet::GroupingSets(lists)) => {
+                Expr::GroupingSet(GroupingSet::GroupingSets(lists.into_iter().map(in_set).collect::<Result<_>>()?))
+            }
+            other => as_column(other)?,
+        })
+    });
+    let groups = groups.collect::<Result<Vec<_>>>()?;
+    // What is totalled keeps its values; only grouping() speaks of the sets.
+    let totals = aggregate.aggr_expr.into_iter().map(|expr| {
+        let name = expr.schema_name().to_string();
+        let changed = expr.transform_up(|node| match node {
+            Expr::AggregateFunction(mut function) if function.func.name() == "grouping" => {
+                function.params.args = in_set(function.params.args)?;
+                Ok(Transformed::yes(Expr::AggregateFunction(function)))
+            }
+            other => Ok(Transformed::no(other)),
+        })?;
+        Ok(if changed.transformed { changed.data.unalias().alias(name) } else { changed.data })
+    });
+    let totals = totals.collect::<Result<Vec<_>>>()?;
+    let mut below: Vec<Expr> = aggregate.input.schema().columns().into_iter().map(Expr::Column).collect();
+    below.extend(computed.iter().map(|expr| {
+        let name = expr.schema_name().to_string();
+        expr.clone().alias(name)
+    }));
+    let input = LogicalPlan::Projection(Projection::try_new(below, aggregate.input)?);
+    Ok(LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(input), groups, totals)?))
+}
+
 /// Functions of JSON know whole numbers of one length.
-fn function_call(function: ScalarFunction, schema: &DFSchema) -> Result<Expr> {
+fn function_call(mut function: ScalarFunction, schema: &DFSchema) -> Result<Expr> {
     let name = function.func.name().to_owned();
     if name.starts_with("json_") {
         let args = function.args.into_iter().map(wide).collect();
         return Ok(Expr::ScalarFunction(ScalarFunction { func: function.func, args }));
+    }
+    if let ("regexp_like" | "regexp_count" | "regexp_instr", [given, pattern, rest @ ..]) = (name.as_str(), function.args.as_slice()) {
+        let pattern = operators::regex(pattern.clone())?;
+        function.args = [given.clone(), pattern].into_iter().chain(rest.iter().cloned()).collect();
+    }
+    if let ("array_element" | "array_slice", [array, places @ ..]) = (name.as_str(), function.args.as_slice()) {
+        function.args = std::iter::once(array.clone()).chain(from_first(places)?).collect();
+    }
+    if let ("to_hex", [number]) = (name.as_str(), function.args.as_slice())
+        && matches!(number.get_type(schema), Ok(DataType::Int32))
+    {
+        // Of an integer the digits of four bytes.
+        function.args = vec![operation(cast(number.clone(), DataType::Int64), Operator::BitwiseAnd, lit(0xFFFF_FFFF_i64))];
+    }
+    if let ("make_date", [year, rest @ ..]) = (name.as_str(), function.args.as_slice())
+        && !matches!(year, Expr::Literal(ScalarValue::Int32(Some(1..)), _))
+    {
+        // Before the year one comes the year minus one; there is no year that none is.
+        let mut before = when(year.clone().lt(lit(0)), year.clone() + lit(1)).when(year.clone().eq(lit(0)), lit(i32::MAX));
+        function.args = std::iter::once(before.otherwise(year.clone())?).chain(rest.iter().cloned()).collect();
     }
     if let ("array_has_all" | "array_has_any", [one, other]) = (name.as_str(), function.args.as_slice()) {
         // The function itself says that nothing shares nothing, and has all of nothing.
@@ -177,6 +267,8 @@ fn function_call(function: ScalarFunction, schema: &DFSchema) -> Result<Expr> {
         Ok(DataType::Int64) if matches!(name.as_str(), "regexp_count" | "regexp_instr" | "width_bucket" | "array_position") => {
             cast(expr, DataType::Int32)
         }
+        // Of integers an integer, or an error.
+        Ok(DataType::Int64) if matches!(name.as_str(), "gcd" | "lcm") && are_integers => cast(expr, DataType::Int32),
         // An empty array has no dimension.
         Ok(DataType::UInt64) if matches!(name.as_str(), "array_length" | "array_ndims") => {
             let of = match &expr {
@@ -200,6 +292,29 @@ fn function_call(function: ScalarFunction, schema: &DFSchema) -> Result<Expr> {
     })
 }
 
+/// Places in an array from its first on: the library counts those below one from the end, where PostgreSQL has nothing.
+fn from_first(places: &[Expr]) -> Result<Vec<Expr>> {
+    let is_inside = |place: &Expr| match place {
+        Expr::Literal(ScalarValue::Int32(Some(place)), _) => *place > 0,
+        Expr::Literal(ScalarValue::Int64(Some(place)), _) => *place > 0,
+        _ => false,
+    };
+    if places.iter().all(is_inside) {
+        return Ok(places.to_vec());
+    }
+    let is_before = |place: &Expr| place.clone().lt(lit(1_i64));
+    Ok(match places {
+        [place] => vec![when(is_before(place), lit(0_i64)).otherwise(cast(place.clone(), DataType::Int64))?],
+        // From the second to the first there is nothing.
+        [low, high, rest @ ..] => {
+            let from = when(is_before(high), lit(2_i64)).when(is_before(low), lit(1_i64)).otherwise(cast(low.clone(), DataType::Int64))?;
+            let to = when(is_before(high), lit(1_i64)).otherwise(cast(high.clone(), DataType::Int64))?;
+            [from, to].into_iter().chain(rest.iter().cloned()).collect()
+        }
+        [] => Vec::new(),
+    })
+}
+
 fn wide(literal: Expr) -> Expr {
     match literal {
         Expr::Literal(ScalarValue::Int32(Some(number)), metadata) => Expr::Literal(ScalarValue::Int64(Some(number.into())), metadata),
@@ -218,11 +333,19 @@ fn aggregate(mut function: AggregateFunction, schema: &DFSchema) -> Result<Aggre
         }
         function.params.args = operators::as_texts(function.params.args, schema)?;
     }
+    if function.params.distinct && function.func.name() == "count" {
+        function.params.args = function.params.args.into_iter().map(|arg| one_zero(arg, schema)).collect();
+    }
     Ok(function)
 }
 
 /// Distances of rows stay as they were written.
-fn window(mut function: WindowFunction) -> WindowFunction {
+fn window(mut function: WindowFunction, schema: &DFSchema) -> WindowFunction {
+    let params = &mut function.params;
+    params.partition_by = std::mem::take(&mut params.partition_by).into_iter().map(|key| one_zero(key, schema)).collect();
+    for key in &mut params.order_by {
+        key.expr = one_zero(key.expr.clone(), schema);
+    }
     if let WindowFunctionDefinition::WindowUDF(_) = &function.fun {
         let mut args = function.params.args.into_iter();
         let first = args.next();
@@ -233,6 +356,12 @@ fn window(mut function: WindowFunction) -> WindowFunction {
         function.params.args = first.into_iter().chain(rest).collect();
     }
     function
+}
+
+/// A float by its value, where rows are peers of each other: the planner tells 0 from -0.
+fn one_zero(expr: Expr, schema: &DFSchema) -> Expr {
+    let is_float = !matches!(expr, Expr::Literal(..)) && expr.get_type(schema).is_ok_and(|data_type| data_type.is_floating());
+    if is_float { by_value().call(vec![expr]) } else { expr }
 }
 
 /// With the names and types of what is inside now.
