@@ -177,7 +177,6 @@ fn build(builder: datafusion::error::Result<LogicalPlanBuilder>) -> Result<Logic
     builder.and_then(LogicalPlanBuilder::build).map_err(Engine::error)
 }
 
-/// The schema without qualifiers: rules speak of output columns only.
 /// The rows in the order of what they came from, where that is known.
 fn placed(plan: LogicalPlan) -> Result<LogicalPlan> {
     match carried(plan.schema()) {
@@ -186,6 +185,7 @@ fn placed(plan: LogicalPlan) -> Result<LogicalPlan> {
     }
 }
 
+/// The schema without qualifiers: rules speak of output columns only.
 fn plain(schema: &DFSchema) -> Result<DFSchema> {
     DFSchema::try_from(schema.as_arrow().clone()).map_err(Engine::error)
 }

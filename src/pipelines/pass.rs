@@ -156,9 +156,6 @@ impl Pass {
 
     async fn split(&self, batch: &RecordBatch, rules: &mut RuleSet) -> Result<Option<RecordBatch>> {
         count(&self.tally.emitted, batch.num_rows());
-        if let Some(places) = &self.setting.places {
-            places.emitted(batch)?;
-        }
         let verdict = rules.evaluate(batch).map_err(Engine::error)?;
         self.put_away(batch, &verdict, rules).await?;
         let good = match verdict.keep() {

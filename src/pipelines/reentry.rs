@@ -11,8 +11,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::stream_table::StreamTable;
 
-/// Why not, in words; None where nothing is in the way. Joins may still make several rows of one, which shows only when they run. `needed` are the
-/// columns of the stream that the query uses.
+/// Why not, in words; None where nothing is in the way. `needed` are the columns of the stream that the query uses.
 pub(super) fn obstacle(plan: &LogicalPlan, needed: &HashSet<String>) -> Option<String> {
     let mut way = Way { needed, why: None };
     if way.streams(plan) > 1 {
@@ -29,8 +28,7 @@ struct Way<'a> {
 impl Way<'_> {
     /// How often the stream is read below, having looked at what is done with it on the way.
     fn streams(&mut self, plan: &LogicalPlan) -> usize {
-        let below: Vec<usize> = plan.inputs().into_iter().map(|input| self.streams(input)).collect();
-        let streams = below.iter().sum();
+        let streams: usize = plan.inputs().into_iter().map(|input| self.streams(input)).sum();
         match plan {
             LogicalPlan::TableScan(scan) => {
                 return usize::from(
@@ -49,17 +47,11 @@ impl Way<'_> {
                     self.needed.contains(*name) && !is_same
                 });
                 if let Some((name, _)) = other {
-                    self.named(name);
+                    self.found(&format!("\"{name}\" is a column of the stream, and of something else in the query"));
                 }
             }
-            LogicalPlan::Join(join) => {
-                let sides = [&join.left, &join.right].into_iter().zip(&below);
-                let others = sides.filter(|(_, streams)| **streams == 0).flat_map(|(side, _)| side.schema().fields().iter());
-                let same = others.map(|field| field.name().clone()).find(|name| self.needed.contains(name));
-                if let Some(name) = same {
-                    self.named(&name);
-                }
-            }
+            // What it finds today says nothing of the rows that it made of the record before.
+            LogicalPlan::Join(_) => self.found("the query joins the stream, which may make several rows of one record"),
             _ => {}
         }
         streams
@@ -67,10 +59,6 @@ impl Way<'_> {
 
     fn found(&mut self, why: &str) {
         self.why.get_or_insert_with(|| why.to_owned());
-    }
-
-    fn named(&mut self, name: &str) {
-        self.found(&format!("\"{name}\" is a column of the stream, and of something else in the query"));
     }
 }
 

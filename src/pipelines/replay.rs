@@ -18,7 +18,6 @@ use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::ExecutionPlan;
 use futures::TryStreamExt;
-use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 use weir_catalog::{Input, Kind, Object, Run, RunFilter, RunInput, RunKind, Upload};
@@ -26,7 +25,6 @@ use weir_sql::statements::create_pipeline::CreatePipeline;
 
 use super::arguments::{self, Values};
 use super::bind::{Sent, bind_sent, label, with_provenance};
-use super::carry::CARRIED_POSITION;
 use super::dead_letters::{DeadLetter, NAME, Stage, schema};
 use super::execute::Attempt;
 use super::inputs::{self, Frozen};
@@ -418,21 +416,14 @@ fn plain(columns: &SchemaRef) -> SchemaRef {
 /// Where the rows of a replay came from: their position is a mark that says by which letter they came back.
 ///
 /// Letters may share a place (rows of one record, or of one version of a table), so nothing else tells them apart.
-pub(super) struct Places {
-    positions: Int64Array,
-    /// Letters that are one row each, wherever they come out.
-    single: Vec<bool>,
-    came_out: Mutex<HashSet<usize>>,
-}
+pub(super) struct Places(Int64Array);
 
 impl Places {
     /// So many records may be put into one letter's raw bytes by whoever repairs it, each with a position of its own.
     const RECORDS: u32 = 20;
 
     pub(super) fn of(letters: &RecordBatch) -> Result<Self> {
-        let stages = texts(letters, "stage")?;
-        let single = stages.iter().map(|stage| stage.and_then(Stage::of) == Some(Stage::Transform)).collect();
-        Ok(Self { positions: numbers(letters, "source_position")?.clone(), single, came_out: Mutex::default() })
+        numbers(letters, "source_position").cloned().map(Self)
     }
 
     fn mark(letter: usize) -> i64 {
@@ -442,34 +433,14 @@ impl Places {
     /// The place of the letter among those put back.
     pub(super) fn letter(&self, mark: Option<i64>) -> Option<usize> {
         let number = usize::try_from((mark? >> Self::RECORDS).checked_sub(1)?).ok()?;
-        (number < self.positions.len()).then_some(number)
+        (number < self.0.len()).then_some(number)
     }
 
     /// What the letter says of its position.
     pub(super) fn position(&self, mark: Option<i64>) -> Option<i64> {
         let letter = self.letter(mark)?;
         let further = mark? & ((1 << Self::RECORDS) - 1);
-        self.positions.is_valid(letter).then(|| self.positions.value(letter).saturating_add(further))
-    }
-
-    /// Looks at the rows that come out of the query.
-    ///
-    /// # Errors
-    /// `WrongState` when a letter makes a second row: the others of its record have landed.
-    pub(super) fn emitted(&self, rows: &RecordBatch) -> Result<()> {
-        let Some(marks) = rows.column_by_name(CARRIED_POSITION).and_then(|column| column.as_primitive_opt::<Int64Type>()) else {
-            return Ok(());
-        };
-        let letters = marks.iter().filter_map(|mark| self.letter(mark));
-        let mut came_out = self.came_out.lock();
-        for letter in letters.filter(|letter| self.single.get(*letter) == Some(&true)) {
-            if !came_out.insert(letter) {
-                return Err(Error::new(Code::WrongState, "a dead letter of stage 'transform' makes several rows, of which others have landed")
-                    .detail("A join finds several rows for it. Nothing of this replay was written.")
-                    .hint("Leave such letters out, as by WHERE stage <> 'transform'; correct their records where they come from, and deliver them again.".to_owned()));
-            }
-        }
-        Ok(())
+        self.0.is_valid(letter).then(|| self.0.value(letter).saturating_add(further))
     }
 
     /// A column of marks as positions.
@@ -487,6 +458,7 @@ pub(super) struct Judged {
     pub(super) others: Vec<DeadLetter>,
 }
 
+/// Tells letters that failed again from those that are done. `failed` are the rows of the replay that did not land.
 pub(super) fn judged(letters: &RecordBatch, failed: &[DeadLetter], run_id: Uuid) -> Result<Judged> {
     let (mut back, mut others) = (vec![None; letters.num_rows()], Vec::new());
     for letter in failed {
